@@ -1,0 +1,17 @@
+//! What is true in kirana: money, quantities, catalogue, carts, orders, identity, policy, envelopes.
+//!
+//! **Invariant:** nothing here does IO, reads a clock or draws randomness; time, random bytes and
+//! ids are arguments, so that one seed replays a whole neighbourhood byte for byte.
+#![warn(missing_docs)]
+
+pub mod cbor;
+pub mod hash;
+pub mod id;
+pub mod key;
+pub mod mail;
+pub mod money;
+pub mod planted;
+pub mod quantity;
+pub mod sign1;
+pub mod statement;
+pub mod time;

@@ -1,1 +1,17 @@
-//! Not yet written.
+//! Runs a neighbourhood of shops, households and hubs in one process on virtual time, breaks things
+//! on the way, and checks from outside that the promises held.
+//!
+//! **Invariant:** what runs here is the code that ships, over in-memory databases; only the clock,
+//! the chance, the network and the people are made up, and all of them come from the seed.
+
+pub mod clocks;
+pub mod dice;
+pub mod fault;
+pub mod many;
+pub mod network;
+pub mod node;
+pub mod report;
+pub mod schedule;
+pub mod seed;
+pub mod sometimes;
+pub mod trace;

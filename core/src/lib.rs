@@ -4,7 +4,10 @@
 //! ids are arguments, so that one seed replays a whole neighbourhood byte for byte.
 #![warn(missing_docs)]
 
+pub mod catalogue;
 pub mod cbor;
+pub mod geohash;
+pub mod gtin;
 pub mod hash;
 pub mod id;
 pub mod key;
@@ -14,4 +17,5 @@ pub mod planted;
 pub mod quantity;
 pub mod sign1;
 pub mod statement;
+pub mod text;
 pub mod time;

@@ -1,0 +1,203 @@
+//! Opens one SQLite connection, after making sure that the file is ours, whole and not newer.
+
+use std::{
+    fs::File,
+    io::{ErrorKind, Read},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::Schema;
+
+/// Why a database was not opened; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file is of another program.
+    #[error("{path} is not a {expected} database of kirana; name another data folder")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What was wanted.
+        expected: &'static str,
+    },
+    /// The file is no SQLite database.
+    #[error("{path} is not a database; restore it from a backup")]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is shorter than its header says.
+    #[error("{path} is cut off: it has {found} bytes and should have {expected}; restore a backup")]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes there.
+        found: u64,
+        /// Bytes that the header promises.
+        expected: u64,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "the {schema} database has version {found}, this program knows {known}; \
+         use the newer program"
+    )]
+    Newer {
+        /// Whose data.
+        schema: &'static str,
+        /// Version of the file.
+        found: i64,
+        /// Version of this program.
+        known: usize,
+    },
+    /// The disk has no room to open it.
+    #[error("the disk is full; free some space and start again")]
+    Full,
+    /// The folder or file cannot be read or made.
+    #[error("{path} cannot be used: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// SQLite refused.
+    #[error("the database cannot be opened: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A migration failed; the database stayed as it was.
+    #[error("the database cannot be brought to this program's version: {0}")]
+    Migration(String),
+    /// The heads beside the database are unreadable.
+    #[error("the list of heads cannot be used: {0}")]
+    Heads(std::io::Error),
+}
+
+/// How long a writer waits for another process that is writing, in milliseconds.
+const BUSY_TIMEOUT_MS: u32 = 10_000;
+
+/// Opens and migrates the writing connection of a file.
+pub(crate) fn file(schema: Schema, path: &Path) -> Result<Connection, OpenError> {
+    look_at_header(path)?;
+    let mut connection = Connection::open(path)?;
+    prepare(schema, path, &mut connection).map_err(|e| plain(e, path))?;
+    Ok(connection)
+}
+
+/// Opens a fresh database in memory.
+pub(crate) fn memory(schema: Schema) -> Result<Connection, OpenError> {
+    let mut connection = Connection::open_in_memory()?;
+    prepare(schema, Path::new(":memory:"), &mut connection)?;
+    Ok(connection)
+}
+
+/// Opens a database in memory from the bytes of another.
+pub(crate) fn image(schema: Schema, bytes: &[u8]) -> Result<Connection, OpenError> {
+    let mut connection = Connection::open_in_memory()?;
+    connection.deserialize_read_exact(rusqlite::MAIN_DB, bytes, bytes.len(), false)?;
+    prepare(schema, Path::new(":memory:"), &mut connection)?;
+    Ok(connection)
+}
+
+/// Opens one more connection to a file that is open already, for reading.
+pub(crate) fn reading(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into()))?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+fn prepare(schema: Schema, path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into()))?;
+    let known = schema.version();
+    let application: i32 = connection.pragma_query_value(None, "application_id", |r| r.get(0))?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |r| r.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))?;
+    let fresh = application == 0 && version == 0 && tables == 0;
+    if !fresh && application != schema.application_id() {
+        return Err(OpenError::Foreign { path: path.to_owned(), expected: schema.name() });
+    }
+    if version > known as i64 {
+        return Err(OpenError::Newer { schema: schema.name(), found: version, known });
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    if fresh {
+        connection.pragma_update(None, "application_id", schema.application_id())?;
+    }
+    if known == 0 {
+        return Ok(());
+    }
+    schema.migrations().to_latest(connection).map_err(|e| match e {
+        rusqlite_migration::Error::RusqliteError { err, .. } if is_full(&err) => OpenError::Full,
+        other => OpenError::Migration(other.to_string()),
+    })
+}
+
+/// SQLite would notice a short or foreign file only when it reads the missing page.
+fn look_at_header(path: &Path) -> Result<(), OpenError> {
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(io(e)),
+    };
+    let found = file.metadata().map_err(io)?.len();
+    if found == 0 {
+        return Ok(());
+    }
+    let mut header = [0; HEADER_BYTES];
+    let whole = file.read_exact(&mut header).is_ok();
+    if !whole || !header.starts_with(b"SQLite format 3\0") {
+        return Err(OpenError::NotADatabase { path: path.to_owned() });
+    }
+    let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        bytes => u64::from(bytes),
+    };
+    let pages = u32::from_be_bytes([header[28], header[29], header[30], header[31]]);
+    let expected = page_bytes * u64::from(pages);
+    // With a write-ahead log beside it the file may rightly lag behind its own header.
+    let log_bytes = std::fs::metadata(wal_of(path)).map_or(0, |wal| wal.len());
+    if found < expected && log_bytes == 0 {
+        return Err(OpenError::Truncated { path: path.to_owned(), found, expected });
+    }
+    Ok(())
+}
+
+/// Bytes of the header of an SQLite file.
+const HEADER_BYTES: usize = 100;
+
+pub(crate) fn wal_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// The name of a file that belongs to a database: SQLite appends to the whole name.
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+}
+
+fn plain(error: OpenError, path: &Path) -> OpenError {
+    match error {
+        OpenError::Sqlite(e) if is_full(&e) => OpenError::Full,
+        OpenError::Sqlite(e)
+            if e.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) =>
+        {
+            OpenError::NotADatabase { path: path.to_owned() }
+        }
+        other => other,
+    }
+}

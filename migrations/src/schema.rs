@@ -1,0 +1,61 @@
+//! Lists the migrations of each program in the order in which they are applied.
+//!
+//! **Invariant:** a migration that was released never changes; a new one is added at the end.
+
+use rusqlite_migration::{M, Migrations};
+
+/// Whose data a database holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// One shop's node.
+    Shop,
+    /// One household's device.
+    Customer,
+    /// A hub, central or community.
+    Hub,
+}
+
+/// To add one: put `migrations/<program>/NNN_name.sql` beside the others and name it here.
+const SHOP: &[M<'static>] = &[M::up(include_str!("../shop/001_node.sql"))];
+const CUSTOMER: &[M<'static>] = &[];
+const HUB: &[M<'static>] = &[];
+
+impl Schema {
+    /// Every schema.
+    pub const ALL: [Self; 3] = [Self::Shop, Self::Customer, Self::Hub];
+
+    /// What a person calls such a database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shop => "shop",
+            Self::Customer => "household",
+            Self::Hub => "hub",
+        }
+    }
+
+    /// The number in the file's header that tells kirana's databases from others and from each other.
+    pub fn application_id(self) -> i32 {
+        match self {
+            Self::Shop => i32::from_be_bytes(*b"krSh"),
+            Self::Customer => i32::from_be_bytes(*b"krCu"),
+            Self::Hub => i32::from_be_bytes(*b"krHu"),
+        }
+    }
+
+    /// How many migrations this program knows.
+    pub fn version(self) -> usize {
+        self.list().len()
+    }
+
+    pub(crate) fn migrations(self) -> Migrations<'static> {
+        Migrations::from_slice(self.list())
+    }
+
+    fn list(self) -> &'static [M<'static>] {
+        match self {
+            Self::Shop => SHOP,
+            Self::Customer => CUSTOMER,
+            Self::Hub => HUB,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Stories about databases: opening strange ones, committing in groups, losing power.
+
+mod opening;
+mod schema;
+mod writing;

@@ -6,16 +6,23 @@
 
 pub mod catalogue;
 pub mod cbor;
+pub mod certificate;
+pub mod envelope;
 pub mod geohash;
 pub mod gtin;
 pub mod hash;
 pub mod id;
 pub mod key;
+pub mod known_time;
 pub mod mail;
 pub mod money;
 pub mod planted;
 pub mod quantity;
+pub mod revocation;
+pub mod roster;
 pub mod sign1;
+pub mod stamp;
 pub mod statement;
 pub mod text;
 pub mod time;
+pub mod trust;

@@ -1,0 +1,551 @@
+//! Decides, without asking anybody, whether a certificate counts here.
+//!
+//! **Invariant:** a [`Certified`] comes only out of [`Trust::check`]. A hub alone can neither swap
+//! the key of a shop that is pinned here nor pass a new device of a pinned account off as known.
+
+use std::{collections::BTreeMap, ops::Deref};
+
+use crate::{
+    cbor::Malformed,
+    certificate::{
+        Certificate, HubRole, Serial, SignedCertificate, Standing, UnverifiedCertificate,
+    },
+    hash::Hash,
+    id::{AccountId, ShopId},
+    key::{KeyId, PublicKey, SealingPublic},
+    known_time::KnownNow,
+    revocation::{BadList, SignedList},
+    roster::{BadRoster, SignedRoster},
+    sign1::Forged,
+    statement::Party,
+    time::UnixMs,
+};
+
+/// The longest chain: a device countersigned by a device, or staff under a shop under a hub.
+pub const CHAIN_MAX: usize = 4;
+
+/// Whom this program believes: all of it is stored, none of it is asked for over the network.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    root: Option<PublicKey>,
+    roster: Option<SignedRoster>,
+    shops: BTreeMap<ShopId, PublicKey>,
+    devices: BTreeMap<KeyId, (AccountId, PublicKey)>,
+    lists: BTreeMap<KeyId, SignedList>,
+    honours_expired: bool,
+    revision: u64,
+}
+
+impl Trust {
+    /// Believes only guests' own word, until something is added.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Believes rosters of this root from now on; a roster of another root is dropped.
+    pub fn set_root(&mut self, root: PublicKey) {
+        if self.root != Some(root) {
+            self.root = Some(root);
+            self.roster = None;
+            self.revision += 1;
+        }
+    }
+
+    /// Whether expired certificates of pinned shops and devices go on counting: a shop's choice.
+    pub fn honour_expired_of_pinned(&mut self, yes: bool) {
+        self.honours_expired = yes;
+        self.revision += 1;
+    }
+
+    /// Takes in a roster, and says whether it was news.
+    ///
+    /// # Errors
+    /// [`BadRoster`] when it is not by the root; without a root every roster is forged.
+    pub fn admit_roster(&mut self, bytes: &[u8]) -> Result<bool, BadRoster> {
+        let Some(root) = self.root else {
+            return Err(BadRoster::Forged(Forged { signer: KeyId::of(&[0; 32]) }));
+        };
+        let signed = SignedRoster::verify(bytes, &root)?;
+        let last = self.roster.as_ref().map(|roster| roster.roster().number);
+        if last.is_some_and(|last| signed.roster().number <= last) {
+            return Ok(false);
+        }
+        self.roster = Some(signed);
+        self.revision += 1;
+        Ok(true)
+    }
+
+    /// Takes in a revocation list of a hub, or of the owner of a pinned shop; says whether it was news.
+    ///
+    /// # Errors
+    /// [`BadList`] when it is damaged, forged, or by nobody whose lists matter here.
+    pub fn admit_list(&mut self, bytes: &[u8]) -> Result<bool, BadList> {
+        let issuer = SignedList::claimed_issuer(bytes)?;
+        let key = self.issuer_of_lists(issuer).ok_or(BadList::Stranger { issuer })?;
+        let signed = SignedList::verify(bytes, &key)?;
+        let last = self.lists.get(&issuer).map(|list| list.list().number);
+        if last.is_some_and(|last| signed.list().number <= last) {
+            return Ok(false);
+        }
+        self.lists.insert(issuer, signed);
+        self.revision += 1;
+        Ok(true)
+    }
+
+    /// Remembers a shop's owner for good.
+    ///
+    /// # Errors
+    /// [`Distrust::OwnerChanged`] when another owner is pinned: a person has to decide.
+    pub fn pin_shop(&mut self, shop: ShopId, owner: PublicKey) -> Result<(), Distrust> {
+        match self.shops.get(&shop) {
+            Some(pinned) if *pinned != owner => Err(Distrust::OwnerChanged { shop }),
+            Some(_) => Ok(()),
+            None => {
+                self.shops.insert(shop, owner);
+                self.revision += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Remembers a new owner because a person said so.
+    pub fn replace_shop_owner(&mut self, shop: ShopId, owner: PublicKey) {
+        self.shops.insert(shop, owner);
+        self.revision += 1;
+    }
+
+    /// Remembers that this device is this account's.
+    pub fn pin_device(&mut self, account: AccountId, device: PublicKey) {
+        self.devices.insert(device.id(), (account, device));
+        self.revision += 1;
+    }
+
+    /// The root, if there is one.
+    pub fn root(&self) -> Option<PublicKey> {
+        self.root
+    }
+
+    /// The roster, if there is one.
+    pub fn roster(&self) -> Option<&SignedRoster> {
+        self.roster.as_ref()
+    }
+
+    /// The revocation lists, to be passed on with every contact.
+    pub fn lists(&self) -> impl Iterator<Item = &SignedList> {
+        self.lists.values()
+    }
+
+    /// The pinned owner of a shop.
+    pub fn owner_of(&self, shop: ShopId) -> Option<PublicKey> {
+        self.shops.get(&shop).copied()
+    }
+
+    /// The newest time in a roster or list, for [`crate::known_time::KnownTime::saw_signed`].
+    pub fn newest_signed(&self) -> UnixMs {
+        let roster = self.roster.as_ref().map(|roster| roster.roster().issued);
+        let lists = self.lists.values().map(|list| list.list().issued);
+        roster.into_iter().chain(lists).max().unwrap_or_default()
+    }
+
+    /// Grows with every change: an answer of [`Trust::check`] may be kept while this stays the
+    /// same and the certificate has not expired.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Checks a chain of certificates, leaf first.
+    ///
+    /// A start in the future is no reason to refuse: an issuer's signature says that this moment
+    /// has come, so the own clock is behind (see [`Certified::signed_at`]).
+    ///
+    /// # Errors
+    /// [`Distrust`] says which link fails and why.
+    pub fn check<B: Deref<Target: AsRef<[u8]>>>(
+        &self,
+        chain: &[B],
+        now: impl Into<KnownNow>,
+    ) -> Result<Certified, Distrust> {
+        if chain.len() > CHAIN_MAX {
+            return Err(Distrust::TooLong { links: chain.len() });
+        }
+        let links = chain
+            .iter()
+            .map(|bytes| UnverifiedCertificate::parse((**bytes).as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let path = self.walk(&links)?;
+        for link in &path.links {
+            self.check_not_revoked(link.certificate())?;
+        }
+        let expired = self.check_not_expired(&path, now.into())?;
+        Ok(Certified::of(path, expired, self))
+    }
+
+    /// Meets a shop for the first time: its chain must hold together under the owner's key that it
+    /// brings. Whether a hub vouches for it stands in [`Certified::vouched`].
+    ///
+    /// # Errors
+    /// [`Distrust`] when the chain is broken or another owner of this shop is pinned.
+    pub fn introduce<B: Deref<Target: AsRef<[u8]>>>(
+        &self,
+        chain: &[B],
+        now: impl Into<KnownNow>,
+    ) -> Result<Introduction, Distrust> {
+        let links = chain.iter().map(|bytes| UnverifiedCertificate::parse((**bytes).as_ref()));
+        for link in links {
+            let link = link?;
+            let Standing::Shop { shop } = link.claimed().standing else { continue };
+            let owner = link.claimed().key;
+            let mut meeting = self.clone();
+            meeting.pin_shop(shop, owner)?;
+            let node = meeting.check(chain, now)?;
+            return match node.shop() {
+                Some(named) if named == shop => Ok(Introduction { shop, owner, node }),
+                _ => Err(Distrust::NotAShop),
+            };
+        }
+        Err(Distrust::NotAShop)
+    }
+
+    /// Verifies the leaf, and what stands above it as far as that is needed.
+    fn walk(&self, links: &[UnverifiedCertificate]) -> Result<Path, Distrust> {
+        let (leaf, above) = links.split_first().ok_or(Distrust::Empty)?;
+        let claimed = leaf.claimed();
+        match claimed.standing {
+            Standing::Guest => Path::of(leaf, &claimed.key, Vouched::Nobody),
+            Standing::Device { account, .. } => self.walk_device(leaf, account, above),
+            Standing::Shop { shop } => self.walk_shop(leaf, shop),
+            Standing::Node { shop, .. } | Standing::Staff { shop, .. } => {
+                self.walk_under_owner(leaf, shop, above)
+            }
+            Standing::Hub { role } => self.walk_hub(leaf, role),
+        }
+    }
+
+    fn walk_device(
+        &self,
+        leaf: &UnverifiedCertificate,
+        account: AccountId,
+        above: &[UnverifiedCertificate],
+    ) -> Result<Path, Distrust> {
+        let issuer = leaf.claimed().issuer;
+        if let Some(hub) = self.central_hub(issuer) {
+            return Path::of(leaf, &hub, Vouched::Hub(issuer));
+        }
+        match self.devices.get(&issuer) {
+            Some((owner, key)) if *owner == account && issuer != leaf.claimed().key.id() => {
+                let mut path = Path::of(leaf, key, Vouched::Countersigned(issuer))?;
+                // A countersigner that was itself withdrawn countersigns nothing.
+                if let Some(countersigner) =
+                    above.first().filter(|link| link.claimed().key.id() == issuer)
+                {
+                    path.links.extend(self.walk(std::slice::from_ref(countersigner))?.links);
+                }
+                Ok(path)
+            }
+            _ => Err(Distrust::UnknownIssuer { issuer }),
+        }
+    }
+
+    fn walk_shop(&self, leaf: &UnverifiedCertificate, shop: ShopId) -> Result<Path, Distrust> {
+        let claimed = leaf.claimed();
+        let pinned = self.shops.get(&shop);
+        if pinned.is_some_and(|pinned| *pinned != claimed.key) {
+            return Err(Distrust::OwnerChanged { shop });
+        }
+        match self.central_hub(claimed.issuer) {
+            Some(hub) => Path::of(leaf, &hub, Vouched::Hub(claimed.issuer)),
+            None if pinned.is_some() => Path::of(leaf, &claimed.key, Vouched::Pinned),
+            None => Err(Distrust::UnknownIssuer { issuer: claimed.issuer }),
+        }
+    }
+
+    fn walk_under_owner(
+        &self,
+        leaf: &UnverifiedCertificate,
+        shop: ShopId,
+        above: &[UnverifiedCertificate],
+    ) -> Result<Path, Distrust> {
+        let issuer = leaf.claimed().issuer;
+        let owner = above.first().filter(|link| {
+            link.claimed().key.id() == issuer && link.claimed().standing == Standing::Shop { shop }
+        });
+        if let Some(pinned) = self.shops.get(&shop) {
+            if pinned.id() != issuer {
+                return Err(Distrust::OwnerChanged { shop });
+            }
+            // The pin is enough; a hub's word for the owner is taken note of, not needed.
+            let by_hub = owner.and_then(|owner| self.walk_shop(owner, shop).ok());
+            let by_hub = by_hub.filter(|path| {
+                path.links.iter().all(|link| self.check_not_revoked(link.certificate()).is_ok())
+            });
+            let vouched = by_hub.map_or(Vouched::Pinned, |path| path.vouched);
+            return Path::of(leaf, pinned, vouched);
+        }
+        let owner = self.walk_shop(owner.ok_or(Distrust::UnknownIssuer { issuer })?, shop)?;
+        let mut path = Path::of(leaf, &owner.leaf().key, owner.vouched)?;
+        path.links.extend(owner.links);
+        Ok(path)
+    }
+
+    fn walk_hub(&self, leaf: &UnverifiedCertificate, role: HubRole) -> Result<Path, Distrust> {
+        let issuer = leaf.claimed().issuer;
+        if let Some(root) = self.root.filter(|root| root.id() == issuer) {
+            return Path::of(leaf, &root, Vouched::Root);
+        }
+        match (role, self.central_hub(issuer)) {
+            (HubRole::Community, Some(hub)) => Path::of(leaf, &hub, Vouched::Hub(issuer)),
+            _ => Err(Distrust::UnknownIssuer { issuer }),
+        }
+    }
+
+    fn central_hub(&self, key: KeyId) -> Option<PublicKey> {
+        let hub = self.roster.as_ref()?.roster().hub(key)?;
+        (hub.role == HubRole::Central).then_some(hub.key)
+    }
+
+    fn issuer_of_lists(&self, issuer: KeyId) -> Option<PublicKey> {
+        let owner = self.shops.values().find(|owner| owner.id() == issuer).copied();
+        let root = self.root.filter(|root| root.id() == issuer);
+        self.central_hub(issuer).or(owner).or(root)
+    }
+
+    fn check_not_revoked(&self, certificate: &Certificate) -> Result<(), Distrust> {
+        let list = self.lists.get(&certificate.issuer);
+        match list {
+            Some(list) if list.list().revoked.contains(&certificate.serial) => {
+                Err(Distrust::Revoked { serial: certificate.serial })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a link has expired and is honoured nevertheless.
+    fn check_not_expired(&self, path: &Path, now: KnownNow) -> Result<bool, Distrust> {
+        // A guest vouches for itself, so the end that it chose says nothing.
+        if path.vouched == Vouched::Nobody {
+            return Ok(false);
+        }
+        let past = path.links.iter().map(|link| link.certificate().expires);
+        match past.filter(|expires| now.is_past(*expires)).min() {
+            Some(_) if self.honours_expired && self.is_pinned(path.leaf()) => Ok(true),
+            Some(expired) => Err(Distrust::Expired { expired, now: now.at }),
+            None => Ok(false),
+        }
+    }
+
+    fn is_pinned(&self, certificate: &Certificate) -> bool {
+        match certificate.standing {
+            Standing::Device { account, .. } => {
+                let pinned = self.devices.get(&certificate.key.id());
+                pinned.is_some_and(|(owner, _)| *owner == account)
+            }
+            Standing::Shop { shop }
+            | Standing::Node { shop, .. }
+            | Standing::Staff { shop, .. } => self.shops.contains_key(&shop),
+            Standing::Guest | Standing::Hub { .. } => false,
+        }
+    }
+
+    /// Whether other devices of the account are pinned, and this one is neither pinned nor
+    /// countersigned by one that is.
+    fn is_new_device(&self, certificate: &Certificate, vouched: Vouched) -> bool {
+        let Standing::Device { account, .. } = certificate.standing else { return false };
+        matches!(vouched, Vouched::Hub(_))
+            && !self.devices.contains_key(&certificate.key.id())
+            && self.devices.values().any(|(owner, _)| *owner == account)
+    }
+}
+
+/// The verified links that a leaf hangs on, leaf first; never empty.
+struct Path {
+    links: Vec<SignedCertificate>,
+    vouched: Vouched,
+}
+
+impl Path {
+    fn of(
+        leaf: &UnverifiedCertificate,
+        issuer: &PublicKey,
+        vouched: Vouched,
+    ) -> Result<Self, Distrust> {
+        Ok(Self { links: vec![leaf.clone().verify(issuer)?], vouched })
+    }
+
+    fn leaf(&self) -> &Certificate {
+        self.links[0].certificate()
+    }
+}
+
+/// On whose word a certificate counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouched {
+    /// The root's.
+    Root,
+    /// A hub's that stands on the roster.
+    Hub(KeyId),
+    /// Nobody's but our own: the shop is pinned here, no hub vouches for it.
+    Pinned,
+    /// That of another device of the account, which is pinned here.
+    Countersigned(KeyId),
+    /// Only the holder's own: a guest.
+    Nobody,
+}
+
+/// A holder whose certificates were checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certified {
+    certificate: Certificate,
+    hash: Hash,
+    vouched: Vouched,
+    expired: bool,
+    new_device: bool,
+    signed_at: UnixMs,
+}
+
+impl Certified {
+    fn of(path: Path, expired: bool, trust: &Trust) -> Self {
+        let signed_at = match path.vouched {
+            Vouched::Nobody => UnixMs::default(),
+            _ => path.links.iter().map(|l| l.certificate().not_before).max().unwrap_or_default(),
+        };
+        Self {
+            certificate: path.leaf().clone(),
+            hash: path.links[0].hash(),
+            vouched: path.vouched,
+            expired,
+            new_device: trust.is_new_device(path.leaf(), path.vouched),
+            signed_at,
+        }
+    }
+
+    /// What the certificate says.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// The digest of the leaf.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// What the holder signs with.
+    pub fn key(&self) -> &PublicKey {
+        &self.certificate.key
+    }
+
+    /// What messages to the holder are sealed to.
+    pub fn sealing(&self) -> &SealingPublic {
+        &self.certificate.sealing
+    }
+
+    /// As what the holder appears.
+    pub fn standing(&self) -> &Standing {
+        &self.certificate.standing
+    }
+
+    /// For whom the holder speaks in orders: see [`Certificate::party`].
+    pub fn party(&self) -> Option<Party> {
+        self.certificate.party()
+    }
+
+    /// The shop whose box this is.
+    pub fn shop(&self) -> Option<ShopId> {
+        match self.certificate.standing {
+            Standing::Node { shop, .. } => Some(shop),
+            _ => None,
+        }
+    }
+
+    /// The generation of the shop's box.
+    pub fn generation(&self) -> Option<u64> {
+        match self.certificate.standing {
+            Standing::Node { generation, .. } => Some(generation),
+            _ => None,
+        }
+    }
+
+    /// On whose word it counts.
+    pub fn vouched(&self) -> Vouched {
+        self.vouched
+    }
+
+    /// Whether it has expired and counts only because the holder is pinned.
+    pub fn expired(&self) -> bool {
+        self.expired
+    }
+
+    /// Whether a hub alone says that this device belongs to an account of which other devices are
+    /// pinned: a person has to be asked before it counts as theirs.
+    pub fn is_new_device(&self) -> bool {
+        self.new_device
+    }
+
+    /// The newest time that somebody other than the holder put under a signature here, for
+    /// [`crate::known_time::KnownTime::saw_signed`].
+    pub fn signed_at(&self) -> UnixMs {
+        self.signed_at
+    }
+}
+
+/// A shop met for the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduction {
+    /// Which shop.
+    pub shop: ShopId,
+    /// The owner's key, to be pinned.
+    pub owner: PublicKey,
+    /// Its box.
+    pub node: Certified,
+}
+
+/// Why a certificate does not count here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// There is none.
+    #[error("no certificate was shown")]
+    Empty,
+    /// There are more than any chain needs.
+    #[error("{links} certificates were shown; at most {CHAIN_MAX} are read")]
+    TooLong {
+        /// How many.
+        links: usize,
+    },
+    /// One cannot be read.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// One is not by the key it names.
+    #[error(transparent)]
+    Forged(#[from] Forged),
+    /// Its issuer is nobody whose word counts here.
+    #[error("the certificate is by a key that is not known here, {issuer}")]
+    UnknownIssuer {
+        /// The key that it names.
+        issuer: KeyId,
+    },
+    /// It has expired, and the holder is not pinned or the policy does not honour it.
+    #[error("the certificate ended at {expired}; it is {now} now")]
+    Expired {
+        /// When it ended.
+        expired: UnixMs,
+        /// The known time.
+        now: UnixMs,
+    },
+    /// Its issuer has withdrawn it.
+    #[error("certificate {serial} was withdrawn")]
+    Revoked {
+        /// Its number.
+        serial: Serial,
+    },
+    /// The shop shows another owner than the one known here.
+    #[error("shop {shop} shows another owner than the one known here; ask the shop in person")]
+    OwnerChanged {
+        /// Which shop.
+        shop: ShopId,
+    },
+    /// The chain is not that of a shop's box.
+    #[error("this is not a shop")]
+    NotAShop,
+}
+
+#[cfg(test)]
+mod tests;

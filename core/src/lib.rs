@@ -16,6 +16,7 @@ pub mod key;
 pub mod known_time;
 pub mod mail;
 pub mod money;
+pub mod order;
 pub mod planted;
 pub mod quantity;
 pub mod revocation;

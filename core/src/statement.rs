@@ -18,8 +18,22 @@ use crate::{
 pub const STATEMENT_BYTES_MAX: usize = 32 * 1024;
 
 /// Somebody that a statement can be addressed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[cbor(flat)]
+#[serde(tag = "kind", content = "id", rename_all = "lowercase")]
 pub enum Party {
     /// A shop, whatever box it runs on today.
     #[n(0)]

@@ -1,0 +1,115 @@
+//! An order: a log of signed entries, and what follows from it.
+//!
+//! The customer's device writes the first entry ([`placed::Placed`]); after it the shop's node is
+//! the only writer. Both sides hold the same [`chain::Chain`] and derive the same [`Order`] from it.
+//!
+//! **Invariant:** an [`Order`] is never stored as truth and never edited: it is what
+//! [`step::step`] makes of the entries, one after the other.
+
+use serde::Serialize;
+
+use crate::{
+    hash::Hash,
+    id::{OrderId, ShopId},
+    statement::Party,
+    time::UnixMs,
+};
+
+pub mod axes;
+pub mod chain;
+mod code;
+pub mod decide;
+pub mod entry;
+pub mod facts;
+pub mod merge;
+pub mod placed;
+pub mod step;
+pub mod totals;
+pub mod wish;
+
+/// The most lines of one order: they fit [`crate::statement::STATEMENT_BYTES_MAX`].
+pub const LINES_MAX: usize = 200;
+/// The most entries of one order: a shop that writes more is broken or hostile.
+pub const ENTRIES_MAX: usize = 500;
+/// The most ledger heads that an order or a request echoes.
+pub const ANCHORS_MAX: usize = 8;
+/// The most orders in one exchange of heads.
+pub const HEADS_MAX: usize = 200;
+/// The highest price, in minor units: ten thousand million rupees.
+pub const PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
+/// The largest base quantity that a price is for.
+pub const PRICE_PER_MAX: u64 = 1_000_000;
+/// The highest tax rate, in basis points.
+pub const TAX_BP_MAX: u32 = 10_000;
+
+/// Where an order stands on its four axes, derived from its entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Order {
+    /// Its name, given by the customer's device.
+    pub id: OrderId,
+    /// Who sells.
+    pub shop: ShopId,
+    /// Who buys.
+    pub customer: Party,
+    /// When it was placed, by the customer's clock.
+    pub placed_at: UnixMs,
+    /// Until when the customer wants an answer.
+    pub answer_by: Option<UnixMs>,
+    /// What the customer signed.
+    pub placed: placed::Placed,
+    /// The order itself.
+    pub stage: axes::Stage,
+    /// Its lines as they stand now, in the order of [`placed::Placed::lines`].
+    pub lines: Vec<axes::Line>,
+    /// The groups in which the lines are handed over; empty before the decision.
+    pub groups: Vec<axes::Group>,
+    /// The money that moved.
+    pub payment: axes::Payment,
+    /// Whether the customer complained.
+    pub complaint: axes::Complaint,
+    /// The newest head of the shop's stock ledger that an entry told: to be echoed.
+    pub ledger: Option<Hash>,
+    /// Whether an entry of a later version is among them, so that this may not be the whole truth.
+    pub newer: bool,
+}
+
+impl Order {
+    /// Whether the time that the customer gave has run out with no decision.
+    ///
+    /// Only the shop may act on it, and only by its known time: see `Expired`.
+    pub fn is_overdue(&self, known_now: UnixMs) -> bool {
+        self.stage.is_undecided() && self.answer_by.is_some_and(|by| known_now > by)
+    }
+
+    /// Whether anything can still become of the order, so that both sides compare heads.
+    pub fn is_open(&self) -> bool {
+        !self.stage.is_final()
+    }
+
+    /// Whether some, but not all, of what was ordered is granted.
+    pub fn is_partly_granted(&self) -> bool {
+        let granted = |line: &axes::Line| line.state.charged_amount().unwrap_or(0);
+        let full = |line: &axes::Line| granted(line) >= line.wanted.quantity.amount();
+        self.lines.iter().any(|line| granted(line) > 0) && !self.lines.iter().all(full)
+    }
+
+    /// What the shop's ledger holds for the order and could still release: the lines that have
+    /// not left the shop, each with its amount in base units.
+    pub fn holds(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.groups.iter().filter(|group| !group.stage.is_outside()).flat_map(|group| {
+            group.lines.iter().filter_map(|line_no| {
+                let amount = self.lines.get(usize::from(*line_no))?.state.reserved_amount();
+                (amount > 0).then_some((*line_no, amount))
+            })
+        })
+    }
+
+    /// All that the shop's ledger holds for the order, wherever the goods are: the lines with
+    /// their amounts in base units.
+    pub fn reserved(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.lines.iter().enumerate().filter_map(|(index, line)| {
+            let amount = line.state.reserved_amount();
+            (amount > 0).then_some((index as u16, amount))
+        })
+    }
+}

@@ -1,0 +1,380 @@
+//! The four independent axes of an order's life, and the state of each line.
+//!
+//! **Invariant:** each state carries the facts that belong to it and no sum; what is owed is worked
+//! out in [`super::totals`].
+
+use serde::Serialize;
+
+use super::{
+    facts::{CancelReason, DeclineReason, FailReason, LineRefusal, Side},
+    placed::WantedLine,
+};
+use crate::{
+    money::{Currency, Money, Price},
+    time::UnixMs,
+};
+
+/// First axis: what became of the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// The customer has ordered; the shop may not know yet.
+    Placed,
+    /// The shop has it and a person will decide.
+    Received {
+        /// Since when.
+        at: UnixMs,
+    },
+    /// The shop takes it.
+    Accepted {
+        /// Since when.
+        at: UnixMs,
+    },
+    /// The shop does not take it.
+    Declined {
+        /// Since when.
+        at: UnixMs,
+        /// Why.
+        reason: DeclineReason,
+    },
+    /// The customer took it back before the decision.
+    Withdrawn {
+        /// Since when.
+        at: UnixMs,
+    },
+    /// Nobody decided in time.
+    Expired {
+        /// Since when.
+        at: UnixMs,
+    },
+    /// Handed over and paid.
+    Completed {
+        /// Since when.
+        at: UnixMs,
+    },
+    /// Called off after it was accepted.
+    Cancelled {
+        /// Since when.
+        at: UnixMs,
+        /// Who wanted it.
+        by: Side,
+        /// Why.
+        reason: CancelReason,
+        /// Who bears the cost.
+        borne_by: Side,
+    },
+}
+
+impl Stage {
+    /// A stable word for programs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::Received { .. } => "received",
+            Self::Accepted { .. } => "accepted",
+            Self::Declined { .. } => "declined",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Expired { .. } => "expired",
+            Self::Completed { .. } => "completed",
+            Self::Cancelled { .. } => "cancelled",
+        }
+    }
+
+    /// Whether the shop still has to decide.
+    pub const fn is_undecided(self) -> bool {
+        matches!(self, Self::Placed | Self::Received { .. })
+    }
+
+    /// Whether nothing more can become of the order (money may still go back).
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Placed | Self::Received { .. } | Self::Accepted { .. })
+    }
+}
+
+/// Second axis: how far a group of lines is on its way to the customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "fulfilment", rename_all = "snake_case")]
+pub enum Fulfilment {
+    /// Nobody has begun.
+    Pending,
+    /// Somebody packs.
+    Packing {
+        /// Since when.
+        since: UnixMs,
+    },
+    /// A question waits for the customer (in a later version).
+    AwaitingAnswer {
+        /// When the default is taken.
+        deadline: UnixMs,
+    },
+    /// Packed.
+    Packed {
+        /// Since when.
+        at: UnixMs,
+    },
+    /// It waits in the shop.
+    ReadyForPickup {
+        /// Since when.
+        since: UnixMs,
+    },
+    /// The customer has fetched it.
+    Collected {
+        /// When.
+        at: UnixMs,
+    },
+    /// It is on its way.
+    OutForDelivery {
+        /// Since when.
+        since: UnixMs,
+        /// Which attempt this is, from 1.
+        attempt: u16,
+    },
+    /// The customer has got it.
+    Delivered {
+        /// When.
+        at: UnixMs,
+    },
+    /// The last attempt did not succeed.
+    DeliveryFailed {
+        /// When.
+        at: UnixMs,
+        /// Which attempt that was, from 1.
+        attempt: u16,
+        /// Why.
+        reason: FailReason,
+    },
+    /// It is back in the shop.
+    ReturnedToShop {
+        /// When.
+        at: UnixMs,
+    },
+}
+
+impl Fulfilment {
+    /// A stable word for programs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Packing { .. } => "packing",
+            Self::AwaitingAnswer { .. } => "awaiting_answer",
+            Self::Packed { .. } => "packed",
+            Self::ReadyForPickup { .. } => "ready_for_pickup",
+            Self::Collected { .. } => "collected",
+            Self::OutForDelivery { .. } => "out_for_delivery",
+            Self::Delivered { .. } => "delivered",
+            Self::DeliveryFailed { .. } => "delivery_failed",
+            Self::ReturnedToShop { .. } => "returned_to_shop",
+        }
+    }
+
+    /// Whether the customer has the goods.
+    pub const fn is_handed_over(self) -> bool {
+        matches!(self, Self::Collected { .. } | Self::Delivered { .. })
+    }
+
+    /// Whether nothing more happens to the group.
+    pub const fn is_final(self) -> bool {
+        self.is_handed_over() || matches!(self, Self::ReturnedToShop { .. })
+    }
+
+    /// Whether the goods have left the shop and not come back.
+    pub const fn is_outside(self) -> bool {
+        self.is_handed_over()
+            || matches!(self, Self::OutForDelivery { .. } | Self::DeliveryFailed { .. })
+    }
+}
+
+/// Lines that are packed and handed over together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// Indices of the lines.
+    pub lines: Vec<u16>,
+    /// How far they are.
+    #[serde(flatten)]
+    pub stage: Fulfilment,
+}
+
+/// Third axis: the money that moved; what is owed follows from [`super::totals`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "payment", rename_all = "snake_case")]
+pub enum Payment {
+    /// Nothing is agreed on yet.
+    Due,
+    /// It is paid when the goods change hands.
+    OnDelivery,
+    /// It is written into the khata (in a later version).
+    OnKhata,
+    /// A payment is authorised (in a later version).
+    Authorised,
+    /// An authorised payment is taken (in a later version).
+    Captured,
+    /// Less came in than the sum was.
+    PartlyPaid {
+        /// What came in.
+        paid: Money,
+    },
+    /// The sum came in.
+    Paid {
+        /// What came in.
+        paid: Money,
+    },
+    /// An authorised payment was let go (in a later version).
+    Voided,
+    /// A payment failed (in a later version).
+    Failed,
+    /// A part went back.
+    PartlyRefunded {
+        /// What came in.
+        paid: Money,
+        /// What went back.
+        refunded: Money,
+    },
+    /// All that came in went back.
+    Refunded {
+        /// What came in and went back.
+        paid: Money,
+    },
+    /// The shop gave the money up (in a later version).
+    WrittenOff,
+}
+
+impl Payment {
+    /// A stable word for programs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::OnDelivery => "on_delivery",
+            Self::OnKhata => "on_khata",
+            Self::Authorised => "authorised",
+            Self::Captured => "captured",
+            Self::PartlyPaid { .. } => "partly_paid",
+            Self::Paid { .. } => "paid",
+            Self::Voided => "voided",
+            Self::Failed => "failed",
+            Self::PartlyRefunded { .. } => "partly_refunded",
+            Self::Refunded { .. } => "refunded",
+            Self::WrittenOff => "written_off",
+        }
+    }
+
+    /// What came in so far, before refunds.
+    pub const fn paid(self, currency: Currency) -> Money {
+        match self {
+            Self::PartlyPaid { paid }
+            | Self::Paid { paid }
+            | Self::PartlyRefunded { paid, .. }
+            | Self::Refunded { paid } => paid,
+            _ => Money::zero(currency),
+        }
+    }
+
+    /// What went back so far.
+    pub const fn refunded(self, currency: Currency) -> Money {
+        match self {
+            Self::PartlyRefunded { refunded, .. } => refunded,
+            Self::Refunded { paid } => paid,
+            _ => Money::zero(currency),
+        }
+    }
+}
+
+/// Fourth axis: whether the customer complained (entries for it come in a later version).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Complaint {
+    /// No.
+    None,
+    /// Yes, and the shop has to answer.
+    Open,
+    /// The shop has answered.
+    Answered,
+    /// It is settled.
+    Settled,
+    /// It went to the hub.
+    Escalated,
+}
+
+/// A line as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// What was ordered.
+    pub wanted: WantedLine,
+    /// What became of it.
+    pub state: LineState,
+    /// What it costs, once the shop has granted it.
+    pub charge: Option<Charge>,
+}
+
+/// The price that the shop charges for a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Charge {
+    /// The price, tax included.
+    pub price: Price,
+    /// The tax inside it, in basis points.
+    pub tax_bp: u32,
+}
+
+/// What became of a line; amounts are base units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum LineState {
+    /// The shop has not decided.
+    Ordered,
+    /// The shop keeps it for the customer.
+    Reserved {
+        /// How much.
+        amount: u64,
+    },
+    /// Something else comes instead (in a later version).
+    Substituted {
+        /// How much.
+        amount: u64,
+    },
+    /// It was weighed.
+    Weighed {
+        /// What is reserved for it.
+        reserved: u64,
+        /// What the scales said.
+        amount: u64,
+    },
+    /// It does not come.
+    Cancelled {
+        /// Why.
+        why: LineRefusal,
+    },
+    /// The customer has it.
+    HandedOver {
+        /// What had been reserved for it.
+        reserved: u64,
+        /// How much it is.
+        amount: u64,
+    },
+    /// It came back to the shop.
+    Returned {
+        /// What is still reserved for it.
+        reserved: u64,
+    },
+}
+
+impl LineState {
+    /// What the customer pays for, in base units; `None` while nothing is granted or when nothing
+    /// comes.
+    pub const fn charged_amount(self) -> Option<u64> {
+        match self {
+            Self::Reserved { amount }
+            | Self::Substituted { amount }
+            | Self::Weighed { amount, .. }
+            | Self::HandedOver { amount, .. } => Some(amount),
+            Self::Ordered | Self::Cancelled { .. } | Self::Returned { .. } => None,
+        }
+    }
+
+    /// What the shop's ledger holds for the line now, in base units.
+    pub const fn reserved_amount(self) -> u64 {
+        match self {
+            Self::Reserved { amount } | Self::Substituted { amount } => amount,
+            Self::Weighed { reserved, .. } | Self::Returned { reserved } => reserved,
+            Self::Ordered | Self::Cancelled { .. } | Self::HandedOver { .. } => 0,
+        }
+    }
+}

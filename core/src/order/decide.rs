@@ -1,0 +1,152 @@
+//! The shop's decision about an order: what each line gets, at which price.
+//!
+//! Pure, so that the shop calls it inside the transaction that reserves and replies.
+//!
+//! **Invariant:** a decision grants no more than is available, no line above the price that the
+//! customer signed, and answers each line exactly once.
+
+use std::collections::BTreeMap;
+
+use super::{
+    TAX_BP_MAX,
+    entry::Body,
+    facts::{Accepted, DeclineReason, Declined, GrantedLine, LineRefusal, Received, RefusedLine},
+    placed::{Method, Placed, WantedLine, check_price},
+};
+use crate::{
+    hash::Hash,
+    id::VariantId,
+    money::{Money, Price},
+    planted::{Bug, is_planted},
+    quantity::Unit,
+};
+
+/// What the shop offers of one variant at the moment of the decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// The shop's price now, tax included.
+    pub price: Price,
+    /// The tax inside it, in basis points.
+    pub tax_bp: u32,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// How much is on hand, not reserved and above the safety stock, in base units.
+    pub available: u64,
+    /// Whether the ledger counts it; otherwise only a person accepts.
+    pub counted: bool,
+}
+
+/// Who decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judge {
+    /// The program: it grants only what is counted.
+    Program,
+    /// A person, who looked on the shelf for what is not counted.
+    Person,
+}
+
+/// What becomes of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is taken: reserve `lines`, then write [`Decision::into_body`].
+    Accept {
+        /// What is granted, in the order of the lines.
+        lines: Vec<GrantedLine>,
+        /// What is not.
+        refused: Vec<RefusedLine>,
+    },
+    /// It is not taken.
+    Decline(Declined),
+    /// A person has to look.
+    Wait,
+}
+
+impl Decision {
+    /// The entry to write, with the head of the stock ledger after the reservation.
+    pub fn into_body(self, ledger: Hash) -> Body {
+        match self {
+            Self::Accept { lines, refused } => Body::Accepted(Accepted { lines, refused, ledger }),
+            Self::Decline(declined) => Body::Declined(declined),
+            Self::Wait => Body::Received(Received { ledger: Some(ledger) }),
+        }
+    }
+}
+
+/// Decides about an order against what the shop offers now; a variant without offer is not sold.
+///
+/// Where the price now is at most the one the customer saw, or the customer's cap, the price now is
+/// charged; otherwise the line is refused. Where there is too little, the line is granted in part
+/// if the customer allowed that, else refused.
+pub fn decide(placed: &Placed, offers: &BTreeMap<VariantId, Offer>, judge: Judge) -> Decision {
+    if placed.payment != Method::OnDelivery {
+        let reason = DeclineReason::NoSuchPayment;
+        return Decision::Decline(Declined { reason, lines: Vec::new() });
+    }
+    let mut left: BTreeMap<VariantId, u64> = BTreeMap::new();
+    let (mut lines, mut refused) = (Vec::new(), Vec::new());
+    let mut sum = Money::zero(placed.currency);
+    let mut uncounted = false;
+    for (index, wanted) in placed.lines.iter().enumerate() {
+        let line = index as u16;
+        let offer = offers.get(&wanted.variant);
+        let left = left.entry(wanted.variant).or_insert_with(|| available(offer));
+        match decide_line(placed, wanted, offer, *left, sum) {
+            Ok((granted, price, tax_bp, new_sum)) => {
+                uncounted |= offer.is_some_and(|offer| !offer.counted);
+                *left = left.saturating_sub(granted);
+                sum = new_sum;
+                lines.push(GrantedLine { line, granted, price, tax_bp });
+            }
+            Err(why) => refused.push(RefusedLine { line, why }),
+        }
+    }
+    if lines.is_empty() {
+        let reason = DeclineReason::NothingLeft;
+        return Decision::Decline(Declined { reason, lines: refused });
+    }
+    if uncounted && judge == Judge::Program {
+        return Decision::Wait;
+    }
+    Decision::Accept { lines, refused }
+}
+
+/// How much may be granted of an offer; of what is not counted, a person says whether it is there.
+fn available(offer: Option<&Offer>) -> u64 {
+    match offer {
+        Some(_) if is_planted(Bug::ReserveWithoutCheck) => u64::MAX,
+        Some(offer) if offer.counted => offer.available,
+        Some(_) => u64::MAX,
+        None => 0,
+    }
+}
+
+type Granted = (u64, Price, u32, Money);
+
+fn decide_line(
+    placed: &Placed,
+    wanted: &WantedLine,
+    offer: Option<&Offer>,
+    left: u64,
+    sum: Money,
+) -> Result<Granted, LineRefusal> {
+    let offer = offer.ok_or(LineRefusal::NotSold)?;
+    if check_price(offer.price, placed.currency).is_err() || offer.tax_bp > TAX_BP_MAX {
+        return Err(LineRefusal::NotSold);
+    }
+    if offer.unit != wanted.quantity.unit() {
+        return Err(LineRefusal::WrongUnit);
+    }
+    if !wanted.allows(offer.price) {
+        return Err(LineRefusal::PriceChanged);
+    }
+    let amount = wanted.quantity.amount();
+    let granted = match left {
+        left if left >= amount => amount,
+        0 => return Err(LineRefusal::NotEnough),
+        left if placed.partial_ok => left,
+        _ => return Err(LineRefusal::NotEnough),
+    };
+    let line_sum = offer.price.of(granted).map_err(|_| LineRefusal::TooLarge)?;
+    let sum = sum.checked_add(line_sum).map_err(|_| LineRefusal::TooLarge)?;
+    Ok((granted, offer.price, offer.tax_bp, sum))
+}

@@ -5,6 +5,12 @@
 
 use minicbor::{Decode, Encode};
 
+pub mod batch;
+pub mod conflict;
+pub mod document;
+pub mod edit;
+mod fields;
+pub mod gauge;
 pub mod head;
 pub mod product;
 

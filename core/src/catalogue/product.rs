@@ -80,9 +80,16 @@ pub struct Product {
 impl Product {
     /// A product with one name and one variant, and nothing else said about it.
     pub fn new(id: ProductId, language: Language, name: &str, variant: VariantId) -> Self {
+        let names = BTreeMap::from([(language, name.to_owned())]);
+        let variants = BTreeMap::from([(variant, Variant::default())]);
+        Self { names, variants, ..Self::blank(id) }
+    }
+
+    /// What reading starts from: not a product yet, for want of a name and a variant.
+    pub(super) fn blank(id: ProductId) -> Self {
         Self {
             id,
-            names: BTreeMap::from([(language, name.to_owned())]),
+            names: BTreeMap::new(),
             synonyms: BTreeSet::new(),
             brand: None,
             category: None,
@@ -92,7 +99,7 @@ impl Product {
             delisted: false,
             diets: BTreeSet::new(),
             allergens: BTreeSet::new(),
-            variants: BTreeMap::from([(variant, Variant::default())]),
+            variants: BTreeMap::new(),
         }
     }
 

@@ -1,0 +1,3 @@
+//! What the parts of core hold together.
+
+mod catalogue;

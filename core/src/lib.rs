@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod cbor;
 pub mod certificate;
+pub mod enrolment;
 pub mod envelope;
 pub mod geohash;
 pub mod gtin;

@@ -18,7 +18,7 @@ pub enum Schema {
 /// To add one: put `migrations/<program>/NNN_name.sql` beside the others and name it here.
 const SHOP: &[M<'static>] = &[M::up(include_str!("../shop/001_node.sql"))];
 const CUSTOMER: &[M<'static>] = &[];
-const HUB: &[M<'static>] = &[];
+const HUB: &[M<'static>] = &[M::up(include_str!("../hub/001_hub.sql"))];
 
 impl Schema {
     /// Every schema.

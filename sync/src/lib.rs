@@ -1,1 +1,7 @@
-//! Not yet written.
+//! How copies agree and mail travels: sans-IO state machines, then a thin libp2p driver.
+//!
+//! **Invariant:** outside [`driver`] nothing here does IO, reads a clock or draws randomness; a
+//! machine takes the time and an input and returns effects, so that one seed replays every run.
+#![warn(missing_docs)]
+
+pub mod wire;

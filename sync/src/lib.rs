@@ -4,4 +4,7 @@
 //! machine takes the time and an input and returns effects, so that one seed replays every run.
 #![warn(missing_docs)]
 
+pub mod inbox;
+pub mod outbox;
+pub mod peer;
 pub mod wire;

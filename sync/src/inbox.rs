@@ -141,13 +141,7 @@ mod tests {
 
     fn mail(n: u8) -> Mail {
         let to = Address::Device(key(200));
-        Mail {
-            to,
-            until: UnixMs::new(9),
-            sealed: vec![n; 40],
-            stamp: vec![],
-            certificates: vec![],
-        }
+        Mail { to, until: UnixMs::new(9), sealed: vec![n; 40], stamp: vec![], certificates: vec![] }
     }
 
     fn acknowledge(peer: u8, n: u8) -> Effect {

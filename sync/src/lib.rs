@@ -4,6 +4,7 @@
 //! machine takes the time and an input and returns effects, so that one seed replays every run.
 #![warn(missing_docs)]
 
+pub mod heads;
 pub mod inbox;
 pub mod outbox;
 pub mod peer;

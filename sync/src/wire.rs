@@ -14,6 +14,7 @@
 //! ```
 
 use kirana_core::{
+    catalogue::BucketNo,
     hash::Hash,
     id::ShopId,
     mail::{Address, Mail},
@@ -128,9 +129,9 @@ pub enum Request {
         /// Whose catalogue.
         #[n(0)]
         shop: ShopId,
-        /// Which of its documents; the index has its own number.
+        /// Which of its documents.
         #[n(1)]
-        bucket: u32,
+        bucket: BucketNo,
         /// The generation that `after` counts in.
         #[n(2)]
         generation: u64,
@@ -146,7 +147,7 @@ pub enum Request {
         shop: ShopId,
         /// Which of its documents.
         #[n(1)]
-        bucket: u32,
+        bucket: BucketNo,
         /// Where the part starts, in bytes.
         #[n(2)]
         offset: u32,
@@ -210,6 +211,9 @@ pub enum Response {
         /// The newest revocation lists it holds.
         #[n(1)]
         lists: Vec<ByteVec>,
+        /// The newest roster of hubs it holds.
+        #[n(2)]
+        roster: Option<ByteVec>,
     },
     /// The mail is durable here. This is no intake: only the recipient's signed entry is.
     #[n(2)]

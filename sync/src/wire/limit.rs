@@ -1,6 +1,7 @@
 //! How much one request or response may hold; each limit has a test one past it.
 
 use kirana_core::{
+    catalogue::head,
     cbor::Malformed,
     mail::{Mail, SEALED_BYTES_MAX},
 };
@@ -14,8 +15,10 @@ pub const CERTIFICATES_MAX: usize = 8;
 pub const CERTIFICATE_BYTES_MAX: usize = 2 * 1024;
 /// Revocation lists in one greeting.
 pub const LISTS_MAX: usize = 8;
-/// Bytes of one revocation list.
-pub const LIST_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of all revocation lists in one greeting together.
+pub const LISTS_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of the roster of hubs.
+pub const ROSTER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the outer stamp on a piece of mail.
 pub const STAMP_BYTES_MAX: usize = 1024;
 /// Pieces of mail in one answer.
@@ -33,15 +36,15 @@ pub const CELL_CHARS_MAX: usize = 12;
 /// Signed heads, or stock snapshots, in one answer.
 pub const HEADS_MAX: usize = 256;
 /// Bytes of one signed head.
-pub const HEAD_BYTES_MAX: usize = 1024;
+pub const HEAD_BYTES_MAX: usize = head::HEAD_BYTES_MAX;
 /// Bytes of all stock snapshots in one answer together.
 pub const AVAILABILITY_BYTES_MAX: usize = 128 * 1024;
 /// Chunks in one answer.
 pub const CHUNKS_MAX: usize = 256;
 /// Bytes of one chunk of a catalogue, of one batch, or of one part of a snapshot.
-pub const CHUNK_BYTES_MAX: usize = 192 * 1024;
+pub const CHUNK_BYTES_MAX: usize = head::CHUNK_BYTES_MAX;
 /// Bytes of a whole document.
-pub const SNAPSHOT_BYTES_MAX: u32 = 8 * 1024 * 1024;
+pub const SNAPSHOT_BYTES_MAX: usize = head::SNAPSHOT_BYTES_MAX;
 /// Bytes of a refusal's reason.
 pub const REASON_BYTES_MAX: usize = 512;
 
@@ -59,6 +62,10 @@ fn each(what: &'static str, items: &[ByteVec], max: usize) -> Result<(), Malform
     items.iter().try_for_each(|item| at_most(what, item.len(), max))
 }
 
+fn together(what: &'static str, items: &[ByteVec], max: usize) -> Result<(), Malformed> {
+    at_most(what, items.iter().map(|item| item.len()).sum(), max)
+}
+
 fn certificates(chain: &[ByteVec]) -> Result<(), Malformed> {
     at_most("a chain of certificates", chain.len(), CERTIFICATES_MAX)?;
     each("a certificate", chain, CERTIFICATE_BYTES_MAX)
@@ -67,7 +74,7 @@ fn certificates(chain: &[ByteVec]) -> Result<(), Malformed> {
 fn greeting(chain: &[ByteVec], lists: &[ByteVec]) -> Result<(), Malformed> {
     certificates(chain)?;
     at_most("the revocation lists", lists.len(), LISTS_MAX)?;
-    each("a revocation list", lists, LIST_BYTES_MAX)
+    together("the revocation lists", lists, LISTS_BYTES_MAX)
 }
 
 /// Whether a piece of mail is within the limits, wherever it came from.
@@ -105,7 +112,10 @@ pub(super) fn check_request(request: &Request) -> Result<(), Malformed> {
 pub(super) fn check_response(response: &Response) -> Result<(), Malformed> {
     match response {
         Response::Refused(refused) => at_most("a reason", refused.reason.len(), REASON_BYTES_MAX),
-        Response::Welcome { certificates, lists } => greeting(certificates, lists),
+        Response::Welcome { certificates, lists, roster } => {
+            greeting(certificates, lists)?;
+            at_most("a roster", roster.as_ref().map_or(0, |roster| roster.len()), ROSTER_BYTES_MAX)
+        }
         Response::Mails { items, .. } => {
             at_most("a list of mail", items.len(), MAILS_MAX)?;
             items.iter().try_for_each(|(_, mail)| check_mail(mail))
@@ -118,8 +128,7 @@ pub(super) fn check_response(response: &Response) -> Result<(), Malformed> {
             at_most("a list of heads", heads.len(), HEADS_MAX)?;
             each("a signed head", heads, HEAD_BYTES_MAX)?;
             at_most("a list of stock snapshots", availability.len(), HEADS_MAX)?;
-            let bytes = availability.iter().map(|snapshot| snapshot.len()).sum();
-            at_most("the stock snapshots", bytes, AVAILABILITY_BYTES_MAX)?;
+            together("the stock snapshots", availability, AVAILABILITY_BYTES_MAX)?;
             certificates(chain)
         }
         Response::Chunks { chunks, .. } => {
@@ -131,7 +140,7 @@ pub(super) fn check_response(response: &Response) -> Result<(), Malformed> {
         }
         Response::Snapshot { head, total, part } => {
             at_most("a signed head", head.len(), HEAD_BYTES_MAX)?;
-            at_most("a snapshot", *total as usize, SNAPSHOT_BYTES_MAX as usize)?;
+            at_most("a snapshot", *total as usize, SNAPSHOT_BYTES_MAX)?;
             at_most("a part of a snapshot", part.len(), CHUNK_BYTES_MAX)
         }
         Response::Stored { .. }

@@ -44,7 +44,7 @@ fn a_request_one_past_any_limit_is_refused() {
             hello(many(1, CERTIFICATE_BYTES_MAX + 1), vec![]),
         ),
         (hello(vec![], many(LISTS_MAX, 9)), hello(vec![], many(LISTS_MAX + 1, 9))),
-        (hello(vec![], many(1, LIST_BYTES_MAX)), hello(vec![], many(1, LIST_BYTES_MAX + 1))),
+        (hello(vec![], many(1, LISTS_BYTES_MAX)), hello(vec![], many(1, LISTS_BYTES_MAX + 1))),
         (put(SEALED_BYTES_MAX, 9, vec![]), put(SEALED_BYTES_MAX + 1, 9, vec![])),
         (put(9, STAMP_BYTES_MAX, vec![]), put(9, STAMP_BYTES_MAX + 1, vec![])),
         (put(9, 9, many(CERTIFICATES_MAX, 9)), put(9, 9, many(CERTIFICATES_MAX + 1, 9))),
@@ -73,12 +73,17 @@ fn a_response_one_past_any_limit_is_refused() {
         let reason = "x".repeat(n);
         Response::Refused(Refused { code: Code::Busy, reason, retry_after_ms: None })
     };
+    let welcome = |n| {
+        let (certificates, lists) = (vec![], vec![]);
+        Response::Welcome { certificates, lists, roster: Some(bytes(n)) }
+    };
     let half = AVAILABILITY_BYTES_MAX / 2;
     let pairs = [
         (mails(MAILS_MAX), mails(MAILS_MAX + 1)),
         (records(RECORDS_MAX, 9), records(RECORDS_MAX + 1, 9)),
         (records(1, RECORD_BYTES_MAX), records(1, RECORD_BYTES_MAX + 1)),
         (heads(many(HEADS_MAX, 9), vec![], vec![]), heads(many(HEADS_MAX + 1, 9), vec![], vec![])),
+        (welcome(ROSTER_BYTES_MAX), welcome(ROSTER_BYTES_MAX + 1)),
         (
             heads(many(1, HEAD_BYTES_MAX), vec![], vec![]),
             heads(many(1, HEAD_BYTES_MAX + 1), vec![], vec![]),
@@ -92,7 +97,7 @@ fn a_response_one_past_any_limit_is_refused() {
         (chunks(CHUNKS_MAX, 9, 9), chunks(CHUNKS_MAX + 1, 9, 9)),
         (chunks(1, HEAD_BYTES_MAX, 9), chunks(1, HEAD_BYTES_MAX + 1, 9)),
         (chunks(1, 9, CHUNK_BYTES_MAX), chunks(1, 9, CHUNK_BYTES_MAX + 1)),
-        (snapshot(SNAPSHOT_BYTES_MAX, 9), snapshot(SNAPSHOT_BYTES_MAX + 1, 9)),
+        (snapshot(SNAPSHOT_BYTES_MAX as u32, 9), snapshot(SNAPSHOT_BYTES_MAX as u32 + 1, 9)),
         (snapshot(9, CHUNK_BYTES_MAX), snapshot(9, CHUNK_BYTES_MAX + 1)),
         (refused(REASON_BYTES_MAX), refused(REASON_BYTES_MAX + 1)),
     ];
@@ -105,7 +110,7 @@ fn a_response_one_past_any_limit_is_refused() {
 #[test]
 fn a_frame_one_byte_past_its_limit_is_refused() {
     let list = |spare: usize| {
-        let full = many(14, LIST_BYTES_MAX);
+        let full = many(15, 16 * 1024);
         let mut frame = Vec::new();
         let mut e = minicbor::Encoder::new(&mut frame);
         e.array(3).and_then(|e| e.u8(0)).and_then(|e| e.array(0)).expect("memory");
@@ -147,8 +152,8 @@ fn every_kind_on_the_wire_has_its_number_in_the_list() {
         Request::Look { shop: shop() },
         Request::Find { cells: vec![] },
         Request::Heads { shop: shop() },
-        Request::Chunks { shop: shop(), bucket: 0, generation: 1, after: 0 },
-        Request::Snapshot { shop: shop(), bucket: 0, offset: 0 },
+        Request::Chunks { shop: shop(), bucket: BucketNo::INDEX, generation: 1, after: 0 },
+        Request::Snapshot { shop: shop(), bucket: BucketNo::INDEX, offset: 0 },
         Request::Batch { batch: bytes(9), certificates: vec![] },
     ];
     for request in requests {
@@ -156,7 +161,7 @@ fn every_kind_on_the_wire_has_its_number_in_the_list() {
     }
     let responses = [
         Response::refused(Code::Quota, "full"),
-        Response::Welcome { certificates: vec![], lists: vec![] },
+        Response::Welcome { certificates: vec![], lists: vec![], roster: Some(bytes(9)) },
         Response::Stored { id: Hash::of(b"x") },
         Response::Mails { items: vec![(3, mail(9, 9, vec![]))], more: true },
         Response::Deleted,
@@ -247,7 +252,7 @@ fn any_request() -> impl Strategy<Value = Request> {
         proptest::collection::vec(any_hash(), 0..9).prop_map(|ids| Request::Delete { ids }),
         proptest::collection::vec("[0-9a-z]{1,12}", 0..9).prop_map(|cells| Request::Find { cells }),
         (any::<u32>(), any::<u64>(), any::<u64>()).prop_map(|(bucket, generation, after)| {
-            Request::Chunks { shop: shop(), bucket, generation, after }
+            Request::Chunks { shop: shop(), bucket: BucketNo::new(bucket), generation, after }
         }),
         (any_bytes(99), chain())
             .prop_map(|(batch, certificates)| Request::Batch { batch, certificates }),

@@ -4,8 +4,11 @@
 //! machine takes the time and an input and returns effects, so that one seed replays every run.
 #![warn(missing_docs)]
 
+pub mod client;
 pub mod heads;
 pub mod inbox;
+pub mod mailbox;
 pub mod outbox;
 pub mod peer;
+pub mod pull;
 pub mod wire;

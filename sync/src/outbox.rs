@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use kirana_core::{
     hash::Hash,
     key::KeyId,
+    known_time::KnownNow,
     mail::Address,
     planted::{Bug, is_planted},
     time::UnixMs,
@@ -93,7 +94,7 @@ pub enum Input {
         item: Hash,
     },
     /// What time it is by all that is known; the own clock alone lets nothing expire.
-    Known(UnixMs),
+    Known(KnownNow),
     /// Time has passed.
     Tick,
 }
@@ -221,7 +222,8 @@ impl Outbox {
             }
             Input::Settled { item } => effects.extend(self.forget(item, Why::Settled)),
             Input::Known(known) => {
-                let passed = self.queue.values().filter(|sending| sending.item.until <= known);
+                let passed = self.queue.values();
+                let passed = passed.filter(|sending| known.is_past(sending.item.until));
                 let passed: Vec<Hash> = passed.map(|sending| sending.item.id).collect();
                 effects.extend(passed.into_iter().filter_map(|id| self.forget(id, Why::Expired)));
             }

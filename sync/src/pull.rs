@@ -175,8 +175,7 @@ impl Pull {
     ) -> Vec<Effect> {
         let node = trust.check(certificates, now).ok();
         let node = node.filter(|node| node.shop() == Some(self.shop));
-        let Some((key, generation)) =
-            node.and_then(|node| Some((*node.key(), node.generation()?)))
+        let Some((key, generation)) = node.and_then(|node| Some((*node.key(), node.generation()?)))
         else {
             return vec![Effect::Bad("nobody known vouches for the node that signed")];
         };

@@ -177,9 +177,12 @@ fn only_the_known_time_lets_an_item_expire() {
     let mut outbox = Outbox::load(1, [item(1)]);
     outbox.handle(T0.plus_ms(900 * DAY), Input::Tick);
     assert!(outbox.holds(&item(1).id), "the own clock may be wrong by a year");
-    outbox.handle(T0, Input::Known(T0.plus_ms(DAY - 1)));
+    outbox.handle(T0, Input::Known(T0.plus_ms(DAY - 1).into()));
     assert!(outbox.holds(&item(1).id));
-    let expired = outbox.handle(T0, Input::Known(T0.plus_ms(DAY)));
+    let doubted = KnownNow { at: T0.plus_ms(9 * DAY), expiry_suspended: true };
+    outbox.handle(T0, Input::Known(doubted));
+    assert!(outbox.holds(&item(1).id));
+    let expired = outbox.handle(T0, Input::Known(T0.plus_ms(DAY).into()));
     assert_eq!(expired, [Effect::Forget { item: item(1).id, why: Why::Expired }]);
 }
 
@@ -305,7 +308,7 @@ impl Caller {
             }
             Step::Known { after } => {
                 self.known = self.known.max(T0.plus_ms(after));
-                self.give(Input::Known(self.known));
+                self.give(Input::Known(self.known.into()));
             }
         }
     }

@@ -3,7 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
+
+mod checker;
+mod door;
+mod process;
+mod report;
+mod story;
+mod wait;
 
 /// Sets up a neighbourhood of real programs on this machine.
 #[derive(Debug, Args)]
@@ -22,6 +30,11 @@ impl Demo {
     /// # Errors
     /// When the neighbourhood could not be set up.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        runtime.context("no threads to run on")?.block_on(self.play())
+    }
+
+    async fn play(self) -> anyhow::Result<ExitCode> {
         anyhow::bail!("not there yet: {self:?}")
     }
 }

@@ -136,7 +136,10 @@ impl Evidence {
                 findings.paths.entry(path.name()).or_default().push(order.id.clone());
             }
             if !order.taken_in {
-                findings.lose(format!("order {} of {} never reached its shop", order.id, order.household));
+                findings.lose(format!(
+                    "order {} of {} never reached its shop",
+                    order.id, order.household
+                ));
             }
             match order.verdicts.as_slice() {
                 [] => {}
@@ -169,7 +172,8 @@ impl Evidence {
         let mut promised: BTreeMap<Shelf, u64> = BTreeMap::new();
         let mut handed_over: BTreeMap<Shelf, u64> = BTreeMap::new();
         for order in &self.journals {
-            let shelf = |variant: &String| Shelf { shop: order.shop.clone(), variant: variant.clone() };
+            let shelf =
+                |variant: &String| Shelf { shop: order.shop.clone(), variant: variant.clone() };
             for (variant, units) in &order.promised {
                 *promised.entry(shelf(variant)).or_default() += units;
             }
@@ -193,7 +197,8 @@ impl Evidence {
             let out = at(&handed_over) + at(&self.walked_out);
             let right =
                 Published { on_hand: there - out, reserved: at(&promised) - at(&handed_over) };
-            let Some(published) = self.published.get(shelf).filter(|stated| **stated != right) else {
+            let Some(published) = self.published.get(shelf).filter(|stated| **stated != right)
+            else {
                 continue;
             };
             let text = format!(

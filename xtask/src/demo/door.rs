@@ -1,8 +1,13 @@
 //! An outsider's view of a server: its HTTP door and nothing else.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use anyhow::{Context, bail};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
+
+use crate::clock;
 
 /// A server's door, with a token where somebody signed in.
 #[derive(Debug, Clone)]
@@ -10,6 +15,7 @@ pub struct Door {
     client: Client,
     base: String,
     token: Option<String>,
+    asked: Arc<AtomicU64>,
 }
 
 /// An answer, whatever it says.
@@ -22,7 +28,12 @@ pub struct Answer {
 impl Door {
     /// The door of the server at `base`.
     pub fn new(client: &Client, base: &str) -> Self {
-        Self { client: client.clone(), base: base.trim_end_matches('/').to_owned(), token: None }
+        Self {
+            client: client.clone(),
+            base: base.trim_end_matches('/').to_owned(),
+            token: None,
+            asked: Arc::default(),
+        }
     }
 
     /// The same door for somebody who signed in.
@@ -46,14 +57,22 @@ impl Door {
             request = request.bearer_auth(token);
         }
         if let Some(body) = body {
-            request = request
-                .header("idempotency-key", uuid::Uuid::from_u128(rand_id(body)).to_string())
-                .json(body);
+            request = request.header("idempotency-key", self.next_key()).json(body);
         }
         let response = request.send().await.with_context(|| format!("{method} {path}"))?;
         let status = response.status();
         let bytes = response.bytes().await?;
         Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+    }
+
+    /// A key that was never used at this door: the moment and a count.
+    fn next_key(&self) -> String {
+        let count = self.asked.fetch_add(1, Ordering::Relaxed);
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&count.to_be_bytes());
+        uuid::Builder::from_unix_timestamp_millis(clock::now().get(), &random)
+            .into_uuid()
+            .to_string()
     }
 
     /// Reads; anything but success is an error.
@@ -100,4 +119,3 @@ fn good(path: &str, answer: Answer) -> anyhow::Result<Value> {
     }
     Ok(answer.body)
 }
-

@@ -1,3 +1,4 @@
 //! What holds for the repository as a whole.
 
+mod data;
 mod tidy;

@@ -38,7 +38,8 @@ pub fn read(
         let (order, shop, path) = row?;
         let id = name(&order)?;
         let shop = name(&shop)?;
-        let account = Account::of(&entries(&database, &order)?).with_context(|| format!("order {id}"))?;
+        let account =
+            Account::of(&entries(&database, &order)?).with_context(|| format!("order {id}"))?;
         orders.push(account.into_seen(
             id,
             household,

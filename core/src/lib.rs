@@ -7,6 +7,7 @@
 pub mod catalogue;
 pub mod cbor;
 pub mod certificate;
+pub mod challenge;
 pub mod enrolment;
 pub mod envelope;
 pub mod geohash;
@@ -27,4 +28,6 @@ pub mod stamp;
 pub mod statement;
 pub mod text;
 pub mod time;
+pub mod token;
 pub mod trust;
+pub mod vault;

@@ -20,6 +20,7 @@ pub mod mail;
 pub mod money;
 pub mod order;
 pub mod planted;
+pub mod policy;
 pub mod quantity;
 pub mod revocation;
 pub mod roster;

@@ -1,0 +1,529 @@
+//! Who may do what to which resource: one set of Cedar policies for every entrance.
+//!
+//! The policies and their schema stand in `core/policies/`, are part of the program and are
+//! evaluated by hub and shop alike; `policies/table.txt` shows what they come to.
+//!
+//! **Invariant (P6):** what no policy permits is refused, a role in a shop counts in that shop
+//! only, and whatever cannot be evaluated is refused.
+
+use std::{collections::BTreeSet, str::FromStr};
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    hash::Hash,
+    id::{AccountId, ShopId},
+    key::KeyId,
+    mail::Address,
+    statement::Party,
+};
+
+const POLICIES: &str = include_str!("../policies/kirana.cedar");
+const SCHEMA: &str = include_str!("../policies/kirana.cedarschema");
+
+/// A bundle of permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Orders, and sees own orders.
+    Customer,
+    /// Brings orders of one shop.
+    Courier,
+    /// Works in one shop.
+    Staff,
+    /// Answers for one shop.
+    Owner,
+    /// A shop's own box.
+    Node,
+    /// Keeps a hub running.
+    HubOperator,
+    /// Manages a hub's accounts.
+    Admin,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Customer,
+        Self::Courier,
+        Self::Staff,
+        Self::Owner,
+        Self::Node,
+        Self::HubOperator,
+        Self::Admin,
+    ];
+
+    /// The word used in policies, tokens and files.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Courier => "courier",
+            Self::Staff => "staff",
+            Self::Owner => "owner",
+            Self::Node => "node",
+            Self::HubOperator => "hub_operator",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of a word; `None` when there is none.
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.label() == label)
+    }
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $label:literal;)*) => {
+        /// Something that a policy permits or not.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Action { $($(#[$doc])* $name,)* }
+
+        impl Action {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The word used in policies and audits.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$name => $label,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Edit products and prices of a shop.
+    EditCatalogue = "catalogue.edit";
+    /// Pick one of two clashing values.
+    SettleClash = "catalogue.settle";
+    /// See the stock ledger.
+    ViewStock = "stock.view";
+    /// Enter receipts, losses, counts, transfers, returns.
+    MoveStock = "stock.move";
+    /// Sell at the counter.
+    RingUpSale = "sale.ring_up";
+    /// Import a file of products.
+    RunImport = "import.run";
+    /// Certify and shut out the shop's own staff and tills.
+    ManageStaff = "staff.manage";
+    /// See takings and reports.
+    ViewReport = "report.view";
+    /// Edit the shop's profile, hours and addresses.
+    EditShop = "shop.edit";
+    /// List the shop's orders.
+    ListOrders = "order.list";
+    /// Place an order at a shop.
+    PlaceOrder = "order.place";
+    /// Publish a shop's record in the directory.
+    PublishRecord = "directory.publish";
+    /// Let a shop into the directory.
+    ApproveShop = "shop.approve";
+    /// See one order.
+    ViewOrder = "order.view";
+    /// Ask to withdraw, cancel or change one's order.
+    AskAboutOrder = "order.ask";
+    /// Accept or decline.
+    DecideOrder = "order.decide";
+    /// Pack and weigh.
+    PackOrder = "order.pack";
+    /// Hand over, dispatch, report a failed delivery.
+    HandOverOrder = "order.hand_over";
+    /// Enter a payment.
+    TakePayment = "order.take_payment";
+    /// Call an accepted order off for the shop.
+    CancelOrder = "order.cancel";
+    /// Give money back.
+    RefundOrder = "order.refund";
+    /// See an account.
+    ViewAccount = "account.view";
+    /// Edit an account: profile, addresses, carts, password.
+    EditAccount = "account.edit";
+    /// Close an account.
+    CloseAccount = "account.close";
+    /// Give and take roles.
+    SetRoles = "account.set_roles";
+    /// Enrol a device into an account.
+    EnrolDevice = "device.enrol";
+    /// Shut a device out.
+    RevokeDevice = "device.revoke";
+    /// Leave mail.
+    PutMail = "mailbox.put";
+    /// List and delete mail.
+    ReadMail = "mailbox.read";
+    /// List all accounts.
+    ListAccounts = "account.list";
+    /// Apply for a shop.
+    ApplyForShop = "shop.apply";
+    /// Search the directory.
+    ReadDirectory = "directory.read";
+    /// Take no more work before a stop.
+    DrainHub = "hub.drain";
+    /// See how long the queues are.
+    ViewQueues = "queue.view";
+    /// Read the audit.
+    ReadAudit = "audit.read";
+    /// Read these policies.
+    ReadPolicies = "policy.read";
+}
+
+/// Who acts, as a token or certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// What this person is.
+    pub roles: BTreeSet<Role>,
+    /// The shops that the roles in shops are for.
+    pub shops: BTreeSet<ShopId>,
+    /// The account that is signed in.
+    pub account: Option<AccountId>,
+    /// As whom this person orders.
+    pub party: Option<Party>,
+    /// The key of the device or node that speaks, where it has proved it.
+    pub device: Option<KeyId>,
+}
+
+impl Principal {
+    /// Somebody with no role at all.
+    pub const fn nobody() -> Self {
+        Self {
+            roles: BTreeSet::new(),
+            shops: BTreeSet::new(),
+            account: None,
+            party: None,
+            device: None,
+        }
+    }
+
+    /// A customer: an account, or a guest.
+    pub fn customer(party: Party) -> Self {
+        let account = match party {
+            Party::Account(account) => Some(account),
+            _ => None,
+        };
+        let device = match party {
+            Party::Guest(device) => Some(device),
+            _ => None,
+        };
+        let roles = BTreeSet::from([Role::Customer]);
+        Self { roles, account, device, party: Some(party), ..Self::nobody() }
+    }
+
+    /// Somebody with a role in one shop.
+    pub fn in_shop(role: Role, shop: ShopId) -> Self {
+        let (roles, shops) = (BTreeSet::from([role]), BTreeSet::from([shop]));
+        Self { roles, shops, ..Self::nobody() }
+    }
+
+    /// An account with these roles at a hub; every account may also order.
+    pub fn account(account: AccountId, roles: impl IntoIterator<Item = Role>) -> Self {
+        let mut customer = Self::customer(Party::Account(account));
+        customer.roles.extend(roles);
+        customer
+    }
+
+    /// The same person, speaking from a device that has proved its key.
+    #[must_use]
+    pub fn on_device(self, device: KeyId) -> Self {
+        Self { device: Some(device), ..self }
+    }
+}
+
+/// Upon what somebody acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// A shop, with its catalogue, stock, staff and profile.
+    Shop(ShopId),
+    /// An order.
+    Order {
+        /// Whose shop it is for.
+        shop: ShopId,
+        /// Whose order it is.
+        customer: Party,
+        /// Whether the shop brings it.
+        delivery: bool,
+    },
+    /// An account, with its devices, addresses and carts.
+    Account(AccountId),
+    /// Where mail is kept for somebody.
+    Mailbox(Address),
+    /// The hub itself.
+    Hub,
+}
+
+/// The policies, parsed and ready.
+#[derive(Debug)]
+pub struct Policies {
+    authorizer: Authorizer,
+    policies: PolicySet,
+    actions: Vec<EntityUid>,
+    types: Types,
+}
+
+#[derive(Debug)]
+struct Types {
+    person: EntityUid,
+    shop: EntityUid,
+    order: EntityUid,
+    account: EntityUid,
+    mailbox: EntityUid,
+    hub: EntityUid,
+}
+
+impl Policies {
+    /// Parses the policies that are part of the program; once at the start.
+    ///
+    /// # Errors
+    /// [`BadPolicies`], which a test keeps from ever shipping.
+    pub fn load() -> Result<Self, BadPolicies> {
+        let policies = PolicySet::from_str(POLICIES).map_err(|e| BadPolicies(e.to_string()))?;
+        let uid = |type_name: &str, id: &str| {
+            let type_name =
+                EntityTypeName::from_str(type_name).map_err(|e| BadPolicies(e.to_string()))?;
+            Ok(EntityUid::from_type_name_and_id(type_name, EntityId::new(id)))
+        };
+        let actions = Action::ALL.iter().map(|action| uid("Action", action.label()));
+        let types = Types {
+            person: uid("Person", "who")?,
+            shop: uid("Shop", "what")?,
+            order: uid("Order", "what")?,
+            account: uid("Account", "what")?,
+            mailbox: uid("Mailbox", "what")?,
+            hub: uid("Hub", "what")?,
+        };
+        let actions = actions.collect::<Result<_, _>>()?;
+        Ok(Self { authorizer: Authorizer::new(), policies, actions, types })
+    }
+
+    /// The digest of policies and schema, so that a person can see which rules a program follows.
+    pub fn hash() -> Hash {
+        Hash::of_parts(&[POLICIES.as_bytes(), SCHEMA.as_bytes()])
+    }
+
+    /// The policies as they are written.
+    pub const fn text() -> &'static str {
+        POLICIES
+    }
+
+    /// Checks every policy against the schema.
+    ///
+    /// # Errors
+    /// [`BadPolicies`] with everything that the check found, warnings included.
+    pub fn check(&self) -> Result<(), BadPolicies> {
+        let (schema, warnings) =
+            Schema::from_cedarschema_str(SCHEMA).map_err(|e| BadPolicies(e.to_string()))?;
+        let result = Validator::new(schema).validate(&self.policies, ValidationMode::Strict);
+        let warnings = warnings.map(|warning| warning.to_string());
+        let found: Vec<_> = warnings
+            .chain(result.validation_errors().map(ToString::to_string))
+            .chain(result.validation_warnings().map(ToString::to_string))
+            .collect();
+        if found.is_empty() { Ok(()) } else { Err(BadPolicies(found.join("; "))) }
+    }
+
+    /// Whether somebody may do something to a resource; what cannot be evaluated is refused.
+    #[must_use]
+    pub fn is_allowed(&self, principal: &Principal, action: Action, resource: &Resource) -> bool {
+        let Some(request) = self.request(action, resource) else { return false };
+        let entities = [self.person(principal), self.resource(resource)];
+        let entities: Option<Vec<Entity>> = entities.into_iter().collect();
+        let entities = entities.and_then(|e| Entities::from_entities(e, None).ok());
+        entities.is_some_and(|entities| {
+            let answer = self.authorizer.is_authorized(&request, &self.policies, &entities);
+            answer.decision() == Decision::Allow
+        })
+    }
+
+    fn request(&self, action: Action, resource: &Resource) -> Option<Request> {
+        let action = self.actions.get(action as usize)?.clone();
+        let (who, what) = (self.types.person.clone(), self.uid(resource).clone());
+        Request::new(who, action, what, Context::empty(), None).ok()
+    }
+
+    fn uid(&self, resource: &Resource) -> &EntityUid {
+        match resource {
+            Resource::Shop(_) => &self.types.shop,
+            Resource::Order { .. } => &self.types.order,
+            Resource::Account(_) => &self.types.account,
+            Resource::Mailbox(_) => &self.types.mailbox,
+            Resource::Hub => &self.types.hub,
+        }
+    }
+
+    fn person(&self, principal: &Principal) -> Option<Entity> {
+        let roles = principal.roles.iter().map(|role| text(role.label()));
+        let shops = principal.shops.iter().map(text);
+        let mut attributes = vec![
+            ("roles", RestrictedExpression::new_set(roles)),
+            ("shops", RestrictedExpression::new_set(shops)),
+        ];
+        attributes.extend(principal.account.iter().map(|account| ("account", text(account))));
+        attributes.extend(principal.party.iter().map(|party| ("party", text(party))));
+        attributes.extend(principal.device.iter().map(|device| ("device", text(device))));
+        entity(&self.types.person, attributes)
+    }
+
+    fn resource(&self, resource: &Resource) -> Option<Entity> {
+        let attributes = match resource {
+            Resource::Shop(shop) => vec![("shop", text(shop))],
+            Resource::Order { shop, customer, delivery } => vec![
+                ("shop", text(shop)),
+                ("customer", text(customer)),
+                ("delivery", RestrictedExpression::new_bool(*delivery)),
+            ],
+            Resource::Account(account) => vec![("account", text(account))],
+            Resource::Mailbox(Address::Shop(shop)) => vec![("shop", text(shop))],
+            Resource::Mailbox(Address::Device(device)) => vec![("device", text(device))],
+            Resource::Hub => Vec::new(),
+        };
+        entity(self.uid(resource), attributes)
+    }
+}
+
+fn text(value: impl std::fmt::Display) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_string())
+}
+
+fn entity(uid: &EntityUid, attributes: Vec<(&str, RestrictedExpression)>) -> Option<Entity> {
+    let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Entity::new(uid.clone(), attributes.collect(), [].into_iter().collect()).ok()
+}
+
+/// Policies that do not parse or do not pass the type check.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the policies of this program are broken: {0}")]
+pub struct BadPolicies(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::UnixMs;
+    use std::fmt::Write;
+
+    fn shop(n: u8) -> ShopId {
+        ShopId::new(UnixMs::new(1), [n; 10])
+    }
+
+    fn account(n: u8) -> AccountId {
+        AccountId::new(UnixMs::new(1), [n; 10])
+    }
+
+    /// Everything that belongs to shop and account `n`.
+    fn resources(n: u8) -> Vec<Resource> {
+        let customer = Party::Account(account(n));
+        vec![
+            Resource::Shop(shop(n)),
+            Resource::Order { shop: shop(9), customer, delivery: true },
+            Resource::Order { shop: shop(n), customer: Party::Account(account(9)), delivery: true },
+            Resource::Order {
+                shop: shop(n),
+                customer: Party::Account(account(9)),
+                delivery: false,
+            },
+            Resource::Account(account(n)),
+            Resource::Mailbox(Address::Shop(shop(n))),
+            Resource::Mailbox(Address::Device(KeyId::of(&[n; 32]))),
+            Resource::Hub,
+        ]
+    }
+
+    fn somebody(role: Role) -> Principal {
+        let who = match role {
+            Role::Customer => Principal::customer(Party::Account(account(1))),
+            Role::HubOperator | Role::Admin => Principal {
+                roles: BTreeSet::from([role]),
+                account: Some(account(1)),
+                ..Principal::nobody()
+            },
+            in_shop => Principal::in_shop(in_shop, shop(1)),
+        };
+        who.on_device(KeyId::of(&[1; 32]))
+    }
+
+    #[test]
+    fn every_policy_passes_the_type_check_against_the_schema() {
+        Policies::load().expect("they parse").check().expect("they are sound");
+    }
+
+    #[test]
+    fn p6_the_whole_table_of_roles_and_actions_is_as_reviewed() {
+        let policies = Policies::load().expect("they parse");
+        let names =
+            ["shop", "ordered", "brought", "fetched", "account", "shop's box", "own box", "hub"];
+        let mut table = String::from(
+            "What each role may do: to its own things, and (with a star) to everybody's.\n\
+             ordered = own order; brought, fetched = orders of the shop for delivery or pickup.\n",
+        );
+        for role in Role::ALL {
+            let who = somebody(role);
+            writeln!(table, "\n{}", role.label()).expect("memory");
+            for action in Action::ALL {
+                let may = |resource: &Resource| policies.is_allowed(&who, *action, resource);
+                let cells: Vec<String> = names
+                    .iter()
+                    .zip(resources(1).iter().zip(&resources(2)))
+                    .filter(|(_, (own, _))| may(own))
+                    .map(|(name, (_, other))| {
+                        let star = if may(other) && *name != "hub" { "*" } else { "" };
+                        format!("{name}{star}")
+                    })
+                    .collect();
+                if !cells.is_empty() {
+                    writeln!(table, "  {:20} {}", action.label(), cells.join(", "))
+                        .expect("memory");
+                }
+            }
+        }
+        expect_test::expect_file!["../policies/table.txt"].assert_eq(&table);
+    }
+
+    #[test]
+    fn p6_nobody_reaches_another_shop_or_another_household() {
+        let policies = Policies::load().expect("they parse");
+        let public = [Action::PlaceOrder, Action::PutMail];
+        for role in [Role::Customer, Role::Courier, Role::Staff, Role::Owner, Role::Node] {
+            for resource in resources(2).iter().filter(|r| **r != Resource::Hub) {
+                for action in Action::ALL.iter().filter(|action| !public.contains(action)) {
+                    let allowed = policies.is_allowed(&somebody(role), *action, resource);
+                    assert!(!allowed, "{role:?} may {action:?} {resource:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn p6_without_a_role_only_what_is_public_is_open() {
+        let policies = Policies::load().expect("they parse");
+        let open: Vec<_> = Action::ALL
+            .iter()
+            .filter(|action| {
+                let may = |r: &Resource| policies.is_allowed(&Principal::nobody(), **action, r);
+                resources(1).iter().any(may)
+            })
+            .collect();
+        assert_eq!(open, [&Action::ReadDirectory, &Action::ReadPolicies]);
+    }
+
+    #[test]
+    fn p6_a_guest_sees_the_orders_of_its_own_key_only() {
+        let policies = Policies::load().expect("they parse");
+        let guest = |n: u8| Party::Guest(KeyId::of(&[n; 32]));
+        let order = |customer| Resource::Order { shop: shop(1), customer, delivery: false };
+        let who = Principal::customer(guest(1));
+        assert!(policies.is_allowed(&who, Action::PlaceOrder, &Resource::Shop(shop(3))));
+        assert!(policies.is_allowed(&who, Action::ViewOrder, &order(guest(1))));
+        assert!(!policies.is_allowed(&who, Action::ViewOrder, &order(guest(2))));
+        assert!(!policies.is_allowed(&who, Action::ApplyForShop, &Resource::Hub));
+    }
+
+    #[test]
+    fn roles_are_read_by_their_words() {
+        for role in Role::ALL {
+            assert_eq!(Role::from_label(role.label()), Some(role));
+            let json = serde_json::to_string(&role).expect("memory");
+            assert_eq!(json, format!("\"{}\"", role.label()));
+        }
+        assert_eq!(Role::from_label("king"), None);
+    }
+}

@@ -10,8 +10,15 @@ mod checker;
 mod door;
 mod process;
 mod report;
+mod steps;
 mod story;
+mod town;
 mod wait;
+
+use checker::Findings;
+use report::Report;
+use story::Story;
+use town::Town;
 
 /// Sets up a neighbourhood of real programs on this machine.
 #[derive(Debug, Args)]
@@ -35,6 +42,66 @@ impl Demo {
     }
 
     async fn play(self) -> anyhow::Result<ExitCode> {
-        anyhow::bail!("not there yet: {self:?}")
+        println!("This sets up a neighbourhood on this machine, in a folder that goes away again:");
+        println!("a hub, a community hub, two shops with 2,000 real products, four households.");
+        if self.scripted { self.tell().await } else { live().await }
     }
+
+    /// Plays the story and judges it.
+    async fn tell(self) -> anyhow::Result<ExitCode> {
+        println!("The story takes about three minutes once everything is built.\n");
+        let mut story = Story::begin();
+        let mut town = Town::set_up(&story).await?;
+        steps::play(&mut town, &mut story).await;
+        let findings = town.evidence.examine();
+        sum_up(&findings, &town);
+        let steps = story.into_steps();
+        let all_paths = findings.paths.values().all(|orders| !orders.is_empty());
+        let ok = findings.are_clean() && all_paths && steps.iter().all(|step| step.ok);
+        let report = Report {
+            orders: findings.orders,
+            oversold: findings.oversold,
+            paths: findings.paths,
+            steps,
+            ok,
+        };
+        if let Some(file) = &self.report {
+            report.write(file)?;
+            println!("The report is in {}.", file.display());
+        }
+        town.close().await?;
+        println!("{}", if ok { "Every promise held." } else { "A promise broke." });
+        Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Keeps the neighbourhood up until somebody has seen enough.
+async fn live() -> anyhow::Result<ExitCode> {
+    let story = Story::begin();
+    let town = Town::set_up(&story).await?;
+    town.show_doors()?;
+    tokio::signal::ctrl_c().await?;
+    println!("\nEverything is shut down.");
+    town.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says in a few lines what the papers say, and how to check it.
+fn sum_up(findings: &Findings, town: &Town) {
+    let orders = findings.orders;
+    println!("\nThe households' papers say:");
+    println!(
+        "  {} orders placed: {} accepted, {} declined, {} completed.",
+        orders.placed, orders.accepted, orders.declined, orders.completed
+    );
+    println!("  {} lost, {} doubled, {} oversold.", orders.lost, orders.doubled, findings.oversold);
+    for fault in &findings.faults {
+        println!("  Broken: {fault}.");
+    }
+    println!("  Programs hold {} MiB of memory together.", town.memory_mib());
+    println!(
+        "\nDo not take our word for it. On a shop of your own, walk every chain and every stock"
+    );
+    println!("equation yourself; it says a line per fault:");
+    println!("  kirana-shop verify --data DIR");
 }

@@ -1,1 +1,7 @@
-//! Not yet written.
+//! One household: its carts, the catalogues it saved, its orders and what it still has to send.
+//!
+//! **Invariant:** nothing here needs a network to work; `app` is synchronous and is told the time
+//! and the randomness, so that the simulation drives the very code that ships.
+
+pub mod app;
+pub mod store;

@@ -17,7 +17,7 @@ pub enum Schema {
 
 /// To add one: put `migrations/<program>/NNN_name.sql` beside the others and name it here.
 const SHOP: &[M<'static>] = &[M::up(include_str!("../shop/001_node.sql"))];
-const CUSTOMER: &[M<'static>] = &[];
+const CUSTOMER: &[M<'static>] = &[M::up(include_str!("../customer/001_household.sql"))];
 const HUB: &[M<'static>] = &[M::up(include_str!("../hub/001_hub.sql"))];
 
 impl Schema {

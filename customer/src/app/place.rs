@@ -1,0 +1,137 @@
+//! Places an order: it is on this device's disk before anybody is told that it is placed.
+
+use kirana_core::{
+    envelope::PersonalPart,
+    hash::Hash,
+    id::{OrderId, ShopId},
+    money::Currency,
+    order::placed::{Handover, Method, Placed, WantedLine},
+    planted::{self, Bug},
+    statement::SignedStatement,
+    time::UnixMs,
+};
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+
+use super::{Household, HouseholdError, write};
+use crate::store::{
+    journal, order_head, orders, orders::StoredOrder, outbox, outbox::Waiting, shops,
+};
+
+/// What a household wants from one shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOrder {
+    /// From which shop.
+    pub shop: ShopId,
+    /// In which currency the shop's prices are.
+    pub currency: Currency,
+    /// What.
+    pub lines: Vec<WantedLine>,
+    /// Brought or collected.
+    pub handover: Handover,
+    /// Paid how.
+    pub payment: Method,
+    /// Whether a part of it is better than nothing.
+    pub partial_ok: bool,
+    /// Name, address, phone, note: sealed for the shop alone.
+    pub personal: Option<Personal>,
+    /// Until when the shop's answer is wanted.
+    pub answer_by: UnixMs,
+}
+
+/// What a shop must know about a person to hand something over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Personal {
+    /// Whose order it is.
+    pub name: String,
+    /// Where to bring it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
+    /// Where to call.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub phone: String,
+    /// What else to know.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// An order that is on this device's disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedOrder {
+    /// Its name for life.
+    pub id: OrderId,
+    /// The name of its first entry.
+    pub entry: Hash,
+}
+
+impl Household {
+    /// Places an order. When this returns, the order survives a power cut.
+    ///
+    /// # Errors
+    /// [`HouseholdError`]; nothing was placed then, unless it says that this is unknown.
+    pub fn place(
+        &self,
+        order: NewOrder,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<PlacedOrder, HouseholdError> {
+        if order.answer_by <= now {
+            return Err(HouseholdError::TooLate);
+        }
+        let shop = order.shop;
+        self.db
+            .reader
+            .read(|reader| shops::get(reader, shop).map_err(HouseholdError::from))?
+            .ok_or(HouseholdError::UnknownShop)?;
+        let mut random = [0; 10];
+        rng.fill_bytes(&mut random);
+        let id = OrderId::new(now, random);
+        let personal = order.personal.as_ref().map(|person| seal_off(person, rng));
+        let answer_by = order.answer_by;
+        let entry = self.first_entry(id, order, personal.as_ref(), now)?;
+        let placed = PlacedOrder { id, entry: entry.hash() };
+        let stored = write(&self.db, move |tx| {
+            let row = StoredOrder { id, shop, placed_at: now, open: true };
+            orders::add(tx, &row, personal.as_ref())?;
+            orders::put_entry(tx, &entry, false)?;
+            let bytes = entry.bytes().to_vec();
+            let hash = entry.hash();
+            let waiting =
+                Waiting { hash, shop, order: id, bytes, until: answer_by, queued_at: now };
+            outbox::put(tx, &waiting)?;
+            journal::open(tx, id, now)?;
+            tx.note_head(order_head(id, 1, hash));
+            Ok(())
+        });
+        if !planted::is_planted(Bug::PlaceBeforeCommit) {
+            stored?;
+        }
+        Ok(placed)
+    }
+
+    fn first_entry(
+        &self,
+        id: OrderId,
+        order: NewOrder,
+        personal: Option<&PersonalPart>,
+        now: UnixMs,
+    ) -> Result<SignedStatement, HouseholdError> {
+        let placed = Placed {
+            customer: self.party(),
+            currency: order.currency,
+            lines: order.lines,
+            handover: order.handover,
+            payment: order.payment,
+            partial_ok: order.partial_ok,
+            personal: personal.map(PersonalPart::hash),
+            anchors: Vec::new(),
+        };
+        Ok(placed.sign(id, order.shop, now, order.answer_by, &self.keys.signing)?)
+    }
+}
+
+/// Puts the personal part beside the order, so that erasing it breaks no chain.
+fn seal_off(person: &Personal, rng: &mut dyn CryptoRng) -> PersonalPart {
+    let bytes = serde_json::to_vec(person).expect("strings always become JSON");
+    PersonalPart::new(bytes, rng)
+}

@@ -1,0 +1,326 @@
+//! Takes in what a shop sent: its entries, its refusals, and what it asks for.
+//!
+//! **Invariant:** whatever comes, however often and in whatever order, is stored before it counts,
+//! and one set of entries gives one state.
+
+use std::collections::BTreeMap;
+
+use kirana_core::{
+    certificate::UnverifiedCertificate,
+    envelope::{self, Parcel},
+    hash::Hash,
+    id::{OrderId, ShopId},
+    key::KeyId,
+    known_time::KnownNow,
+    mail::Mail,
+    order::{
+        chain::{Author, Authored, Chain},
+        entry::Body,
+        merge,
+        wish::{Answer, Said},
+    },
+    statement::{Position, SignedStatement, UnverifiedStatement},
+    time::UnixMs,
+    trust::{Distrust, Trust},
+};
+use kirana_migrations::{Abort, StoreError, Tx};
+use minicbor::bytes::ByteVec;
+use rusqlite::Connection;
+
+use super::{Household, HouseholdError, chain, write};
+use crate::store::{
+    journal, order_head, orders, outbox,
+    shops::{self, KnownShop},
+    signers::{self, NodeKey},
+};
+
+/// What came of a piece of mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Orders about which something new is known.
+    pub changed: Vec<OrderId>,
+    /// Statements that need not be sent any more.
+    pub settled: Vec<Hash>,
+    /// Orders that the shop does not hold whole: it wants [`Household::chain_mail`] of each.
+    pub wanted: Vec<OrderId>,
+    /// Statements that were not believed, with the reason.
+    pub doubted: Vec<String>,
+}
+
+impl Household {
+    /// Opens mail for this device and stores what it says.
+    ///
+    /// # Errors
+    /// When it is not for this device, damaged, or could not be stored. Nothing counts then.
+    pub fn receive(&self, mail: &Mail, now: UnixMs) -> Result<Received, HouseholdError> {
+        let parcel = envelope::open(&mail.sealed, std::slice::from_ref(&self.keys.sealing))?;
+        self.take_in(parcel, now)
+    }
+
+    /// Stores what a parcel says, however it came.
+    ///
+    /// # Errors
+    /// As [`Household::receive`].
+    pub fn take_in(&self, parcel: Parcel, now: UnixMs) -> Result<Received, HouseholdError> {
+        self.admit_lists(&parcel.lists)?;
+        let known_now = self.known_now(now);
+        let own = self.own();
+        let mut sorted = Sorted::default();
+        self.db.reader.read(|reader| {
+            let witness = Witness { reader, trust: &self.trust(), own: &own, now: known_now };
+            for bytes in &parcel.statements {
+                witness.sort(bytes, &parcel.certificates, &mut sorted)?;
+            }
+            Ok::<_, HouseholdError>(())
+        })?;
+        let doubted = std::mem::take(&mut sorted.doubted);
+        let received = write(&self.db, move |tx| sorted.store(tx, &own, now))?;
+        Ok(Received { doubted, ..received })
+    }
+}
+
+/// Statements whose authors are known, ready to be stored.
+#[derive(Default)]
+struct Sorted {
+    entries: BTreeMap<OrderId, Vec<Authored>>,
+    answers: Vec<(SignedStatement, Answer)>,
+    nodes: Vec<NodeKey>,
+    shops: BTreeMap<ShopId, KnownShop>,
+    doubted: Vec<String>,
+}
+
+/// Finds out who wrote what came.
+struct Witness<'a> {
+    reader: &'a Connection,
+    trust: &'a Trust,
+    own: &'a chain::Own,
+    now: KnownNow,
+}
+
+impl Witness<'_> {
+    fn sort(
+        &self,
+        bytes: &[u8],
+        certificates: &[ByteVec],
+        sorted: &mut Sorted,
+    ) -> Result<(), HouseholdError> {
+        let read = match UnverifiedStatement::parse(bytes) {
+            Ok(read) => read,
+            Err(damage) => return doubt(sorted, damage),
+        };
+        if read.signer() == self.own.keys.id() {
+            return Ok(());
+        }
+        let node = match self.node(read.signer(), certificates, sorted)? {
+            Ok(node) => node,
+            Err(distrust) => return doubt(sorted, distrust),
+        };
+        let entry = match read.verify(&node.key) {
+            Ok(entry) => entry,
+            Err(forged) => return doubt(sorted, forged),
+        };
+        match Said::of(entry.statement()) {
+            Ok(Said::Answer(answer)) => sorted.answers.push((entry, answer)),
+            Ok(Said::Entry(_)) | Ok(Said::Unknown { .. }) => {
+                if matches!(entry.statement().position, Position::Entry { .. }) {
+                    let author = Author::node(node.shop, node.generation);
+                    let order = entry.statement().order;
+                    sorted.entries.entry(order).or_default().push(Authored { entry, author });
+                }
+            }
+            Ok(Said::Wish(_)) => return doubt(sorted, "a shop does not ask like a customer"),
+            Err(wrong) => return doubt(sorted, wrong),
+        }
+        sorted.nodes.push(node);
+        Ok(())
+    }
+
+    /// The shop's node behind a key: by the certificates that came along, or as it is known.
+    fn node(
+        &self,
+        signer: KeyId,
+        certificates: &[ByteVec],
+        sorted: &mut Sorted,
+    ) -> Result<Result<NodeKey, Distrust>, HouseholdError> {
+        let path = path_of(certificates, signer);
+        let known = signers::get(self.reader, signer)?;
+        let certified = match (self.trust.check(&path, self.now), known) {
+            (Ok(certified), _) => certified,
+            (Err(Distrust::Empty), Some(node)) => return Ok(Ok(node)),
+            (Err(distrust), _) => return Ok(Err(distrust)),
+        };
+        let (Some(shop), Some(generation)) = (certified.shop(), certified.generation()) else {
+            return Ok(Err(Distrust::NotAShop));
+        };
+        self.note_newer_node(shop, generation, path, sorted)?;
+        Ok(Ok(NodeKey { key: *certified.key(), shop, generation }))
+    }
+
+    /// A shop that came back from a backup shows a node of the next generation.
+    fn note_newer_node(
+        &self,
+        shop: ShopId,
+        generation: u64,
+        path: Vec<ByteVec>,
+        sorted: &mut Sorted,
+    ) -> Result<(), HouseholdError> {
+        let known = match sorted.shops.get(&shop) {
+            Some(known) => Some(known.clone()),
+            None => shops::get(self.reader, shop)?,
+        };
+        if let Some(known) = known.filter(|known| known.generation < generation) {
+            sorted.shops.insert(shop, KnownShop { generation, certificates: path, ..known });
+        }
+        Ok(())
+    }
+}
+
+fn doubt(sorted: &mut Sorted, why: impl std::fmt::Display) -> Result<(), HouseholdError> {
+    sorted.doubted.push(why.to_string());
+    Ok(())
+}
+
+/// The certificates that lead from a key to its issuers, leaf first.
+fn path_of(certificates: &[ByteVec], signer: KeyId) -> Vec<ByteVec> {
+    let read: Vec<_> = certificates
+        .iter()
+        .filter_map(|bytes| Some((bytes, UnverifiedCertificate::parse(bytes).ok()?)))
+        .collect();
+    let mut path: Vec<ByteVec> = Vec::new();
+    let mut wanted = signer;
+    while path.len() < kirana_core::trust::CHAIN_MAX {
+        let Some((bytes, certificate)) = read.iter().find(|(bytes, certificate)| {
+            certificate.claimed().key.id() == wanted && !path.contains(bytes)
+        }) else {
+            break;
+        };
+        path.push((*bytes).clone());
+        wanted = certificate.claimed().issuer;
+    }
+    path
+}
+
+impl Sorted {
+    fn store(
+        &self,
+        tx: &Tx<'_>,
+        own: &chain::Own,
+        now: UnixMs,
+    ) -> Result<Received, Abort<HouseholdError>> {
+        let mut received = Received::default();
+        for node in &self.nodes {
+            signers::put(tx, node)?;
+        }
+        for shop in self.shops.values() {
+            shops::put(tx, shop)?;
+        }
+        for (order, entries) in &self.entries {
+            store_entries(tx, *order, entries, own, now, &mut received)?;
+        }
+        for (statement, answer) in &self.answers {
+            store_answer(tx, statement, answer, &mut received)?;
+        }
+        Ok(received)
+    }
+}
+
+fn store_entries(
+    tx: &Tx<'_>,
+    id: OrderId,
+    entries: &[Authored],
+    own: &chain::Own,
+    now: UnixMs,
+    received: &mut Received,
+) -> Result<(), Abort<HouseholdError>> {
+    // An entry about an order that this device never placed is nobody's business here.
+    let Some(ours) = chain::load(tx, id, own)? else { return Ok(()) };
+    let mut bag = entries.to_vec();
+    for bytes in orders::lost_entries(tx, id)? {
+        bag.extend(chain::author(tx, &bytes, own)?);
+    }
+    for (_, bytes) in orders::early(tx, id)? {
+        bag.extend(chain::author(tx, &bytes, own)?);
+    }
+    let merged = merge::merge(&ours, bag);
+    if merged.chain == ours && merged.lost.is_empty() && merged.waiting.is_empty() {
+        return settle(tx, &merged.chain, received);
+    }
+    for lost in &merged.lost {
+        orders::mark_lost(tx, id, lost.entry.hash())?;
+        orders::put_entry(tx, &lost.entry, true)?;
+    }
+    for entry in merged.chain.entries() {
+        orders::put_entry(tx, entry.signed(), false)?;
+        orders::forget_early(tx, id, entry.hash())?;
+    }
+    for early in &merged.waiting {
+        orders::put_early(tx, id, early.entry.hash(), early.entry.bytes())?;
+    }
+    let order = merged.chain.order();
+    orders::set_open(tx, id, order.is_open())?;
+    if let Some(ledger) = order.ledger {
+        shops::set_ledger(tx, order.shop, ledger)?;
+    }
+    if merged.chain.intake().is_some() {
+        journal::answered(tx, id, !order.stage.is_undecided(), now)?;
+    }
+    tx.note_head(order_head(id, merged.chain.len(), merged.chain.head()));
+    if merged.chain != ours {
+        received.changed.push(id);
+    }
+    settle(tx, &merged.chain, received)
+}
+
+/// Takes out of the outbox what the shop's entries answer.
+fn settle(
+    tx: &Tx<'_>,
+    chain: &Chain,
+    received: &mut Received,
+) -> Result<(), Abort<HouseholdError>> {
+    if chain.intake().is_none() {
+        return Ok(());
+    }
+    let requests = chain.entries().iter().filter_map(|entry| match entry.body() {
+        Body::Withdrawn(withdrawn) => Some(withdrawn.request),
+        Body::Cancelled(cancelled) => cancelled.request,
+        Body::Changed(changed) => changed.request,
+        _ => None,
+    });
+    for answered in std::iter::once(chain.first().hash()).chain(requests) {
+        if outbox::settle(tx, answered)? {
+            received.settled.push(answered);
+        }
+    }
+    Ok(())
+}
+
+fn store_answer(
+    tx: &Tx<'_>,
+    statement: &SignedStatement,
+    answer: &Answer,
+    received: &mut Received,
+) -> Result<(), Abort<HouseholdError>> {
+    match answer {
+        Answer::HeadsReply(reply) => received.wanted.extend(&reply.wanted),
+        Answer::Refusal(refusal) => {
+            let Some(waiting) = outbox::get(tx, refusal.answers)? else { return Ok(()) };
+            if waiting.order != statement.statement().order || refusal.code.is_passing() {
+                return Ok(());
+            }
+            orders::put_refusal(tx, statement, refusal.code.number())?;
+            if is_first_entry(&waiting)? {
+                orders::set_open(tx, waiting.order, false)?;
+            }
+            outbox::settle(tx, refusal.answers)?;
+            received.settled.push(refusal.answers);
+            received.changed.push(waiting.order);
+        }
+    }
+    Ok(())
+}
+
+fn is_first_entry(waiting: &outbox::Waiting) -> Result<bool, StoreError> {
+    let read = UnverifiedStatement::parse(&waiting.bytes)
+        .map_err(|_| StoreError::damaged("a waiting statement", waiting.hash))?;
+    Ok(matches!(read.claimed().position, Position::Entry { .. }))
+}

@@ -1,0 +1,232 @@
+//! Makes the mail that carries this device's statements to a shop, sealed anew each time.
+//!
+//! **Invariant:** a statement goes on waiting until its shop has answered it; an acknowledgement
+//! by whoever carries it is only noted.
+
+use kirana_core::{
+    certificate::UnverifiedCertificate,
+    envelope::{self, Parcel},
+    hash::Hash,
+    id::{OrderId, ShopId},
+    key::SealingPublic,
+    mail::{Address, Mail},
+    order::{
+        HEADS_MAX,
+        facts::CancelReason,
+        wish::{Cancel, Head, Heads, Wish, Withdraw},
+    },
+    stamp,
+    time::{DAY_MS, UnixMs},
+};
+use minicbor::bytes::ByteVec;
+use rand_core::CryptoRng;
+
+use super::{Household, HouseholdError, chain, write};
+use crate::store::{
+    journal::{self, Route},
+    orders, outbox,
+    outbox::Waiting,
+    shops,
+};
+
+impl Household {
+    /// All statements that no shop has answered yet, oldest first.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn waiting(&self) -> Result<Vec<Waiting>, HouseholdError> {
+        self.db.reader.read(|reader| Ok(outbox::all(reader)?))
+    }
+
+    /// The mail that carries a waiting statement, sealed to the shop's newest key; `None` when
+    /// the shop has answered it meanwhile.
+    ///
+    /// # Errors
+    /// When stored data cannot be read or the shop's key is unusable.
+    pub fn mail_for(
+        &self,
+        statement: Hash,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<Mail>, HouseholdError> {
+        let found = self.db.reader.read(|reader| {
+            let Some(waiting) = outbox::get(reader, statement)? else { return Ok(None) };
+            let personal = orders::personal(reader, waiting.order)?;
+            Ok::<_, HouseholdError>(Some((waiting, personal)))
+        })?;
+        let Some((waiting, personal)) = found else { return Ok(None) };
+        let parcel = Parcel {
+            statements: vec![ByteVec::from(waiting.bytes)],
+            personal: personal.into_iter().collect(),
+            ..Parcel::default()
+        };
+        self.seal(waiting.shop, parcel, waiting.until, rng).map(Some)
+    }
+
+    /// Notes that somebody on this route took the statement into custody.
+    ///
+    /// # Errors
+    /// When it could not be stored.
+    pub fn acknowledged(
+        &self,
+        statement: Hash,
+        route: Route,
+        now: UnixMs,
+    ) -> Result<(), HouseholdError> {
+        write(&self.db, move |tx| {
+            if let Some(waiting) = outbox::get(tx, statement)? {
+                journal::acknowledged(tx, waiting.order, route, now)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Stops sending a statement whose time has run out; its order is still followed.
+    ///
+    /// # Errors
+    /// When it could not be stored.
+    pub fn give_up(&self, statement: Hash) -> Result<(), HouseholdError> {
+        write(&self.db, move |tx| Ok(outbox::settle(tx, statement).map(|_| ())?))
+    }
+
+    /// Asks the shop to forget an order: it may, as long as it has not decided.
+    ///
+    /// # Errors
+    /// [`HouseholdError::UnknownOrder`], or when it could not be stored.
+    pub fn withdraw(
+        &self,
+        order: OrderId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Hash, HouseholdError> {
+        self.ask(order, now, rng, |head, anchors| {
+            Wish::Withdraw(Withdraw { head: Some(head), anchors })
+        })
+    }
+
+    /// Asks the shop to cancel an order that it has accepted.
+    ///
+    /// # Errors
+    /// [`HouseholdError::UnknownOrder`], or when it could not be stored.
+    pub fn cancel(
+        &self,
+        order: OrderId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Hash, HouseholdError> {
+        self.ask(order, now, rng, |head, anchors| {
+            let reason = CancelReason::NotWanted;
+            Wish::Cancel(Cancel { reason, head: Some(head), anchors })
+        })
+    }
+
+    fn ask(
+        &self,
+        order: OrderId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+        wish: impl FnOnce(Hash, Vec<Hash>) -> Wish,
+    ) -> Result<Hash, HouseholdError> {
+        let own = self.own();
+        let (shop, head, anchors) = self.db.reader.read(|reader| {
+            let chain = chain::load(reader, order, &own)?.ok_or(HouseholdError::UnknownOrder)?;
+            let shop = chain.order().shop;
+            let anchors: Vec<Hash> = shops::ledger(reader, shop)?.into_iter().collect();
+            Ok::<_, HouseholdError>((shop, chain.head(), anchors))
+        })?;
+        let mut id = [0; 16];
+        rng.fill_bytes(&mut id);
+        let request = wish(head, anchors).sign(order, shop, now, id, &self.keys.signing);
+        let hash = request.hash();
+        let until = now.plus_ms(REQUEST_KEPT_MS);
+        let bytes = request.bytes().to_vec();
+        let waiting = Waiting { hash, shop, order, bytes, until, queued_at: now };
+        write(&self.db, move |tx| Ok(outbox::put(tx, &waiting)?))?;
+        Ok(hash)
+    }
+
+    /// The mail that tells a shop how far each open order has come here; `None` when none is open.
+    ///
+    /// # Errors
+    /// When stored data cannot be read or the shop's key is unusable.
+    pub fn heads_mail(
+        &self,
+        shop: ShopId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<Mail>, HouseholdError> {
+        let own = self.own();
+        let (heads, anchors) = self.db.reader.read(|reader| {
+            let mut heads = Vec::new();
+            for order in orders::open_at(reader, shop)?.into_iter().take(HEADS_MAX) {
+                heads.extend(chain::load(reader, order.id, &own)?.as_ref().map(Head::of));
+            }
+            let anchors: Vec<Hash> = shops::ledger(reader, shop)?.into_iter().collect();
+            Ok::<_, HouseholdError>((heads, anchors))
+        })?;
+        let Some(first) = heads.first().map(|head| head.order) else { return Ok(None) };
+        let mut id = [0; 16];
+        rng.fill_bytes(&mut id);
+        let wish = Wish::Heads(Heads { heads, anchors });
+        let request = wish.sign(first, shop, now, id, &self.keys.signing);
+        let statements = vec![ByteVec::from(request.bytes().to_vec())];
+        let parcel = Parcel { statements, ..Parcel::default() };
+        self.seal(shop, parcel, now.plus_ms(DAY_MS), rng).map(Some)
+    }
+
+    /// The mail that gives a shop its own entries back, for orders that it no longer holds whole.
+    ///
+    /// # Errors
+    /// When stored data cannot be read or the shop's key is unusable.
+    pub fn chain_mail(
+        &self,
+        order: OrderId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<Mail>, HouseholdError> {
+        let found = self.db.reader.read(|reader| {
+            let Some(row) = orders::get(reader, order)? else { return Ok(None) };
+            let entries = orders::entries(reader, order)?;
+            Ok::<_, HouseholdError>(Some((row, entries, orders::personal(reader, order)?)))
+        })?;
+        let Some((row, entries, personal)) = found else { return Ok(None) };
+        let parcel = Parcel {
+            statements: entries.into_iter().map(ByteVec::from).collect(),
+            personal: personal.into_iter().collect(),
+            ..Parcel::default()
+        };
+        self.seal(row.shop, parcel, now.plus_ms(REQUEST_KEPT_MS), rng).map(Some)
+    }
+
+    /// Seals a parcel to a shop's newest key and stamps it with this device's.
+    fn seal(
+        &self,
+        shop: ShopId,
+        mut parcel: Parcel,
+        until: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Mail, HouseholdError> {
+        let known = self.known_shop(shop)?.ok_or(HouseholdError::UnknownShop)?;
+        let to = sealing_key(&known.certificates)?;
+        let own = self.certificates();
+        parcel.certificates.extend(own.clone());
+        // Old entries go with the certificates of the boxes that wrote them.
+        if parcel.statements.len() > 1 {
+            parcel.certificates.extend(known.certificates);
+        }
+        let sealed = envelope::seal(&parcel, &to, rng)?;
+        Ok(stamp::post(&self.keys.signing, own, Address::Shop(shop), until, sealed))
+    }
+
+    pub(super) fn own(&self) -> chain::Own {
+        chain::Own { keys: self.keys.clone(), party: self.party() }
+    }
+}
+
+/// The key that mail to a shop is sealed to: its node's.
+fn sealing_key(certificates: &[ByteVec]) -> Result<SealingPublic, HouseholdError> {
+    let leaf = certificates.first().ok_or(HouseholdError::UnknownShop)?;
+    Ok(UnverifiedCertificate::parse(leaf)?.claimed().sealing)
+}
+
+/// How long a request is worth sending: thirty days.
+const REQUEST_KEPT_MS: u64 = 30 * DAY_MS;

@@ -1,0 +1,88 @@
+//! Chooses shops and keeps what is known of them up to date.
+
+use kirana_core::{id::ShopId, time::UnixMs, trust::Vouched};
+use minicbor::bytes::ByteVec;
+
+use super::{Household, HouseholdError, write};
+use crate::store::{
+    shops::{self, KnownShop},
+    signers::{self, NodeKey},
+};
+
+/// What somebody tells about a shop when it is chosen: by its Wi-Fi, a hub's directory or a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduced {
+    /// What it calls itself.
+    pub name: String,
+    /// The node's certificate, then its shop's.
+    pub certificates: Vec<ByteVec>,
+    /// Where it may be reached directly: multiaddrs.
+    pub addresses: Vec<String>,
+    /// Hubs that keep its mail: multiaddrs.
+    pub hubs: Vec<String>,
+}
+
+impl Household {
+    /// Chooses a shop and pins its owner's key, or notes what is new about a shop chosen before.
+    ///
+    /// # Errors
+    /// [`HouseholdError::Distrust`] when the certificates do not hold together, or the shop now
+    /// shows another owner's key: then a person has to decide.
+    pub fn choose_shop(
+        &self,
+        introduced: Introduced,
+        now: UnixMs,
+    ) -> Result<KnownShop, HouseholdError> {
+        let known_now = self.known_now(now);
+        let meeting = self.trust().introduce(&introduced.certificates, known_now)?;
+        let before = self.known_shop(meeting.shop)?;
+        let generation = node_generation(meeting.node.certificate());
+        let newer = before.as_ref().is_none_or(|before| before.generation <= generation);
+        let shop = KnownShop {
+            id: meeting.shop,
+            name: introduced.name,
+            owner: meeting.owner,
+            certificates: match before.as_ref().filter(|_| !newer) {
+                Some(before) => before.certificates.clone(),
+                None => introduced.certificates,
+            },
+            generation: before.as_ref().map_or(generation, |b| b.generation.max(generation)),
+            addresses: introduced.addresses,
+            hubs: introduced.hubs,
+            vouched: matches!(meeting.node.vouched(), Vouched::Hub(_)),
+            pinned_at: before.map_or(now, |before| before.pinned_at),
+        };
+        let node = NodeKey { key: *meeting.node.key(), shop: meeting.shop, generation };
+        let stored = shop.clone();
+        write(&self.db, move |tx| {
+            shops::put(tx, &stored)?;
+            Ok(signers::put(tx, &node)?)
+        })?;
+        self.identity().trust.pin_shop(shop.id, shop.owner)?;
+        Ok(shop)
+    }
+
+    /// A shop that was chosen.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn known_shop(&self, id: ShopId) -> Result<Option<KnownShop>, HouseholdError> {
+        self.db.reader.read(|reader| Ok(shops::get(reader, id)?))
+    }
+
+    /// All chosen shops.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn known_shops(&self) -> Result<Vec<KnownShop>, HouseholdError> {
+        self.db.reader.read(|reader| Ok(shops::all(reader)?))
+    }
+}
+
+/// The generation that a node's certificate is for; 0 for any other certificate.
+pub(super) fn node_generation(certificate: &kirana_core::certificate::Certificate) -> u64 {
+    match certificate.standing {
+        kirana_core::certificate::Standing::Node { generation, .. } => generation,
+        _ => 0,
+    }
+}

@@ -1,0 +1,52 @@
+//! Shop nodes whose certificates were verified once; stored entries are read again by their keys.
+
+use kirana_core::{
+    id::ShopId,
+    key::{KeyId, PublicKey},
+};
+use kirana_migrations::{StoreError, Tx};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{signed, unsigned};
+
+/// A node that spoke, or speaks, for a shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeKey {
+    /// The key that it signs with.
+    pub key: PublicKey,
+    /// For which shop.
+    pub shop: ShopId,
+    /// In which generation.
+    pub generation: u64,
+}
+
+/// Remembers a node whose certificate was verified.
+pub fn put(tx: &Tx<'_>, node: &NodeKey) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO signer (key_id, key, shop_id, generation) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (key_id) DO NOTHING",
+    )?
+    .execute((
+        node.key.id().as_bytes(),
+        node.key.as_bytes(),
+        node.shop.as_bytes(),
+        signed(node.generation),
+    ))?;
+    Ok(())
+}
+
+/// The node that signs with this key.
+pub fn get(reader: &Connection, key: KeyId) -> Result<Option<NodeKey>, StoreError> {
+    let mut select =
+        reader.prepare_cached("SELECT key, shop_id, generation FROM signer WHERE key_id = ?1")?;
+    let raw: Option<([u8; 32], [u8; 16], i64)> = select
+        .query_row([key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((bytes, shop, generation)) = raw else { return Ok(None) };
+    let damaged = || StoreError::damaged("a shop's key", key);
+    Ok(Some(NodeKey {
+        key: PublicKey::from_bytes(&bytes).map_err(|_| damaged())?,
+        shop: ShopId::from_slice(&shop).ok_or_else(damaged)?,
+        generation: unsigned(generation),
+    }))
+}

@@ -22,6 +22,7 @@ pub mod order;
 pub mod planted;
 pub mod policy;
 pub mod quantity;
+pub mod record;
 pub mod revocation;
 pub mod roster;
 pub mod sign1;

@@ -5,6 +5,9 @@
 #![warn(missing_docs)]
 
 pub mod client;
+pub mod driver;
+#[cfg(test)]
+mod fixture;
 pub mod heads;
 pub mod inbox;
 pub mod mailbox;

@@ -170,7 +170,7 @@ impl Readers {
     /// # Errors
     /// [`Refused`] with `NotCertified` when they do not count here or are of another key. Nobody
     /// needs certificates to read what is addressed to the own device.
-    pub fn hello<B: AsRef<[u8]>>(
+    pub fn hello<B: std::ops::Deref<Target: AsRef<[u8]>>>(
         &mut self,
         peer: &PublicKey,
         chain: &[B],
@@ -180,7 +180,7 @@ impl Readers {
         if chain.is_empty() {
             return Ok(());
         }
-        let chain = chain.iter().map(|link| link.as_ref().to_vec()).collect();
+        let chain = chain.iter().map(|link| (**link).as_ref().to_vec()).collect();
         let mut reader = Reader { chain, shop: None, revision: 0 };
         reader.check(peer.id(), trust, now)?;
         if let Some((shop, generation)) = reader.shop {

@@ -319,18 +319,17 @@ impl Sending {
         if self.tries.values().any(|at| at.under_way) {
             return None;
         }
+        let mut again = None;
         for (_, peer) in ways.iter().filter(|(role, _)| role.takes(&self.item.to)) {
             match self.tries.get(peer) {
-                Some(at) if !at.is_due(now) => {
-                    if at.stored > 0 && at.failures == 0 {
-                        // A way at least as good has it: give the intake time to come back.
-                        return None;
-                    }
-                }
+                Some(at) if at.is_due(now) && at.stored > 0 => again = again.or(Some(*peer)),
+                // Somebody has it since a moment ago: give the intake time to come back.
+                Some(at) if !at.is_due(now) && at.stored > 0 && at.failures == 0 => return None,
+                Some(at) if !at.is_due(now) => {}
                 _ => return Some(*peer),
             }
         }
-        None
+        again
     }
 }
 

@@ -95,6 +95,7 @@ impl Run<'_> {
             }
         }
         for (peer, address, after) in lists {
+            self.delete(peer);
             let request = Request::List { address, after, limit: LIST_LIMIT };
             self.request(peer, Purpose::List { address }, request);
         }
@@ -152,11 +153,10 @@ impl Run<'_> {
         match response {
             Some(Response::Deleted) => self.delete(peer),
             Some(Response::Refused(refused)) => {
-                // Put back for the next time something is acknowledged; what stays there is only
-                // listed and acknowledged again.
                 line.deletes.extend(ids);
                 self.greet_if_asked(peer, &refused);
             }
+            // They are named again when mail is looked for next.
             _ => line.deletes.extend(ids),
         }
     }

@@ -26,7 +26,7 @@ pub const MAILS_MAX: usize = 64;
 /// Names in one `Delete`.
 pub const DELETE_MAX: usize = 256;
 /// Bytes of one record in the directory.
-pub const RECORD_BYTES_MAX: usize = 8 * 1024;
+pub const RECORD_BYTES_MAX: usize = kirana_core::record::RECORD_BYTES_MAX;
 /// Records in one answer.
 pub const RECORDS_MAX: usize = 100;
 /// Geohash cells in one `Find`.

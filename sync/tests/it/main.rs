@@ -1,0 +1,7 @@
+//! Real nodes on loopback.
+
+mod neighbours;
+
+mod enemy;
+mod exchange;
+mod relay;

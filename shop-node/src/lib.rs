@@ -1,1 +1,7 @@
-//! Not yet written.
+//! One shop's node: what it stores, what it decides, and the doors through which it is asked.
+//!
+//! **Invariant:** `http` and the command line know no SQL, `store` knows no HTTP, and only `app`
+//! joins the stored data with what is true by [`kirana_core`].
+
+pub mod app;
+pub mod store;

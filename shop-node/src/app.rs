@@ -1,0 +1,187 @@
+//! What a shop does, whoever asks: HTTP, mail, a carried file, the counter or the simulation.
+//!
+//! Every function here is synchronous, takes the time and the randomness, and keeps nothing in
+//! memory that a crash would lose.
+//!
+//! **Invariants:** the shop alone decides about its stock (P2); a decision, its reservation, its
+//! entry and its reply are one transaction; what is answered was committed.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kirana_core::{
+    id::{LocationId, ShopId},
+    key::PublicKey,
+    known_time::{KnownNow, KnownTime},
+    money::Currency,
+    time::UnixMs,
+    trust::Trust,
+};
+use kirana_migrations::{Database, Reader, StoreError, Writer};
+use minicbor::{Decode, Encode};
+
+use crate::store::{
+    known,
+    settings::{self, Setting},
+};
+
+pub mod counter;
+pub mod deliver;
+pub mod desk;
+pub mod founding;
+pub mod heads;
+pub mod keys;
+pub mod ledger;
+pub mod mailing;
+pub mod orders;
+pub mod person;
+pub mod place;
+pub mod reading;
+pub mod refusal;
+pub mod wishes;
+
+pub use deliver::{Delivered, Outcome};
+pub use founding::{Founding, Unopened};
+pub use keys::Keys;
+pub use refusal::Undeliverable;
+
+/// Who this shop is: written once when it is founded.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Identity {
+    /// The shop, for ever.
+    #[n(0)]
+    pub shop: ShopId,
+    /// What people call it.
+    #[n(1)]
+    pub name: String,
+    /// The owner's key, which certifies boxes and staff.
+    #[n(2)]
+    pub owner: PublicKey,
+    /// What it sells in.
+    #[n(3)]
+    pub currency: Currency,
+    /// The place from which it sells.
+    #[n(4)]
+    pub location: LocationId,
+    /// Where it stands, as a geohash, if it says so.
+    #[n(5)]
+    pub place: Option<String>,
+    /// The hub that it asks to vouch for it, if any.
+    #[n(6)]
+    pub hub: Option<String>,
+}
+
+/// One shop, open; cheap to clone.
+#[derive(Clone)]
+pub struct Shop {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) database: Database,
+    pub(crate) identity: Identity,
+    pub(crate) generation: u64,
+    pub(crate) keys: Keys,
+    /// The trust as of a revision in the database.
+    trust: RwLock<(u64, Arc<Trust>)>,
+}
+
+impl Shop {
+    /// The shop's id.
+    pub fn id(&self) -> ShopId {
+        self.inner.identity.shop
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    /// The number of this box's time in the shop's life.
+    pub fn generation(&self) -> u64 {
+        self.inner.generation
+    }
+
+    /// The secrets of this box.
+    pub fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    /// The database under the shop.
+    pub fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.inner.database.writer
+    }
+
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.inner.database.reader
+    }
+
+    /// The certificates of this box, leaf first: box, then shop.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn chain(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.reader().read(|c| chain(c))
+    }
+
+    /// What the shop trusts now, read again when another process changed it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn trust(&self) -> Result<Arc<Trust>, StoreError> {
+        Ok(self.trust_and_revision()?.1)
+    }
+
+    pub(crate) fn trust_and_revision(&self) -> Result<(u64, Arc<Trust>), StoreError> {
+        let held = self.inner.held_trust();
+        let newest = self.reader().read(|c| match trust_revision(c)? {
+            revision if revision == held.0 => Ok::<_, StoreError>(None),
+            revision => Ok(Some((revision, Arc::new(founding::trust_from(c, self.identity())?)))),
+        })?;
+        let Some(fresh) = newest else { return Ok(held) };
+        *self.inner.trust.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
+        Ok(fresh)
+    }
+
+    /// The known time: never before a signed time that was seen.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn known_now(&self, now: UnixMs) -> Result<KnownNow, StoreError> {
+        self.reader().read(|c| Ok(known_time(c)?.read(now)))
+    }
+}
+
+impl Inner {
+    /// What was read last, with its revision; only committed states are held.
+    fn held_trust(&self) -> (u64, Arc<Trust>) {
+        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Grows with every change of what the shop trusts.
+pub(crate) fn trust_revision(
+    c: &kirana_migrations::rusqlite::Connection,
+) -> Result<u64, StoreError> {
+    Ok(settings::get(c, Setting::TrustRevision)?.unwrap_or_default())
+}
+
+pub(crate) fn known_time(
+    c: &kirana_migrations::rusqlite::Connection,
+) -> Result<KnownTime, StoreError> {
+    Ok(settings::get(c, Setting::KnownTime)?.unwrap_or_default())
+}
+
+pub(crate) fn chain(
+    c: &kirana_migrations::rusqlite::Connection,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let node = known::generations(c)?.pop();
+    let above: Vec<minicbor::bytes::ByteVec> =
+        settings::get(c, Setting::Chain)?.unwrap_or_default();
+    let node = node.map(|generation| generation.certificate);
+    Ok(node.into_iter().chain(above.into_iter().map(Vec::from)).collect())
+}

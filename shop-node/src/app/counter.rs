@@ -1,0 +1,255 @@
+//! The counter and the store room: sales to walk-ins, receipts, counts, losses and moves.
+//!
+//! **Invariant (P2):** a walk-in cannot buy what is kept for an order; a count or a loss that
+//! leaves too little releases by rule in the same transaction.
+
+use kirana_core::{
+    id::{LocationId, OrderId, VariantId},
+    key::KeyId,
+    planted::{Bug, is_planted},
+    stock::{Balance, Change, Draft, StockError, walk::Slot},
+    time::UnixMs,
+};
+use kirana_migrations::{Abort, StoreError, WriteError};
+use rand_core::CryptoRng;
+
+use super::{
+    Shop,
+    desk::{Desk, Visit},
+    ledger::NotMoved,
+    refusal::NotStored,
+};
+use crate::store::{offers, settings, settings::Setting, stock};
+
+/// Lines that one counter sale may have.
+pub const SALE_LINES_MAX: usize = 200;
+
+/// Something that a person enters about stock; amounts are base units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Of what.
+    pub variant: VariantId,
+    /// Where; the place from which the shop sells if not given.
+    pub location: Option<LocationId>,
+    /// What happened.
+    pub what: What,
+    /// Why, in the person's own words; may be empty.
+    pub note: String,
+}
+
+/// What a person says happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Goods came in.
+    Receipt(u64),
+    /// Goods are spoilt, broken or stolen.
+    Wastage(u64),
+    /// So many lie in the shop.
+    Counted(u64),
+    /// Goods went to another place of the shop.
+    Transfer(u64, LocationId),
+    /// A customer brought goods back that can be sold again.
+    Return(u64),
+}
+
+/// What an entry led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entered {
+    /// The numbers of the movements in the ledger, one for each line.
+    pub movements: Vec<u64>,
+    /// The balances after it, one for each line.
+    pub balances: Vec<Balance>,
+    /// Orders that lost something by the shortage rule.
+    pub shortened: Vec<OrderId>,
+}
+
+/// One line of a sale at the counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaleLine {
+    /// What.
+    pub variant: VariantId,
+    /// How much, in base units.
+    pub amount: u64,
+}
+
+/// Why something was not entered; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotEntered {
+    /// It cannot have happened.
+    #[error(transparent)]
+    Stock(#[from] StockError),
+    /// The shop does not sell this.
+    #[error("the shop has no product {0}")]
+    NotSold(VariantId),
+    /// Nobody knows how much there is.
+    #[error("stock of {0} is closed until somebody has counted it")]
+    Closed(VariantId),
+    /// Too many lines, or none.
+    #[error("a sale has between 1 and {SALE_LINES_MAX} lines")]
+    Lines,
+    /// This box changes nothing any more.
+    #[error("this box no longer speaks for the shop: {0}")]
+    ReadOnly(String),
+    /// Nothing could be stored.
+    #[error(transparent)]
+    NotStored(#[from] NotStored),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<NotMoved> for Abort<NotEntered> {
+    fn from(error: NotMoved) -> Self {
+        match error {
+            NotMoved::Stock(error) => Self::Refused(error.into()),
+            NotMoved::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<WriteError<Self>> for NotEntered {
+    fn from(error: WriteError<Self>) -> Self {
+        match NotStored::of(error) {
+            Ok(not_stored) => not_stored.into(),
+            Err(Abort::Refused(refusal)) => refusal,
+            Err(Abort::Store(error)) => error.into(),
+        }
+    }
+}
+
+impl Shop {
+    /// Enters what somebody says about stock.
+    ///
+    /// # Errors
+    /// [`NotEntered`]; nothing was changed.
+    pub fn enter(
+        &self,
+        entry: Entry,
+        by: KeyId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Entered, NotEntered> {
+        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
+        let entered = self.writer().write(move |tx| {
+            let mut desk = Desk::open(&inner, tx, &visit)?;
+            desk.may_enter()?;
+            desk.enter(&entry, by)
+        });
+        Ok(entered?)
+    }
+
+    /// Sells to somebody at the counter; all lines or none.
+    ///
+    /// # Errors
+    /// [`NotEntered`]; nothing was changed.
+    pub fn sell(
+        &self,
+        lines: Vec<SaleLine>,
+        by: KeyId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Entered, NotEntered> {
+        if lines.is_empty() || lines.len() > SALE_LINES_MAX {
+            return Err(NotEntered::Lines);
+        }
+        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
+        let sold = self.writer().write(move |tx| {
+            let mut desk = Desk::open(&inner, tx, &visit)?;
+            desk.may_enter()?;
+            desk.sell(&lines, by)
+        });
+        Ok(sold?)
+    }
+
+    /// Somebody says that the stock is as the ledger says, after a restore: it is sold again.
+    ///
+    /// # Errors
+    /// [`NotEntered`]; nothing was changed.
+    pub fn confirm_stock(&self) -> Result<(), NotEntered> {
+        let confirmed = self.writer().write(|tx| -> Result<(), Abort<NotEntered>> {
+            offers::reopen(tx, None)?;
+            settings::clear(tx, Setting::StockInDoubt)?;
+            Ok(())
+        });
+        Ok(confirmed?)
+    }
+}
+
+impl Desk<'_, '_> {
+    fn may_enter(&self) -> Result<(), Abort<NotEntered>> {
+        match self.read_only()? {
+            Some(why) => Err(Abort::Refused(NotEntered::ReadOnly(why))),
+            None => Ok(()),
+        }
+    }
+
+    fn enter(&mut self, entry: &Entry, by: KeyId) -> Result<Entered, Abort<NotEntered>> {
+        let variant = entry.variant;
+        let shelf = offers::get(self.tx, variant)?;
+        let shelf = shelf.ok_or(Abort::Refused(NotEntered::NotSold(variant)))?;
+        let location = entry.location.unwrap_or(self.shop.identity.location);
+        let slot = Slot { variant, location };
+        let change = match entry.what {
+            What::Receipt(amount) => Change::Receipt { amount },
+            What::Wastage(amount) => Change::Wastage { amount },
+            What::Transfer(amount, to) => Change::Transfer { amount, to },
+            What::Return(amount) => Change::Return { amount },
+            What::Counted(counted) => {
+                let before = stock::balance(self.tx, variant, location)?.on_hand;
+                let counted = counted.saturating_add(self.outside(slot)?);
+                Change::Stocktake { before, counted }
+            }
+        };
+        let note = entry.note.clone();
+        let written =
+            self.move_stock(Draft { variant, location, change, by, order: None, note })?;
+        if shelf.closed && matches!(entry.what, What::Counted(_)) {
+            offers::reopen(self.tx, Some(variant))?;
+        }
+        let shortened = self.settle_shortage(slot)?;
+        Ok(Entered {
+            movements: vec![written.movement.seq],
+            balances: vec![stock::balance(self.tx, variant, location)?],
+            shortened,
+        })
+    }
+
+    fn sell(&mut self, lines: &[SaleLine], by: KeyId) -> Result<Entered, Abort<NotEntered>> {
+        let location = self.shop.identity.location;
+        let mut sold =
+            Entered { movements: Vec::new(), balances: Vec::new(), shortened: Vec::new() };
+        for SaleLine { variant, amount } in lines.iter().copied() {
+            let shelf = offers::get(self.tx, variant)?;
+            let shelf = shelf.ok_or(Abort::Refused(NotEntered::NotSold(variant)))?;
+            if !shelf.counted {
+                continue;
+            }
+            if shelf.closed {
+                return Err(Abort::Refused(NotEntered::Closed(variant)));
+            }
+            let change = Change::Sale { amount, reserved: 0 };
+            let draft = Draft { variant, location, change, by, order: None, note: String::new() };
+            let written = self.move_stock(draft)?;
+            sold.movements.push(written.movement.seq);
+            if !is_planted(Bug::SellReserved) {
+                sold.shortened.extend(self.settle_shortage(Slot { variant, location })?);
+            }
+            sold.balances.push(stock::balance(self.tx, variant, location)?);
+        }
+        Ok(sold)
+    }
+
+    /// What is on its way to customers: it is on hand by the ledger, but nobody finds it in the
+    /// shop when counting.
+    fn outside(&self, slot: Slot) -> Result<u64, StoreError> {
+        let mut outside = 0;
+        for held in stock::reserved_of(self.tx, slot)? {
+            let row = crate::store::orders::by_number(self.tx, held.order_n)?;
+            let chain = crate::store::orders::chain(self.tx, &row)?;
+            if !chain.order().holds().any(|(line, _)| line == held.line) {
+                outside += held.amount;
+            }
+        }
+        Ok(outside)
+    }
+}

@@ -1,0 +1,218 @@
+//! Writes the stock ledger: reservations of orders, what the counter does, and shortages.
+//!
+//! **Invariant (P2):** a movement that leaves less than is reserved releases, by rule and in the
+//! same transaction, what can no longer be kept, and tells the orders that it hits.
+
+use std::collections::BTreeMap;
+
+use kirana_core::{
+    hash::Hash,
+    id::{OrderId, ShopId, VariantId},
+    key::KeyId,
+    order::{
+        axes::LineState,
+        entry::Body,
+        facts::{CancelReason, Cancelled, ShortLine, Shortage, Side},
+    },
+    stock::{
+        Change, Draft, OrderLink, StockError, Written,
+        shortage::{Hold, release},
+        walk::Slot,
+    },
+};
+use kirana_migrations::{Head, StoreError, rusqlite::Connection};
+
+use super::desk::Desk;
+use crate::store::{
+    orders::{self, OrderRow},
+    stock::{self, Reserved},
+};
+
+/// Why a movement was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMoved {
+    /// It cannot have happened.
+    #[error(transparent)]
+    Stock(#[from] StockError),
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl NotMoved {
+    /// For movements that the program works out itself, where a misfit is a fault of its own.
+    fn into_fault(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            Self::Stock(error) => StoreError::damaged("the stock ledger", error),
+        }
+    }
+}
+
+impl Desk<'_, '_> {
+    /// Writes a movement with the balances after it.
+    pub(crate) fn move_stock(&self, draft: Draft) -> Result<Written, NotMoved> {
+        let head = stock::head(self.tx, self.shop.identity.shop)?;
+        let written = head.write(self.shop.generation, self.now.at, draft)?;
+        let movement = &written.movement;
+        let slot = Slot { variant: movement.variant, location: movement.location };
+        let balance = stock::balance(self.tx, slot.variant, slot.location)?;
+        let mut after = vec![(slot, balance.apply(movement)?)];
+        if let (Some(there), Change::Transfer { amount, .. }) =
+            (stock::arrival(movement), movement.change)
+        {
+            let arrived = stock::balance(self.tx, there.variant, there.location)?.arrive(amount)?;
+            after.push((there, arrived));
+        }
+        stock::put(self.tx, &written, &after)?;
+        Ok(written)
+    }
+
+    /// Keeps goods for a line of an order.
+    pub(crate) fn reserve(
+        &self,
+        row: &OrderRow,
+        line: u16,
+        variant: VariantId,
+        amount: u64,
+    ) -> Result<(), StoreError> {
+        let location = self.shop.identity.location;
+        let reserved = Reserved { order_n: row.n, line, variant, location, amount, seq: 0 };
+        let draft = self.draft_for(row, &reserved, Change::Reservation { amount });
+        let written = self.move_stock(draft).map_err(NotMoved::into_fault)?;
+        stock::set_reserved(self.tx, &Reserved { seq: written.movement.seq, ..reserved })
+    }
+
+    /// Only a planted bug asks for this: a reservation that no order knows of.
+    pub(crate) fn reserve_for_nobody(
+        &self,
+        variant: VariantId,
+        amount: u64,
+    ) -> Result<(), StoreError> {
+        let (location, by) = (self.shop.identity.location, self.node_id());
+        let change = Change::Reservation { amount };
+        let draft = Draft { variant, location, change, by, order: None, note: String::new() };
+        self.move_stock(draft).map(|_| ()).map_err(NotMoved::into_fault)
+    }
+
+    /// Keeps nothing for an order any more.
+    pub(crate) fn release_all(&self, row: &OrderRow) -> Result<(), StoreError> {
+        for reserved in stock::reserved_for(self.tx, row.n)? {
+            self.release(row, &reserved, reserved.amount)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps less for a line of an order.
+    fn release(&self, row: &OrderRow, reserved: &Reserved, amount: u64) -> Result<(), StoreError> {
+        let draft = self.draft_for(row, reserved, Change::Release { amount });
+        self.move_stock(draft).map_err(NotMoved::into_fault)?;
+        let amount = reserved.amount.saturating_sub(amount);
+        stock::set_reserved(self.tx, &Reserved { amount, ..*reserved })
+    }
+
+    /// Goods of an order change hands: what was kept for them ends, what was weighed is sold.
+    pub(crate) fn hand_over(
+        &self,
+        row: &OrderRow,
+        lines: &BTreeMap<u16, u64>,
+    ) -> Result<(), NotMoved> {
+        for reserved in stock::reserved_for(self.tx, row.n)? {
+            let Some(amount) = lines.get(&reserved.line) else { continue };
+            let change = Change::Sale { amount: *amount, reserved: reserved.amount };
+            self.move_stock(self.draft_for(row, &reserved, change))?;
+            stock::set_reserved(self.tx, &Reserved { amount: 0, ..reserved })?;
+        }
+        Ok(())
+    }
+
+    /// Releases what is kept of a slot beyond what is there, the last accepted order first.
+    pub(crate) fn settle_shortage(&mut self, slot: Slot) -> Result<Vec<OrderId>, StoreError> {
+        let short = stock::balance(self.tx, slot.variant, slot.location)?.short();
+        if short == 0 {
+            return Ok(Vec::new());
+        }
+        let reserved = stock::reserved_of(self.tx, slot)?;
+        let mut holds = Vec::new();
+        let mut rows = BTreeMap::new();
+        for held in &reserved {
+            let row = orders::by_number(self.tx, held.order_n)?;
+            let chain = orders::chain(self.tx, &row)?;
+            // What has left the shop cannot be taken back by a count.
+            if chain.order().holds().any(|(line, _)| line == held.line) {
+                let link = link(&row, held.line);
+                let partial_ok = chain.order().placed.partial_ok;
+                let (amount, reserved_seq) = (held.amount, held.seq);
+                holds.push(Hold { link, amount, reserved_seq, partial_ok });
+                rows.insert(link, (row, *held));
+            }
+        }
+        let mut by_order: BTreeMap<i64, (OrderRow, Vec<ShortLine>)> = BTreeMap::new();
+        for lost in release(short, &holds) {
+            let Some((row, held)) = rows.get(&lost.link) else { continue };
+            self.release(row, held, lost.amount)?;
+            let short = ShortLine { line: held.line, granted: lost.left };
+            by_order.entry(row.n).or_insert((row.clone(), Vec::new())).1.push(short);
+        }
+        let mut hit = Vec::new();
+        for (row, lines) in by_order.into_values() {
+            hit.push(row.id);
+            self.tell_shortage(&row, lines)?;
+        }
+        Ok(hit)
+    }
+
+    /// Tells an order what it no longer gets; one that gets nothing more is called off.
+    pub(crate) fn tell_shortage(
+        &mut self,
+        row: &OrderRow,
+        lines: Vec<ShortLine>,
+    ) -> Result<(), StoreError> {
+        let mut chain = orders::chain(self.tx, row)?;
+        let (_, ledger) = head(self.tx, self.shop.identity.shop)?;
+        let body = Body::Shortage(Shortage { lines, ledger });
+        self.append(row, &mut chain, &body).map_err(|e| e.into_fault(row))?;
+        let gone = |state: LineState| matches!(state, LineState::Cancelled { .. });
+        if chain.order().lines.iter().all(|line| gone(line.state)) {
+            let body = Body::Cancelled(Cancelled {
+                by: Side::Shop,
+                reason: CancelReason::Shortage,
+                borne_by: Side::Shop,
+                request: None,
+            });
+            self.append(row, &mut chain, &body).map_err(|e| e.into_fault(row))?;
+        }
+        Ok(())
+    }
+
+    fn draft_for(&self, row: &OrderRow, reserved: &Reserved, change: Change) -> Draft {
+        Draft {
+            variant: reserved.variant,
+            location: reserved.location,
+            change,
+            by: self.node_id(),
+            order: Some(link(row, reserved.line)),
+            note: String::new(),
+        }
+    }
+
+    /// The box itself, as the one who entered a movement.
+    pub(crate) fn node_id(&self) -> KeyId {
+        self.shop.keys.node.id()
+    }
+}
+
+fn link(row: &OrderRow, line: u16) -> OrderLink {
+    OrderLink { customer: row.customer, order: row.id, line }
+}
+
+/// The ledger's number and digest, as orders' entries tell them.
+pub(crate) fn head(c: &Connection, shop: ShopId) -> Result<(u64, Hash), StoreError> {
+    let head = stock::head(c, shop)?;
+    Ok((head.seq, head.hash))
+}
+
+/// Whether the ledger holds a movement that the list of heads names.
+pub(crate) fn holds(c: &Connection, head: &Head) -> Result<bool, StoreError> {
+    stock::has(c, head.n, &head.hash)
+}

@@ -1,0 +1,385 @@
+//! What people in the shop do with orders: accept, pack, hand over, take money, call off.
+//!
+//! **Invariant:** each deed is one entry in the order's chain, in one transaction with the stock
+//! that it moves; a deed that does not fit the order changes nothing.
+
+use std::collections::BTreeMap;
+
+use kirana_core::{
+    id::OrderId,
+    money::Money,
+    order::{
+        Order,
+        axes::LineState,
+        chain::{Chain, ChainFault, EntryShown},
+        decide::Judge,
+        entry::Body,
+        facts::{
+            CancelReason, Cancelled, Completed, DeclineReason, Declined, DeliveryFailed, Expired,
+            FailReason, Means, OfGroup, Packed, Packing, Paid, Side, WeighedLine,
+        },
+        step::Misstep,
+        totals::Totals,
+    },
+    statement::Party,
+    time::UnixMs,
+};
+use kirana_migrations::{Abort, StoreError, WriteError};
+use rand_core::CryptoRng;
+
+use super::{
+    Shop,
+    desk::{AppendError, Desk, Visit},
+    ledger::NotMoved,
+    refusal::NotStored,
+};
+use crate::store::{
+    offers,
+    orders::{self, OrderRow},
+};
+
+/// Which order: ids are the customers' own, so the customer belongs to the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Which {
+    /// The order's id.
+    pub id: OrderId,
+    /// Whose; may be left out while only one customer has used the id.
+    pub customer: Option<Party>,
+}
+
+/// What a person does with an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Takes an order that waited for a person.
+    Accept,
+    /// Does not take it.
+    Decline(DeclineReason),
+    /// Begins to pack a group, or some of its lines.
+    Pack(Packing),
+    /// Packed, with what was weighed.
+    Packed(u8, Vec<WeighedLine>),
+    /// It waits for the customer in the shop.
+    Ready(u8),
+    /// The customer has fetched it.
+    Collected(u8),
+    /// It leaves for the customer.
+    Dispatch(u8),
+    /// The customer has got it.
+    Delivered(u8),
+    /// The attempt did not succeed.
+    DeliveryFailed(u8, FailReason),
+    /// It came back.
+    Returned(u8),
+    /// Money came in.
+    Pay(Money, Means),
+    /// It is called off.
+    Cancel(CancelReason),
+    /// The owner goes on with a restored order without having heard its customer.
+    GoOn,
+}
+
+/// An order as it stands, with its entries.
+#[derive(Debug, Clone)]
+pub struct OrderView {
+    /// The short number.
+    pub number: String,
+    /// Where it stands.
+    pub order: Order,
+    /// What it costs.
+    pub totals: Totals,
+    /// Its entries.
+    pub entries: Vec<EntryShown>,
+    /// Whether it waits for its customer after a restore.
+    pub waits_for_heads: bool,
+}
+
+/// Why a deed was not done; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotDone {
+    /// There is no such order.
+    #[error("there is no order {0} here")]
+    Unknown(OrderId),
+    /// Two customers have used one id.
+    #[error("two customers have an order {0}: say whose")]
+    Ambiguous(OrderId),
+    /// It does not fit the order as it stands.
+    #[error(transparent)]
+    Chain(#[from] ChainFault),
+    /// Its stock is not as it must be.
+    #[error(transparent)]
+    Stock(#[from] kirana_core::stock::StockError),
+    /// The shop was restored and its customer was not heard yet.
+    #[error("order {0} waits for its customer's device since the shop was restored")]
+    WaitsForCustomer(OrderId),
+    /// Something in it is closed until counted.
+    #[error("something in order {0} is closed until somebody has counted it")]
+    StockClosed(OrderId),
+    /// This box changes nothing any more.
+    #[error("this box no longer speaks for the shop: {0}")]
+    ReadOnly(String),
+    /// Nothing could be stored.
+    #[error(transparent)]
+    NotStored(#[from] NotStored),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<AppendError> for Abort<NotDone> {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Chain(fault) => Self::Refused(fault.into()),
+            AppendError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<NotMoved> for Abort<NotDone> {
+    fn from(error: NotMoved) -> Self {
+        match error {
+            NotMoved::Stock(error) => Self::Refused(error.into()),
+            NotMoved::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<WriteError<Self>> for NotDone {
+    fn from(error: WriteError<Self>) -> Self {
+        match NotStored::of(error) {
+            Ok(not_stored) => not_stored.into(),
+            Err(Abort::Refused(refusal)) => refusal,
+            Err(Abort::Store(error)) => error.into(),
+        }
+    }
+}
+
+impl Shop {
+    /// Does something with an order, and shows it as it stands then.
+    ///
+    /// # Errors
+    /// [`NotDone`]; nothing was changed.
+    pub fn act(
+        &self,
+        which: Which,
+        deed: Deed,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<OrderView, NotDone> {
+        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
+        let view = self.writer().write(move |tx| {
+            let mut desk = Desk::open(&inner, tx, &visit)?;
+            if let Some(why) = desk.read_only()? {
+                return Err(Abort::Refused(NotDone::ReadOnly(why)));
+            }
+            let row = one(tx, which)?;
+            if row.waits_for_heads && deed != Deed::GoOn {
+                return Err(Abort::Refused(NotDone::WaitsForCustomer(row.id)));
+            }
+            let mut chain = orders::chain(tx, &row)?;
+            desk.act(&row, &mut chain, &deed)?;
+            Ok(view(&orders::by_number(tx, row.n)?, &chain)?)
+        });
+        Ok(view?)
+    }
+
+    /// Shows one order.
+    ///
+    /// # Errors
+    /// [`NotDone`] when there is none.
+    pub fn order(&self, which: Which) -> Result<OrderView, NotDone> {
+        self.reader().read(|c| {
+            let row = one(c, which).map_err(|abort| match abort {
+                Abort::Refused(refusal) => refusal,
+                Abort::Store(error) => error.into(),
+            })?;
+            Ok(view(&row, &orders::chain(c, &row)?)?)
+        })
+    }
+
+    /// A page of orders, newest first, with the number after which the next page goes on.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn orders(
+        &self,
+        customer: Option<Party>,
+        open_only: bool,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<(Vec<OrderView>, Option<i64>), StoreError> {
+        self.reader().read(|c| {
+            let before = before.unwrap_or(i64::MAX);
+            let rows = orders::page(c, customer.as_ref(), open_only, before, limit)?;
+            let next = if rows.len() == limit as usize { rows.last().map(|r| r.n) } else { None };
+            let views = rows.iter().map(|row| view(row, &orders::chain(c, row)?));
+            Ok((views.collect::<Result<_, StoreError>>()?, next))
+        })
+    }
+
+    /// The signed entries of an order, as they travel.
+    ///
+    /// # Errors
+    /// [`NotDone`] when there is none.
+    pub fn entries(&self, which: Which) -> Result<Vec<Vec<u8>>, NotDone> {
+        self.reader().read(|c| {
+            let row = one(c, which).map_err(|abort| match abort {
+                Abort::Refused(refusal) => refusal,
+                Abort::Store(error) => error.into(),
+            })?;
+            Ok(orders::entry_bytes(c, row.n)?)
+        })
+    }
+
+    /// Ends orders whose customers wanted an answer before now; only the shop may, and only by
+    /// known time. Says how many.
+    ///
+    /// # Errors
+    /// [`NotDone`] when nothing can be stored.
+    pub fn expire(&self, now: UnixMs, rng: &mut dyn CryptoRng) -> Result<usize, NotDone> {
+        let known = self.known_now(now)?;
+        let overdue = self.reader().read(|c| orders::overdue(c, known.at, 1))?;
+        if overdue.is_empty() || known.expiry_suspended {
+            return Ok(0);
+        }
+        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
+        let expired = self.writer().write(move |tx| {
+            let mut desk = Desk::open(&inner, tx, &visit)?;
+            if desk.now.expiry_suspended || desk.read_only()?.is_some() {
+                return Ok(0);
+            }
+            let mut count = 0;
+            for row in orders::overdue(tx, desk.now.at, EXPIRED_AT_ONCE_MAX)? {
+                let mut chain = orders::chain(tx, &row)?;
+                if !row.waits_for_heads && chain.order().is_overdue(desk.now.at) {
+                    desk.append(&row, &mut chain, &Body::Expired(Expired {}))?;
+                    count += 1;
+                }
+            }
+            Ok::<_, Abort<NotDone>>(count)
+        });
+        Ok(expired?)
+    }
+}
+
+/// Orders that are ended in one transaction.
+const EXPIRED_AT_ONCE_MAX: u32 = 100;
+
+impl Desk<'_, '_> {
+    fn act(
+        &mut self,
+        row: &OrderRow,
+        chain: &mut Chain,
+        deed: &Deed,
+    ) -> Result<(), Abort<NotDone>> {
+        let body = match deed {
+            Deed::GoOn => return Ok(orders::stop_waiting(self.tx, row.n)?),
+            Deed::Accept => return self.accept(row, chain),
+            Deed::Decline(reason) => {
+                Body::Declined(Declined { reason: *reason, lines: Vec::new() })
+            }
+            Deed::Pack(packing) => Body::Packing(packing.clone()),
+            Deed::Packed(group, weighed) => {
+                Body::Packed(Packed { group: *group, weighed: weighed.clone() })
+            }
+            Deed::Ready(group) => Body::ReadyForPickup(OfGroup { group: *group }),
+            Deed::Collected(group) => Body::Collected(OfGroup { group: *group }),
+            Deed::Dispatch(group) => Body::OutForDelivery(OfGroup { group: *group }),
+            Deed::Delivered(group) => Body::Delivered(OfGroup { group: *group }),
+            Deed::DeliveryFailed(group, reason) => {
+                Body::DeliveryFailed(DeliveryFailed { group: *group, reason: *reason })
+            }
+            Deed::Returned(group) => Body::ReturnedToShop(OfGroup { group: *group }),
+            Deed::Pay(amount, means) => Body::Paid(Paid { amount: *amount, means: *means }),
+            Deed::Cancel(reason) => Body::Cancelled(Cancelled {
+                by: Side::Shop,
+                reason: *reason,
+                borne_by: Side::Shop,
+                request: None,
+            }),
+        };
+        let handed_over = match deed {
+            Deed::Collected(group) | Deed::Delivered(group) => amounts(chain.order(), *group),
+            _ => BTreeMap::new(),
+        };
+        self.append(row, chain, &body)?;
+        self.hand_over(row, &handed_over)?;
+        if let Deed::Cancel(_) = deed {
+            self.release_all(row)?;
+        }
+        self.complete_if_done(row, chain)
+    }
+
+    /// A person takes the order, also what the ledger does not count.
+    fn accept(&mut self, row: &OrderRow, chain: &mut Chain) -> Result<(), Abort<NotDone>> {
+        let stage = chain.order().stage;
+        if !stage.is_undecided() {
+            let fault = Misstep::NotNow { stage: stage.label(), step: "accepted" };
+            return Err(Abort::Refused(ChainFault::from(fault).into()));
+        }
+        for line in &chain.order().placed.lines {
+            let shelf = offers::get(self.tx, line.variant)?;
+            if shelf.is_some_and(|shelf| shelf.counted && shelf.closed) {
+                return Err(Abort::Refused(NotDone::StockClosed(row.id)));
+            }
+        }
+        Ok(self.decide(row, chain, Judge::Person)?)
+    }
+
+    /// An order that is handed over and paid is completed by the program.
+    fn complete_if_done(
+        &mut self,
+        row: &OrderRow,
+        chain: &mut Chain,
+    ) -> Result<(), Abort<NotDone>> {
+        match self.append(row, chain, &Body::Completed(Completed {})) {
+            // What came back to the shop is no longer kept for the customer.
+            Ok(_) => Ok(self.release_all(row)?),
+            Err(AppendError::Chain(ChainFault::Misstep(_))) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What of a group is handed over, line by line.
+fn amounts(order: &Order, group: u8) -> BTreeMap<u16, u64> {
+    let lines = order.groups.get(usize::from(group)).map(|group| group.lines.clone());
+    let amount = |line: u16| {
+        let state = order.lines.get(usize::from(line))?.state;
+        match state {
+            LineState::Reserved { amount } | LineState::Weighed { amount, .. } => {
+                Some((line, amount))
+            }
+            _ => None,
+        }
+    };
+    lines.into_iter().flatten().filter_map(amount).collect()
+}
+
+fn one(
+    c: &kirana_migrations::rusqlite::Connection,
+    which: Which,
+) -> Result<OrderRow, Abort<NotDone>> {
+    let unknown = Abort::Refused(NotDone::Unknown(which.id));
+    match which.customer {
+        Some(customer) => orders::find(c, &customer, which.id)?.ok_or(unknown),
+        None => {
+            let mut rows = orders::by_id(c, which.id)?;
+            match (rows.pop(), rows.is_empty()) {
+                (Some(row), true) => Ok(row),
+                (Some(_), false) => Err(Abort::Refused(NotDone::Ambiguous(which.id))),
+                (None, _) => Err(unknown),
+            }
+        }
+    }
+}
+
+fn view(row: &OrderRow, chain: &Chain) -> Result<OrderView, StoreError> {
+    let totals = Totals::of(chain.order());
+    Ok(OrderView {
+        number: row.number.clone(),
+        order: chain.order().clone(),
+        totals: totals.map_err(|e| StoreError::damaged("the sums of order", e))?,
+        entries: chain.entries().iter().map(|entry| entry.shown()).collect(),
+        waits_for_heads: row.waits_for_heads,
+    })
+}

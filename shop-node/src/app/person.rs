@@ -1,0 +1,68 @@
+//! Keeps the personal parts of customers encrypted, each under a key of that customer.
+//!
+//! **Invariant:** nothing personal is stored readable; erasing a person forgets the key.
+
+use kirana_core::{envelope::PersonalPart, hash::Hash, statement::Party};
+use kirana_migrations::StoreError;
+
+use super::{
+    Inner, Shop,
+    desk::Desk,
+    keys::{open, seal},
+};
+use crate::store::people;
+
+impl Desk<'_, '_> {
+    /// Remembers a customer, with a fresh key for what is personal.
+    pub(crate) fn remember_customer(&mut self, customer: &Party) -> Result<(), StoreError> {
+        let key: [u8; 32] = self.draws.bytes();
+        let wrapped = self.shop.keys.wrap(&key, self.draws.bytes());
+        people::remember(self.tx, customer, &wrapped, self.now.at)
+    }
+
+    /// Keeps a personal part, unless the customer was erased.
+    pub(crate) fn keep_personal_part(
+        &mut self,
+        customer: &Party,
+        hash: Hash,
+        part: &PersonalPart,
+    ) -> Result<(), StoreError> {
+        let Some(wrapped) = people::wrapped_key(self.tx, customer)? else { return Ok(()) };
+        let key = self.shop.keys.unwrap(&wrapped);
+        let key = key.ok_or_else(|| StoreError::damaged("the key of customer", customer))?;
+        let sealed = seal(&key, self.draws.bytes(), &part.bytes);
+        people::put_part(self.tx, hash, customer, &sealed)
+    }
+}
+
+impl Shop {
+    /// The personal part of an order's customer, readable; `None` when it never came or was erased.
+    ///
+    /// # Errors
+    /// When it cannot be read or opened.
+    pub fn personal_part(
+        &self,
+        customer: &Party,
+        hash: Hash,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.reader().read(|c| {
+            let (Some(wrapped), Some(sealed)) =
+                (people::wrapped_key(c, customer)?, people::part(c, hash)?)
+            else {
+                return Ok(None);
+            };
+            opened(&self.inner, customer, &wrapped, &sealed).map(Some)
+        })
+    }
+}
+
+fn opened(
+    shop: &Inner,
+    customer: &Party,
+    wrapped: &[u8],
+    sealed: &[u8],
+) -> Result<Vec<u8>, StoreError> {
+    let damaged = || StoreError::damaged("the personal part of", customer);
+    let key = shop.keys.unwrap(wrapped).ok_or_else(damaged)?;
+    open(&key, sealed).map(|plain| plain.to_vec()).ok_or_else(damaged)
+}

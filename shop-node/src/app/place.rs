@@ -1,0 +1,229 @@
+//! Takes in an order and decides it: dedupe, decide, reserve, append, queue the reply.
+//!
+//! **Invariant (P1, P2):** all of it happens in the caller's one transaction, and an order that is
+//! there already gets its own entries again, byte for byte.
+
+use std::collections::BTreeMap;
+
+use kirana_core::{
+    id::VariantId,
+    order::{
+        chain::{Author, Chain},
+        decide::{self, Decision, Judge, Offer},
+        entry::Body,
+        placed::Placed,
+        wish::{RefusalCode, Said},
+    },
+    planted::{Bug, is_planted},
+    spoken::ShortNumber,
+    statement::{Party, SignedStatement},
+};
+use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
+
+use super::{
+    Shop, Undeliverable,
+    deliver::Outcome,
+    desk::{Desk, Visit},
+    ledger,
+    reading::{By, Device, Read, Reading},
+};
+use crate::store::{
+    offers,
+    orders::{self, OrderRow},
+    outgoing,
+};
+
+/// Orders that a guest may have open at once.
+pub const OPEN_ORDERS_OF_GUEST_MAX: u64 = 20;
+/// Orders that an account may have open at once.
+pub const OPEN_ORDERS_OF_ACCOUNT_MAX: u64 = 200;
+
+impl Desk<'_, '_> {
+    /// Takes in a customer's order.
+    pub(crate) fn place(
+        &mut self,
+        read: &Read,
+        device: &Device,
+        placed: &Placed,
+    ) -> Result<Outcome, Abort<Undeliverable>> {
+        let signed = &read.signed;
+        let author = match is_planted(Bug::AcceptForgedAuthor) {
+            true => placed.customer,
+            false => device.party,
+        };
+        let chain = Chain::begin(signed.clone(), Author::customer(author));
+        let chain = chain.map_err(|e| Abort::Refused(Undeliverable::Chain(e)))?;
+        if let Some(row) = orders::find(self.tx, &author, chain.order().id)? {
+            if is_planted(Bug::NoDedupe) {
+                orders::rename(self.tx, row.n)?;
+            } else {
+                return self.place_again(&row, signed, device);
+            }
+        }
+        if let Some(before) = outgoing::answer_to(self.tx, signed.hash())? {
+            return Ok(Outcome::Answered { bytes: before });
+        }
+        match self.why_not(&chain)? {
+            Some(code) => {
+                let refusal = self.refuse(signed, author, device.certified.key().id(), code)?;
+                Ok(Outcome::Answered { bytes: refusal.bytes().to_vec() })
+            }
+            None => self.take_in(chain, device),
+        }
+    }
+
+    /// The order is here already: the same entries again, or a refusal of another under its id.
+    fn place_again(
+        &mut self,
+        row: &OrderRow,
+        signed: &SignedStatement,
+        device: &Device,
+    ) -> Result<Outcome, Abort<Undeliverable>> {
+        if row.placed != signed.hash() {
+            let (party, key) = (device.party, device.certified.key().id());
+            if let Some(before) = outgoing::answer_to(self.tx, signed.hash())? {
+                return Ok(Outcome::Answered { bytes: before });
+            }
+            let refusal = self.refuse(signed, party, key, RefusalCode::IdTaken)?;
+            return Ok(Outcome::Answered { bytes: refusal.bytes().to_vec() });
+        }
+        if is_planted(Bug::DecideAgainOnRetry) {
+            self.decide_anew(row)?;
+        }
+        Ok(Outcome::Order { n: row.n, id: row.id, new: false })
+    }
+
+    fn why_not(&self, chain: &Chain) -> Result<Option<RefusalCode>, StoreError> {
+        let order = chain.order();
+        if order.answer_by.is_some_and(|by| self.now.is_past(by)) {
+            return Ok(Some(RefusalCode::Overdue));
+        }
+        let max = match order.customer {
+            Party::Account(_) => OPEN_ORDERS_OF_ACCOUNT_MAX,
+            _ => OPEN_ORDERS_OF_GUEST_MAX,
+        };
+        let open = orders::count_open(self.tx, &order.customer)?;
+        Ok((open >= max).then_some(RefusalCode::TooManyOpen))
+    }
+
+    fn take_in(
+        &mut self,
+        mut chain: Chain,
+        device: &Device,
+    ) -> Result<Outcome, Abort<Undeliverable>> {
+        let order = chain.order();
+        let (customer, id) = (order.customer, order.id);
+        self.remember_customer(&customer)?;
+        let number = ShortNumber::of(self.shop.identity.shop, id).to_string();
+        let n = orders::insert(self.tx, &chain, device.certified.key(), &number)?;
+        let row = orders::by_number(self.tx, n)?;
+        self.decide(&row, &mut chain, Judge::Program)?;
+        Ok(Outcome::Order { n, id, new: true })
+    }
+
+    /// Decides an undecided order: reserves, and appends the entry that says so.
+    pub(crate) fn decide(
+        &mut self,
+        row: &OrderRow,
+        chain: &mut Chain,
+        judge: Judge,
+    ) -> Result<(), StoreError> {
+        let placed = &chain.order().placed;
+        let offers = offers_for(self.tx, placed, self.shop.identity.location)?;
+        let apart = self.decided_apart.remove(&row.placed);
+        let reserves = apart.is_none();
+        let decision = apart.unwrap_or_else(|| decide::decide(placed, &offers, judge));
+        if let Decision::Accept { lines, .. } = &decision {
+            for granted in lines.iter().filter(|_| reserves) {
+                let variant = placed.lines[usize::from(granted.line)].variant;
+                if offers.get(&variant).is_some_and(|offer| offer.counted) {
+                    self.reserve(row, granted.line, variant, granted.granted)?;
+                }
+            }
+        }
+        let waits = decision == Decision::Wait;
+        let (ledger_n, ledger_head) = ledger::head(self.tx, self.shop.identity.shop)?;
+        let body = decision.into_body(ledger_head);
+        self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
+        if !waits {
+            orders::decided(self.tx, row.n, ledger_n)?;
+        }
+        Ok(())
+    }
+
+    /// Only a planted bug asks for this: the reply is made again, at another time.
+    fn decide_anew(&mut self, row: &OrderRow) -> Result<(), StoreError> {
+        let chain = orders::chain(self.tx, row)?;
+        let [first, second] = chain.entries() else { return Ok(()) };
+        let (body, device): (&Body, _) = (second.body(), row.device.id());
+        let again = Chain::begin(first.signed().clone(), first.author());
+        let mut again = again.map_err(|e| StoreError::damaged("a chain", e))?;
+        let (generation, key) = (self.shop.generation, &self.shop.keys.node.signing);
+        let signed = again.append(generation, self.now.at, body, key);
+        signed.map_err(|e| StoreError::damaged("a chain", e))?;
+        orders::lose_entries(self.tx, row.n, 1)?;
+        orders::extend(self.tx, row.n, &again, 1)?;
+        outgoing::order_changed(self.tx, device, row.n)
+    }
+}
+
+impl Shop {
+    /// Only a planted bug asks for this: decides and reserves in a transaction of its own.
+    pub(crate) fn reserve_apart(
+        &self,
+        reading: &Reading,
+        visit: &mut Visit,
+    ) -> Result<(), Undeliverable> {
+        let (inner, from, seen) = (self.inner.clone(), visit.clone(), reading.clone());
+        visit.decided_apart = self.writer().write(move |tx| {
+            let desk = Desk::open(&inner, tx, &from)?;
+            let mut decided = BTreeMap::new();
+            for read in &seen.statements {
+                let (Said::Entry(Body::Placed(placed)), By::Customer(device)) =
+                    (&read.said, &read.by)
+                else {
+                    continue;
+                };
+                let id = read.signed.statement().order;
+                if orders::find(tx, &device.party, id)?.is_some() {
+                    continue;
+                }
+                let location = inner.identity.location;
+                let decision =
+                    decide::decide(placed, &offers_for(tx, placed, location)?, Judge::Program);
+                if let Decision::Accept { lines, .. } = &decision {
+                    for granted in lines {
+                        let variant = placed.lines[usize::from(granted.line)].variant;
+                        desk.reserve_for_nobody(variant, granted.granted)?;
+                    }
+                }
+                decided.insert(read.signed.hash(), decision);
+            }
+            Ok::<_, Abort<Undeliverable>>(decided)
+        })?;
+        Ok(())
+    }
+}
+
+/// What the shop offers now for the lines of an order.
+pub(crate) fn offers_for(
+    c: &Connection,
+    placed: &Placed,
+    location: kirana_core::id::LocationId,
+) -> Result<BTreeMap<VariantId, Offer>, StoreError> {
+    let mut offers = BTreeMap::new();
+    for line in &placed.lines {
+        let Some(shelf) = offers::get(c, line.variant)? else { continue };
+        let balance = crate::store::stock::balance(c, line.variant, location)?;
+        let offer = Offer {
+            price: shelf.price,
+            tax_bp: shelf.tax_bp,
+            unit: shelf.unit,
+            available: balance.available(shelf.safety),
+            // What may be wrong is not promised by the program: a person looks first.
+            counted: shelf.counted && !shelf.closed,
+        };
+        offers.insert(line.variant, offer);
+    }
+    Ok(offers)
+}

@@ -1,0 +1,149 @@
+//! Grants or refuses what customers ask about their orders: withdraw, cancel, compare heads.
+//!
+//! **Invariant:** a request changes nothing by itself; it becomes an entry that names it, or gets a
+//! signed refusal, and the same request again gets the same answer.
+
+use kirana_core::{
+    hash::Hash,
+    order::{
+        Order,
+        axes::{Fulfilment, Stage},
+        entry::Body,
+        facts::{Cancelled, Side, Withdrawn},
+        wish::{Answer, HeadsReply, RefusalCode, Wish},
+    },
+    statement::SignedStatement,
+};
+use kirana_migrations::{Abort, StoreError};
+
+use super::{
+    Undeliverable,
+    deliver::Outcome,
+    desk::Desk,
+    reading::{Device, Read},
+};
+use crate::store::{
+    orders::{self, OrderRow},
+    outgoing,
+};
+
+impl Desk<'_, '_> {
+    /// Answers a customer's request.
+    pub(crate) fn grant(
+        &mut self,
+        read: &Read,
+        device: &Device,
+        wish: &Wish,
+    ) -> Result<Vec<Outcome>, Abort<Undeliverable>> {
+        let request = &read.signed;
+        if let Some(bytes) = outgoing::answer_to(self.tx, request.hash())? {
+            return Ok(vec![Outcome::Answered { bytes }]);
+        }
+        if let Wish::Heads(heads) = wish {
+            return Ok(self.compare_heads(request, device, heads)?);
+        }
+        let code = match orders::find(self.tx, &device.party, request.statement().order)? {
+            None => RefusalCode::UnknownOrder,
+            Some(row) => match self.grant_about(&row, request, wish)? {
+                None => return Ok(vec![Outcome::Order { n: row.n, id: row.id, new: false }]),
+                Some(code) => code,
+            },
+        };
+        let refusal = self.refuse(request, device.party, device.certified.key().id(), code)?;
+        Ok(vec![Outcome::Answered { bytes: refusal.bytes().to_vec() }])
+    }
+
+    /// Appends the entry that grants the wish, or says why not.
+    fn grant_about(
+        &mut self,
+        row: &OrderRow,
+        request: &SignedStatement,
+        wish: &Wish,
+    ) -> Result<Option<RefusalCode>, StoreError> {
+        let mut chain = orders::chain(self.tx, row)?;
+        if chain.entries().iter().any(|entry| granted_by(entry.body()) == Some(request.hash())) {
+            return Ok(None);
+        }
+        let seen = match wish {
+            Wish::Withdraw(wish) => wish.head,
+            Wish::Cancel(wish) => wish.head,
+            Wish::Heads(_) | Wish::Reserved(_) => None,
+        };
+        if row.waits_for_heads {
+            match seen {
+                Some(head) if head == row.head => orders::stop_waiting(self.tx, row.n)?,
+                _ => return Ok(Some(RefusalCode::Recovering)),
+            }
+        }
+        let statement = request.statement();
+        if statement.answer_by.is_some_and(|by| self.now.is_past(by)) {
+            return Ok(Some(RefusalCode::Overdue));
+        }
+        let body = match (wish, chain.order().stage) {
+            (Wish::Withdraw(_), stage) if stage.is_undecided() => {
+                Body::Withdrawn(Withdrawn { request: request.hash() })
+            }
+            (Wish::Cancel(wish), Stage::Accepted { .. }) if is_early(chain.order()) => {
+                Body::Cancelled(Cancelled {
+                    by: Side::Customer,
+                    reason: wish.reason,
+                    borne_by: Side::Customer,
+                    request: Some(request.hash()),
+                })
+            }
+            (Wish::Reserved(_), _) => return Ok(Some(RefusalCode::NotSupported)),
+            _ => return Ok(Some(RefusalCode::TooLate)),
+        };
+        self.release_all(row)?;
+        self.append(row, &mut chain, &body).map_err(|e| e.into_fault(row))?;
+        Ok(None)
+    }
+
+    /// Compares what a device holds with what the shop holds, and says what the shop lacks.
+    fn compare_heads(
+        &mut self,
+        request: &SignedStatement,
+        device: &Device,
+        theirs: &kirana_core::order::wish::Heads,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let key = device.certified.key().id();
+        let (mut wanted, mut outcomes) = (Vec::new(), Vec::new());
+        for head in &theirs.heads {
+            let Some(row) = orders::find(self.tx, &device.party, head.order)? else {
+                wanted.push(head.order);
+                continue;
+            };
+            if row.head == head.hash {
+                orders::stop_waiting(self.tx, row.n)?;
+                outgoing::heard(self.tx, key, row.n)?;
+            } else if orders::chain(self.tx, &row)?.contains(head.hash) {
+                orders::stop_waiting(self.tx, row.n)?;
+                outcomes.push(Outcome::Order { n: row.n, id: row.id, new: false });
+            } else {
+                wanted.push(head.order);
+                outcomes.push(Outcome::Order { n: row.n, id: row.id, new: false });
+            }
+        }
+        let open = orders::open_of(self.tx, &device.party, kirana_core::order::HEADS_MAX as u32)?;
+        let heads = open.iter().map(OrderRow::wire_head).collect();
+        let answer = Answer::HeadsReply(HeadsReply { answers: request.hash(), heads, wanted });
+        let signed = self.sign_answer(request, device.party, &answer);
+        outcomes.push(Outcome::Answered { bytes: signed.bytes().to_vec() });
+        Ok(outcomes)
+    }
+}
+
+/// Whether nobody has packed anything yet, so that a customer may still call it off.
+fn is_early(order: &Order) -> bool {
+    let early = |stage| matches!(stage, Fulfilment::Pending | Fulfilment::Packing { .. });
+    order.groups.iter().all(|group| early(group.stage))
+}
+
+fn granted_by(body: &Body) -> Option<Hash> {
+    match body {
+        Body::Withdrawn(withdrawn) => Some(withdrawn.request),
+        Body::Cancelled(cancelled) => cancelled.request,
+        Body::Changed(changed) => changed.request,
+        _ => None,
+    }
+}

@@ -1,0 +1,4 @@
+//! Stories about one shop, told through its library and through its program.
+
+mod intake;
+mod neighbour;

@@ -8,6 +8,8 @@ use clap::Args;
 
 mod checker;
 mod door;
+mod forger;
+mod papers;
 mod process;
 mod report;
 mod steps;

@@ -5,6 +5,45 @@
 //!
 //! **Invariant:** an [`Order`] is never stored as truth and never edited: it is what
 //! [`step::step`] makes of the entries, one after the other.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use kirana_core::{
+//!     hash::Hash, id::{AccountId, OrderId, ProductId, ShopId, VariantId}, key::SigningKey,
+//!     money::{Currency, Price}, quantity::{Quantity, Unit}, statement::Party, time::UnixMs,
+//!     order::{
+//!         chain::{Author, Chain}, decide::{Judge, Offer, decide},
+//!         placed::{Handover, Method, Placed, WantedLine}, totals::Totals,
+//!     },
+//! };
+//! # let (device, node) = (SigningKey::from_seed([1; 32]), SigningKey::from_seed([2; 32]));
+//! # let (now, by) = (UnixMs::new(1_000), UnixMs::new(2_000));
+//! # let customer = Party::Account(AccountId::new(now, [1; 10]));
+//! # let (shop, id) = (ShopId::new(now, [2; 10]), OrderId::new(now, [3; 10]));
+//! # let (product, variant) = (ProductId::new(now, [4; 10]), VariantId::new(now, [5; 10]));
+//! let price = Price { minor: 4_500, per: 1_000, currency: Currency::INR };
+//! let quantity = Quantity::new(500, Unit::Gram)?;
+//! let placed = Placed {
+//!     customer,
+//!     currency: Currency::INR,
+//!     lines: vec![WantedLine::new(product, variant, quantity, price)],
+//!     handover: Handover::Pickup { slot: None },
+//!     payment: Method::OnDelivery,
+//!     partial_ok: false,
+//!     personal: None,
+//!     anchors: vec![],
+//! };
+//! // The customer's device signs; the shop decides against what it has, and signs the answer.
+//! let first = placed.clone().sign(id, shop, now, by, &device)?;
+//! let mut chain = Chain::begin(first, Author::customer(customer))?;
+//! let offer = Offer { price, tax_bp: 0, unit: Unit::Gram, available: 800, counted: true };
+//! let decision = decide(&placed, &BTreeMap::from([(variant, offer)]), Judge::Program);
+//! let body = decision.into_body(Hash::of(b"the ledger's head after the reservation"));
+//! chain.append(1, now, &body, &node)?;
+//! assert_eq!(chain.order().stage.label(), "accepted");
+//! assert_eq!(Totals::of(chain.order())?.sum.to_string(), "22.50 INR");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use serde::Serialize;
 
@@ -88,7 +127,12 @@ impl Order {
 
     /// Whether some, but not all, of what was ordered is granted.
     pub fn is_partly_granted(&self) -> bool {
-        let granted = |line: &axes::Line| line.state.charged_amount().unwrap_or(0);
+        let granted = |line: &axes::Line| match line.state {
+            // A scale that shows a little less is no smaller promise.
+            axes::LineState::Weighed { reserved, .. }
+            | axes::LineState::HandedOver { reserved, .. } => reserved,
+            state => state.charged_amount().unwrap_or(0),
+        };
         let full = |line: &axes::Line| granted(line) >= line.wanted.quantity.amount();
         self.lines.iter().any(|line| granted(line) > 0) && !self.lines.iter().all(full)
     }

@@ -5,6 +5,18 @@
 //!
 //! **Invariant (P6):** what no policy permits is refused, a role in a shop counts in that shop
 //! only, and whatever cannot be evaluated is refused.
+//!
+//! ```
+//! use kirana_core::policy::{Action, Policies, Principal, Resource, Role};
+//! # use kirana_core::{id::ShopId, time::UnixMs};
+//! # let (shop, other) = (ShopId::new(UnixMs::new(1), [1; 10]), ShopId::new(UnixMs::new(1), [2; 10]));
+//! let policies = Policies::load()?;
+//! let till = Principal::in_shop(Role::Staff, shop);
+//! assert!(policies.is_allowed(&till, Action::RingUpSale, &Resource::Shop(shop)));
+//! assert!(!policies.is_allowed(&till, Action::RingUpSale, &Resource::Shop(other)));
+//! assert!(!policies.is_allowed(&till, Action::ManageStaff, &Resource::Shop(shop)));
+//! # Ok::<(), kirana_core::policy::BadPolicies>(())
+//! ```
 
 use std::{collections::BTreeSet, str::FromStr};
 

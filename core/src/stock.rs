@@ -4,6 +4,26 @@
 //!
 //! **Invariant:** a movement is never changed or removed, its stored bytes are hashed and never
 //! encoded again, and a balance is what the movements add up to.
+//!
+//! ```
+//! use kirana_core::stock::{Balance, Change, Draft, Head, walk::Walk};
+//! # use kirana_core::{id::{LocationId, ShopId, VariantId}, key::KeyId, time::UnixMs};
+//! # let now = UnixMs::new(1_000);
+//! # let (shop, variant) = (ShopId::new(now, [1; 10]), VariantId::new(now, [2; 10]));
+//! # let (location, by) = (LocationId::new(now, [3; 10]), KeyId::of(&[4; 32]));
+//! let draft = |change| Draft { variant, location, change, by, order: None, note: String::new() };
+//! let first = Head::start(shop).write(1, now, draft(Change::Receipt { amount: 10 }))?;
+//! let second = first.head.write(1, now, draft(Change::Reservation { amount: 4 }))?;
+//! let balance = Balance::default().apply(&first.movement)?.apply(&second.movement)?;
+//! assert_eq!(balance, Balance { on_hand: 10, reserved: 4 });
+//!
+//! // Later, from the stored bytes:
+//! let mut walk = Walk::start(shop);
+//! walk.push(&first.bytes)?;
+//! walk.push(&second.bytes)?;
+//! assert_eq!(walk.head(), second.head);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use minicbor::{Decode, Encode};
 use serde::Serialize;

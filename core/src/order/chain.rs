@@ -11,11 +11,13 @@ use super::{
     step::{self, Misstep},
 };
 use crate::{
+    certificate::Standing,
     hash::Hash,
     id::ShopId,
     key::{KeyId, SigningKey},
     statement::{Party, Position, SignedStatement, Statement},
     time::UnixMs,
+    trust::Certified,
 };
 
 /// Who wrote a statement, as its certificate says.
@@ -42,6 +44,16 @@ impl Author {
     /// A device of this customer.
     pub const fn customer(party: Party) -> Self {
         Self::Customer { party }
+    }
+
+    /// What a checked certificate allows its holder to write; `None` for staff, shops' owners and
+    /// hubs, who write no entries.
+    pub fn of(certified: &Certified) -> Option<Self> {
+        match (&certified.certificate().standing, certified.party()) {
+            (Standing::Node { shop, generation }, _) => Some(Self::node(*shop, *generation)),
+            (Standing::Device { .. } | Standing::Guest, Some(party)) => Some(Self::customer(party)),
+            _ => None,
+        }
     }
 
     /// A shop's node of this generation.

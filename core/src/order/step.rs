@@ -184,10 +184,8 @@ fn call_off(order: &mut Order, stage: Stage) {
 }
 
 fn cancel(order: &mut Order, at: UnixMs, cancelled: &Cancelled) -> Result<(), Misstep> {
-    let gone = |group: &&Group| {
-        group.stage.is_handed_over() || matches!(group.stage, Fulfilment::OutForDelivery { .. })
-    };
-    if let Some(group) = order.groups.iter().find(gone) {
+    // What is outside must come back first: else its reservation ends and it is promised again.
+    if let Some(group) = order.groups.iter().find(|group| group.stage.is_outside()) {
         return Err(Misstep::NotNow { stage: group.stage.label(), step: "cancelled" });
     }
     let Cancelled { by, reason, borne_by, .. } = *cancelled;

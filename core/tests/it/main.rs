@@ -1,3 +1,4 @@
 //! What the parts of core hold together.
 
 mod catalogue;
+mod order;

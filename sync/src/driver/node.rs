@@ -7,7 +7,10 @@ use std::{
 };
 
 use kirana_core::key::PublicKey;
-use libp2p::{Multiaddr, PeerId, Swarm, core::transport::ListenerId, multiaddr::Protocol as Part};
+use libp2p::{
+    Multiaddr, PeerId, Swarm, TransportError, core::transport::ListenerId,
+    multiaddr::Protocol as Part,
+};
 use tokio::{
     sync::{broadcast, mpsc, oneshot},
     time::timeout,
@@ -86,9 +89,9 @@ impl Node {
         let key = public_key(&peer)
             .ok_or_else(|| SpawnError::Setup("the seed gives no usable key".to_owned()))?;
         for address in &config.listen {
-            swarm
-                .listen_on(address.clone())
-                .map_err(|source| SpawnError::Listen { address: address.clone(), source })?;
+            let taken = |source| SpawnError::Listen { address: address.clone(), source };
+            is_free(address).map_err(|error| taken(TransportError::Other(error)))?;
+            swarm.listen_on(address.clone()).map_err(taken)?;
         }
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (events, _) = broadcast::channel(EVENTS);
@@ -113,6 +116,21 @@ impl Node {
         let node = NodeHandle { inner: Arc::new(inner) };
         node.wait_until_listening(config.listen.len(), &mut started).await?;
         Ok(node)
+    }
+}
+
+/// Whether nobody listens there yet: libp2p shares a port with whoever shares it too, and half of
+/// the connections would go to another program unseen.
+fn is_free(address: &Multiaddr) -> std::io::Result<()> {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Part::Ip4(ip)) => std::net::IpAddr::from(ip),
+        Some(Part::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Part::Tcp(port)) if port > 0 => std::net::TcpListener::bind((ip, port)).map(drop),
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ use libp2p::{
     core::transport::ListenerId,
     mdns,
     multiaddr::Protocol as Part,
+    ping,
     swarm::{ConnectionId, DialError, SwarmEvent, dial_opts::DialOpts},
 };
 use tokio::sync::{broadcast, mpsc};
@@ -170,10 +171,12 @@ impl Task {
     fn behaviour_event(&mut self, event: BehaviourEvent) {
         match event {
             // libp2p's ping says that a peer is silent and leaves the connection open.
-            BehaviourEvent::Ping(ping) => {
-                if let Err(failure) = ping.result {
-                    tracing::debug!(peer = %ping.peer, %failure, "closing a silent connection");
-                    self.swarm.close_connection(ping.connection);
+            BehaviourEvent::Ping(ping::Event { peer, connection, result }) => {
+                // One who does not know ping is not silent for that.
+                let silent = result.err().filter(|e| !matches!(e, ping::Failure::Unsupported));
+                if let Some(failure) = silent {
+                    tracing::debug!(%peer, %failure, "closing a silent connection");
+                    self.swarm.close_connection(connection);
                 }
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {

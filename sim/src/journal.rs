@@ -1,0 +1,102 @@
+//! The outsider's notebook: what households were told, what lay on the shelves, what was seen on
+//! the wire.
+//!
+//! **Invariant:** nothing in it comes from a program's own counters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kirana_core::{
+    hash::Hash,
+    id::{OrderId, ShopId, VariantId},
+    mail::Address,
+    order::entry::Kind,
+    statement::Party,
+    time::UnixMs,
+};
+
+use crate::{claim::Entry, node::NodeId};
+
+/// An order that somebody was told is placed.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// On which device.
+    pub device: NodeId,
+    /// Who buys.
+    pub customer: Party,
+    /// At which shop.
+    pub shop: ShopId,
+    /// When.
+    pub at: UnixMs,
+}
+
+/// All that was noted in a run.
+#[derive(Debug, Default)]
+pub struct Journal {
+    /// Orders that were shown as placed.
+    pub told: BTreeMap<OrderId, Told>,
+    /// Orders that the household took back or called off.
+    pub asked_back: BTreeSet<OrderId>,
+    /// What truly lies on each shop's shelves, in base units.
+    pub shelf: BTreeMap<(ShopId, VariantId), u64>,
+    /// Orders whose goods were carried out of the shop.
+    pub handed_out: BTreeSet<(Party, OrderId)>,
+    /// Mail that a relay said it had stored and that nobody has taken since.
+    pub kept_by: BTreeMap<NodeId, BTreeMap<Hash, Kept>>,
+    entries: BTreeMap<Place, Hash>,
+    undecided: BTreeSet<OrderId>,
+}
+
+/// Mail that a relay owes to its recipient.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// For whom.
+    pub to: Address,
+    /// Until when.
+    pub until: UnixMs,
+}
+
+/// One place in one order's chain in one generation: there may be one entry there.
+type Place = (OrderId, Hash, u64, u32);
+
+impl Journal {
+    /// A household was told that its order is placed.
+    pub fn told_placed(&mut self, order: OrderId, told: Told) {
+        self.undecided.insert(order);
+        self.told.insert(order, told);
+    }
+
+    /// Whether an order of this box is on its way.
+    pub fn is_inflight_at(&self, node: NodeId, shop: Option<ShopId>) -> bool {
+        self.undecided.iter().filter_map(|order| self.told.get(order)).any(|told| {
+            told.device == node || Some(told.shop) == shop || matches!(node, NodeId::Hub(_))
+        })
+    }
+
+    /// A shop's entry was seen on the wire; says so if another one was seen in its place.
+    ///
+    /// Entries are told apart by the entry before too, since after a restore two branches may meet.
+    pub fn saw(&mut self, entry: &Entry) -> Option<String> {
+        let order = entry.statement.order;
+        let first = entry.statement.kind == Kind::Placed.number();
+        if matches!(Kind::from_number(entry.statement.kind), Some(k) if decides(k)) {
+            self.undecided.remove(&order);
+        }
+        let place = (order, entry.prev.filter(|_| !first)?, entry.generation, entry.seq);
+        let known = *self.entries.entry(place).or_insert(entry.hash);
+        (known != entry.hash).then(|| {
+            format!(
+                "order {order}: two entries at place {} of generation {}: {known} and {}",
+                entry.seq, entry.generation, entry.hash
+            )
+        })
+    }
+
+    /// Goods came or went by hand.
+    pub fn shelf_of(&mut self, shop: ShopId, variant: VariantId) -> &mut u64 {
+        self.shelf.entry((shop, variant)).or_default()
+    }
+}
+
+fn decides(kind: Kind) -> bool {
+    matches!(kind, Kind::Accepted | Kind::Declined | Kind::Withdrawn | Kind::Expired)
+}

@@ -4,14 +4,21 @@
 //! **Invariant:** what runs here is the code that ships, over in-memory databases; only the clock,
 //! the chance, the network and the people are made up, and all of them come from the seed.
 
+pub mod check;
+pub mod claim;
 pub mod clocks;
 pub mod dice;
+pub mod enemy;
 pub mod fault;
+pub mod journal;
 pub mod many;
 pub mod network;
 pub mod node;
+pub mod plan;
 pub mod report;
 pub mod schedule;
 pub mod seed;
 pub mod sometimes;
+pub mod town;
 pub mod trace;
+pub mod view;

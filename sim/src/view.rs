@@ -8,6 +8,8 @@ use kirana_core::{
 
 use crate::node::NodeId;
 
+pub mod read;
+
 /// One order as one side holds it.
 #[derive(Debug, Clone)]
 pub struct HeldOrder {

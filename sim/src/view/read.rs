@@ -1,0 +1,88 @@
+//! Reads views straight out of the databases, past the programs' own readers.
+
+use kirana_core::{
+    cbor,
+    id::{OrderId, ShopId},
+    order::placed::Placed,
+    statement::{Party, UnverifiedStatement},
+};
+use kirana_migrations::{Database, StoreError, rusqlite::Connection};
+
+use super::HeldOrder;
+
+/// The orders on a household's device.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn device_orders(database: &Database) -> Result<Vec<(ShopId, HeldOrder)>, StoreError> {
+    database.reader.read(|connection| {
+        let mut orders = Vec::new();
+        let mut select = connection.prepare_cached(
+            "SELECT order_id, shop_id, EXISTS (SELECT 1 FROM outbox AS o WHERE o.order_id = c.order_id)
+             FROM customer_order AS c ORDER BY order_id",
+        )?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let (order, shop): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let chain = blobs(
+                connection,
+                "SELECT bytes FROM entry WHERE order_id = ?1 AND lost = 0 ORDER BY seq",
+                &order,
+            )?;
+            let Some(customer) = chain.first().and_then(|first| customer_of(first)) else {
+                return Err(StoreError::damaged("the first entry of", "an order"));
+            };
+            let held =
+                HeldOrder { order: order_id(&order)?, customer, chain, is_waiting: row.get(2)? };
+            orders.push((shop_id(&shop)?, held));
+        }
+        Ok(orders)
+    })
+}
+
+/// The orders at a shop.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn shop_orders(database: &Database) -> Result<Vec<HeldOrder>, StoreError> {
+    database.reader.read(|connection| {
+        let mut orders = Vec::new();
+        let mut select = connection
+            .prepare_cached("SELECT n, customer, id FROM customer_order ORDER BY customer, id, n")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let (n, customer, order): (i64, Vec<u8>, Vec<u8>) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            let customer: Party = cbor::from_slice("a party", &customer, 64)
+                .map_err(|e| StoreError::damaged("a customer", e))?;
+            let mut entries = connection.prepare_cached(
+                "SELECT bytes FROM order_entry WHERE order_n = ?1 AND lost = 0 ORDER BY seq",
+            )?;
+            let chain = entries.query_map([n], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let order = order_id(&order)?;
+            orders.push(HeldOrder { order, customer, chain, is_waiting: false });
+        }
+        Ok(orders)
+    })
+}
+
+fn blobs(connection: &Connection, sql: &str, key: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map([key], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn customer_of(first: &[u8]) -> Option<Party> {
+    let statement = UnverifiedStatement::parse(first).ok()?;
+    let body = &statement.claimed().body;
+    let placed: Placed = cbor::from_slice("an order", body, body.len()).ok()?;
+    Some(placed.customer)
+}
+
+fn order_id(bytes: &[u8]) -> Result<OrderId, StoreError> {
+    OrderId::from_slice(bytes).ok_or_else(|| StoreError::damaged("an order id", bytes.len()))
+}
+
+fn shop_id(bytes: &[u8]) -> Result<ShopId, StoreError> {
+    ShopId::from_slice(bytes).ok_or_else(|| StoreError::damaged("a shop id", bytes.len()))
+}

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod journal;
 pub mod many;
 pub mod network;
+pub mod machine;
 pub mod node;
 pub mod plan;
 pub mod report;

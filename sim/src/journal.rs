@@ -42,6 +42,10 @@ pub struct Journal {
     pub handed_out: BTreeSet<(Party, OrderId)>,
     /// Mail that a relay said it had stored and that nobody has taken since.
     pub kept_by: BTreeMap<NodeId, BTreeMap<Hash, Kept>>,
+    /// Mail for shops that a relay threw away.
+    pub dropped: BTreeSet<Hash>,
+    /// Which entries were in a piece of mail that a device was handed.
+    pub handed_to: BTreeMap<(NodeId, Hash), Vec<(OrderId, Hash)>>,
     entries: BTreeMap<Place, Hash>,
     undecided: BTreeSet<OrderId>,
 }
@@ -72,23 +76,28 @@ impl Journal {
         })
     }
 
-    /// A shop's entry was seen on the wire; says so if another one was seen in its place.
+    /// A shop's entry was seen on the wire; says whether it was seen before.
     ///
     /// Entries are told apart by the entry before too, since after a restore two branches may meet.
-    pub fn saw(&mut self, entry: &Entry) -> Option<String> {
+    ///
+    /// # Errors
+    /// When another one was seen in its place.
+    pub fn saw(&mut self, entry: &Entry) -> Result<bool, String> {
         let order = entry.statement.order;
         let first = entry.statement.kind == Kind::Placed.number();
         if matches!(Kind::from_number(entry.statement.kind), Some(k) if decides(k)) {
             self.undecided.remove(&order);
         }
-        let place = (order, entry.prev.filter(|_| !first)?, entry.generation, entry.seq);
-        let known = *self.entries.entry(place).or_insert(entry.hash);
-        (known != entry.hash).then(|| {
-            format!(
+        let Some(prev) = entry.prev.filter(|_| !first) else { return Ok(false) };
+        let place = (order, prev, entry.generation, entry.seq);
+        match self.entries.insert(place, entry.hash) {
+            None => Ok(false),
+            Some(known) if known == entry.hash => Ok(true),
+            Some(known) => Err(format!(
                 "order {order}: two entries at place {} of generation {}: {known} and {}",
                 entry.seq, entry.generation, entry.hash
-            )
-        })
+            )),
+        }
     }
 
     /// Goods came or went by hand.

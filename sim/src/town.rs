@@ -1,35 +1,37 @@
-//! Makes up who is who in a seed: the root, the hubs, the shops with their owners, the households.
+//! Who is who in a seed: the root, the hubs, the shops with their owners, the households.
 
 use std::collections::BTreeMap;
 
 use kirana_core::{
     certificate::{Certificate, Holder, HubRole, Standing},
-    id::{AccountId, ShopId},
-    key::{KeyPair, SigningKey},
+    id::{AccountId, LocationId, ShopId},
+    key::{KeyId, KeyPair, PublicKey, SealingPublic, SigningKey},
+    money::Price,
     roster::{HubEntry, Roster},
     time::UnixMs,
 };
+use kirana_shop::app::Keys;
+use minicbor::bytes::ByteVec;
 
-use crate::{dice::Dice, node::NodeId, plan::Scale};
-
-/// A hub as the town knows it.
-pub struct HubSeat {
-    /// Its keys.
-    pub keys: KeyPair,
-    /// What it may do.
-    pub role: HubRole,
-    /// Its certificate, by the root.
-    pub chain: Vec<Vec<u8>>,
-}
+use crate::{
+    dice::Dice,
+    goods::Good,
+    node::NodeId,
+    plan::Scale,
+};
 
 /// A shop as the town knows it.
 pub struct ShopSeat {
     /// Its name for ever.
     pub shop: ShopId,
-    /// The owner's key, which makes its boxes and staff.
-    pub owner: SigningKey,
-    /// The owner's certificate by the central hub.
-    pub vouched: Vec<u8>,
+    /// From where it sells.
+    pub location: LocationId,
+    /// The secrets of its box now, and the owner's.
+    pub keys: Keys,
+    /// What it sells.
+    pub goods: Vec<Good>,
+    /// Yesterday's copy of its database.
+    pub backup: Option<Vec<u8>>,
 }
 
 /// A device of a household or guest.
@@ -38,12 +40,18 @@ pub struct DeviceSeat {
     pub keys: KeyPair,
     /// Whose it is; `None` for a guest.
     pub account: Option<AccountId>,
-    /// Its certificates, leaf first.
-    pub chain: Vec<Vec<u8>>,
-    /// Whether it is ever in the same Wi-Fi as the shops.
+    /// Its certificates by the hub, leaf first; none for a guest.
+    pub chain: Vec<ByteVec>,
+    /// Whether it is ever in the same Wi-Fi as its shops.
     pub is_near: bool,
     /// Whether it has the internet.
     pub is_online: bool,
+    /// Where it shops.
+    pub shops: Vec<NodeId>,
+    /// The prices that it saw last.
+    pub seen: BTreeMap<kirana_core::id::VariantId, Price>,
+    /// Whether somebody stole it.
+    pub is_stolen: bool,
 }
 
 /// Everybody.
@@ -52,78 +60,89 @@ pub struct Town {
     pub root: SigningKey,
     /// The signed roster of hubs.
     pub roster: Vec<u8>,
-    /// By number.
-    pub hubs: Vec<HubSeat>,
+    /// The keys of the hubs' sealed columns, by number.
+    pub hub_secrets: Vec<[u8; 32]>,
+    /// The central hub's key.
+    pub central: SigningKey,
     /// By number.
     pub shops: Vec<ShopSeat>,
-    /// By number.
+    /// By node.
     pub devices: BTreeMap<NodeId, DeviceSeat>,
+    /// Every key that a box of a shop ever had.
+    pub boxes: BTreeMap<KeyId, PublicKey>,
 }
 
 impl Town {
-    /// Everybody of a seed, certified at `now`.
-    pub fn found(scale: Scale, now: UnixMs, dice: &mut Dice) -> Self {
+    /// The town of these hubs, the central one first; nobody lives there yet.
+    pub fn of_hubs(hubs: &[KeyPair], now: UnixMs, dice: &mut Dice) -> Self {
         let root = SigningKey::from_seed(dice.bytes());
-        let hubs: Vec<_> = (0..scale.hubs).map(|n| hub(n, &root, now, dice)).collect();
-        let entries = hubs.iter().map(|hub| HubEntry {
-            key: hub.keys.signing.public(),
-            sealing: hub.keys.sealing.public(),
-            role: hub.role,
+        let entries = hubs.iter().enumerate().map(|(n, keys)| HubEntry {
+            key: keys.signing.public(),
+            sealing: keys.sealing.public(),
+            role: if n == 0 { HubRole::Central } else { HubRole::Community },
             url: None,
             p2p: Vec::new(),
         });
         let roster = Roster { number: 1, issued: now, hubs: entries.collect() };
         let roster = roster.sign(&root).bytes().to_vec();
-        let shops = (0..scale.shops).map(|_| shop(&hubs[0], now, dice)).collect();
-        let devices = (0..scale.devices).map(|n| (NodeId::Device(n), device(n, &hubs[0], now, dice)));
-        let devices = devices.collect();
-        Self { root, roster, hubs, shops, devices }
+        let central = hubs[0].signing.clone();
+        let (devices, boxes) = (BTreeMap::new(), BTreeMap::new());
+        let (shops, hub_secrets) = (Vec::new(), Vec::new());
+        Self { root, roster, central, hub_secrets, shops, devices, boxes }
+    }
+
+    /// The hub's certificate for a shop's owner.
+    pub fn vouch(&self, shop: ShopId, owner: PublicKey, now: UnixMs, dice: &mut Dice) -> ByteVec {
+        let sealing = SealingPublic::from_bytes(dice.bytes());
+        let holder = Holder { key: owner, sealing, standing: Standing::Shop { shop } };
+        certify(&self.central, &holder, now, dice)
+    }
+
+    /// People move in.
+    pub fn settle(&mut self, scale: Scale, now: UnixMs, dice: &mut Dice) {
+        for n in 0..scale.devices {
+            let shops = chosen_shops(scale, dice);
+            let seat = device(n, &self.central, shops, now, dice);
+            self.devices.insert(NodeId::Device(n), seat);
+        }
     }
 }
 
-fn hub(number: u16, root: &SigningKey, now: UnixMs, dice: &mut Dice) -> HubSeat {
-    let keys = KeyPair::from_seed(dice.bytes());
-    let role = if number == 0 { HubRole::Central } else { HubRole::Community };
-    let certificate = certify(root, &keys, Standing::Hub { role }, now, dice);
-    HubSeat { keys, role, chain: vec![certificate] }
+/// Two or three shops, so that several households want the same goods.
+fn chosen_shops(scale: Scale, dice: &mut Dice) -> Vec<NodeId> {
+    let count = dice.between(2, 3).min(scale.shops.into());
+    let first = dice.below(scale.shops.into());
+    let shops = (0..count).map(|n| (first + n) % u64::from(scale.shops));
+    shops.map(|n| NodeId::Shop(u16::try_from(n).unwrap_or_default())).collect()
 }
 
-fn shop(hub: &HubSeat, now: UnixMs, dice: &mut Dice) -> ShopSeat {
-    let shop = ShopId::new(now, dice.bytes());
-    let owner = KeyPair::from_seed(dice.bytes());
-    let vouched = certify(&hub.keys.signing, &owner, Standing::Shop { shop }, now, dice);
-    ShopSeat { shop, owner: owner.signing, vouched }
-}
-
-fn device(number: u16, hub: &HubSeat, now: UnixMs, dice: &mut Dice) -> DeviceSeat {
+fn device(
+    number: u16,
+    central: &SigningKey,
+    shops: Vec<NodeId>,
+    now: UnixMs,
+    dice: &mut Dice,
+) -> DeviceSeat {
     let keys = KeyPair::from_seed(dice.bytes());
     // One in five is a guest, who uses no relay.
-    let is_guest = number % 5 == 4;
-    if is_guest {
-        let certificate = certify(&keys.signing, &keys, Standing::Guest, now, dice);
-        let chain = vec![certificate];
-        return DeviceSeat { keys, account: None, chain, is_near: true, is_online: false };
-    }
-    let account = AccountId::new(now, dice.bytes());
-    let standing = Standing::Device { account, hosted: false };
-    let chain = vec![certify(&hub.keys.signing, &keys, standing, now, dice)];
     let (is_near, is_online) = match number % 5 {
         0 => (true, true),
         1 => (false, true),
         2 => (dice.permille(500), true),
-        _ => (true, dice.permille(500)),
+        3 => (true, dice.permille(500)),
+        _ => (true, false),
     };
-    DeviceSeat { keys, account: Some(account), chain, is_near, is_online }
+    let account = (number % 5 != 4).then(|| AccountId::new(now, dice.bytes()));
+    let chain = account.map(|account| {
+        let standing = Standing::Device { account, hosted: false };
+        let (key, sealing) = (keys.signing.public(), keys.sealing.public());
+        certify(central, &Holder { key, sealing, standing }, now, dice)
+    });
+    let chain = chain.into_iter().collect();
+    let (seen, is_stolen) = (BTreeMap::new(), false);
+    DeviceSeat { keys, account, chain, is_near, is_online, shops, seen, is_stolen }
 }
 
-fn certify(
-    issuer: &SigningKey,
-    keys: &KeyPair,
-    standing: Standing,
-    now: UnixMs,
-    dice: &mut Dice,
-) -> Vec<u8> {
-    let holder =
-        Holder { key: keys.signing.public(), sealing: keys.sealing.public(), standing };
-    Certificate::issue(issuer, &holder, now, dice.source()).bytes().to_vec()
+fn certify(issuer: &SigningKey, holder: &Holder, now: UnixMs, dice: &mut Dice) -> ByteVec {
+    Certificate::issue(issuer, holder, now, dice.source()).bytes().to_vec().into()
 }

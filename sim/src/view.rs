@@ -45,6 +45,9 @@ pub struct Movement {
     pub reserved: i64,
     /// For which order.
     pub order: Option<(Party, OrderId)>,
+    /// Whether it promises or sells, so that there must be enough: a count may find less than was
+    /// promised, and releases follow.
+    pub promises: bool,
 }
 
 /// A shop.

@@ -49,11 +49,18 @@ fn walk(shop: &ShopView, broken: &mut Vec<Broken>) -> BTreeMap<VariantId, (i64, 
         let (on_hand, reserved) = balances.entry(movement.variant).or_default();
         *on_hand += movement.on_hand;
         *reserved += movement.reserved;
-        if *on_hand < 0 || *reserved < 0 || *reserved > *on_hand {
+        let is_over = movement.promises && *reserved > *on_hand;
+        if *on_hand < 0 || *reserved < 0 || is_over {
             let what = format!(
                 "{}: after movement {n} there are {on_hand} of {} and {reserved} are kept",
                 shop.node, movement.variant
             );
+            broken.push(("P2", what));
+        }
+    }
+    for (variant, (on_hand, reserved)) in &balances {
+        if reserved > on_hand {
+            let what = format!("{}: {on_hand} of {variant}, {reserved} kept", shop.node);
             broken.push(("P2", what));
         }
     }

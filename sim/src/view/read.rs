@@ -2,13 +2,15 @@
 
 use kirana_core::{
     cbor,
+    hash::Hash,
     id::{OrderId, ShopId},
     order::placed::Placed,
     statement::{Party, UnverifiedStatement},
+    stock::{self, Change},
 };
 use kirana_migrations::{Database, StoreError, rusqlite::Connection};
 
-use super::HeldOrder;
+use super::{HeldOrder, Movement};
 
 /// The orders on a household's device.
 ///
@@ -64,6 +66,62 @@ pub fn shop_orders(database: &Database) -> Result<Vec<HeldOrder>, StoreError> {
         }
         Ok(orders)
     })
+}
+
+/// Whether a device that has this order does not have this entry of it.
+pub fn device_lacks(database: &Database, order: OrderId, entry: Hash) -> bool {
+    let found: Result<bool, StoreError> = database.reader.read(|connection| {
+        let mut lacks = connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM customer_order WHERE order_id = ?1)
+               AND NOT EXISTS (SELECT 1 FROM entry WHERE order_id = ?1 AND hash = ?2)
+               AND NOT EXISTS (SELECT 1 FROM early_entry WHERE order_id = ?1 AND hash = ?2)",
+        )?;
+        Ok(lacks.query_row((order.as_bytes(), entry.as_bytes()), |row| row.get(0))?)
+    });
+    found.unwrap_or(false)
+}
+
+/// Whether a hub still has a piece of mail.
+pub fn hub_keeps(database: &Database, mail: Hash) -> bool {
+    let found: Result<bool, StoreError> = database.reader.read(|connection| {
+        let mut select = connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM mail WHERE id = ?1)")?;
+        Ok(select.query_row([mail.as_bytes()], |row| row.get(0))?)
+    });
+    found.unwrap_or(false)
+}
+
+/// The stock ledger of a shop, oldest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn movements(database: &Database) -> Result<Vec<Movement>, StoreError> {
+    database.reader.read(|connection| {
+        let mut select =
+            connection.prepare_cached("SELECT bytes FROM stock_movement ORDER BY n")?;
+        let rows = select.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        rows.map(|bytes| {
+            let read = stock::Movement::parse(&bytes?)
+                .map_err(|e| StoreError::damaged("a stock movement", e))?;
+            Ok(movement(&read))
+        })
+        .collect()
+    })
+}
+
+fn movement(read: &stock::Movement) -> Movement {
+    let int = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+    let (on_hand, reserved) = match read.change {
+        Change::Receipt { amount } | Change::Return { amount } => (int(amount), 0),
+        Change::Sale { amount, reserved } => (-int(amount), -int(reserved)),
+        Change::Reservation { amount } => (0, int(amount)),
+        Change::Release { amount } => (0, -int(amount)),
+        Change::Wastage { amount } | Change::Transfer { amount, .. } => (-int(amount), 0),
+        Change::Stocktake { before, counted } => (int(counted) - int(before), 0),
+    };
+    let promises = matches!(read.change, Change::Sale { .. } | Change::Reservation { .. });
+    let order = read.order.map(|link| (link.customer, link.order));
+    Movement { variant: read.variant, on_hand, reserved, order, promises }
 }
 
 fn blobs(connection: &Connection, sql: &str, key: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {

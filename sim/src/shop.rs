@@ -1,0 +1,132 @@
+//! The program of a shop: the shipped shop with its courier.
+
+use std::collections::BTreeSet;
+
+use kirana_core::{
+    id::{LocationId, ShopId},
+    key::PublicKey,
+    money::Currency,
+    time::UnixMs,
+};
+use kirana_migrations::{Abort, Database, StoreError};
+use kirana_shop::{
+    app::{
+        self, Founding, Keys, Unopened,
+        counter::{Entry, What},
+        courier::Courier,
+    },
+    store::{
+        offers::{self, Shelf},
+    },
+};
+use rand_chacha::ChaCha20Rng;
+
+use crate::{device::patient, goods::Good, node::NodeId};
+
+/// A running shop.
+pub struct Shop {
+    /// The shop.
+    pub shop: app::Shop,
+    /// What carries its mail to and from hubs.
+    pub courier: Courier,
+    /// To which hubs it has a connection.
+    pub connected: BTreeSet<NodeId>,
+}
+
+impl Shop {
+    /// Starts on what the database holds.
+    ///
+    /// # Errors
+    /// [`Unopened`] says why it is not safe to work with it.
+    pub fn start(database: Database, keys: Keys) -> Result<Self, Unopened> {
+        Ok(Self::of(app::Shop::open(database, keys)?))
+    }
+
+    /// The shop that was just opened.
+    pub fn of(shop: app::Shop) -> Self {
+        let courier = Courier::new(&shop, patient());
+        Self { shop, courier, connected: BTreeSet::new() }
+    }
+
+    /// Makes a new shop in an empty database.
+    ///
+    /// # Errors
+    /// [`Unopened`].
+    pub fn found(
+        database: Database,
+        keys: Keys,
+        now: UnixMs,
+        rng: &mut ChaCha20Rng,
+    ) -> Result<app::Shop, Unopened> {
+        let founding = Founding {
+            name: "a corner shop".to_owned(),
+            currency: Currency::INR,
+            place: None,
+            hub: None,
+        };
+        app::Shop::found(database, keys, founding, now, rng)
+    }
+
+    /// When its next timer is due, by its own clock.
+    pub fn wakes_at(&self) -> Option<UnixMs> {
+        self.courier.wakes_at()
+    }
+}
+
+/// Puts goods on sale and on the shelf.
+///
+/// # Errors
+/// What went wrong, in words.
+pub fn stock_up(
+    shop: &app::Shop,
+    goods: &[Good],
+    now: UnixMs,
+    rng: &mut ChaCha20Rng,
+) -> Result<(), String> {
+    let shelves: Vec<Shelf> = goods.iter().map(shelf).collect();
+    let database = shop.database();
+    let written = database.writer.write(move |tx| -> Result<(), Abort<StoreError>> {
+        shelves.iter().try_for_each(|shelf| offers::put(tx, shelf))?;
+        Ok(())
+    });
+    written.map_err(|e| e.to_string())?;
+    for good in goods.iter().filter(|good| good.is_counted) {
+        let what = What::Receipt(good.opening);
+        let entry = Entry { variant: good.variant, location: None, what, note: String::new() };
+        let by = shop.keys().node.id();
+        shop.enter(entry, by, now, rng).map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
+fn shelf(good: &Good) -> Shelf {
+    Shelf {
+        variant: good.variant,
+        product: good.product,
+        price: good.price,
+        tax_bp: 500,
+        unit: Good::UNIT,
+        counted: good.is_counted,
+        safety: 0,
+        version: 1,
+        closed: false,
+    }
+}
+
+/// Who a shop is, for those who meet it.
+pub struct Card {
+    /// The shop.
+    pub shop: ShopId,
+    /// Its owner.
+    pub owner: PublicKey,
+    /// From where it sells.
+    pub location: LocationId,
+}
+
+impl Card {
+    /// Of this shop.
+    pub fn of(shop: &app::Shop) -> Self {
+        let identity = shop.identity();
+        Self { shop: identity.shop, owner: identity.owner, location: identity.location }
+    }
+}

@@ -22,6 +22,7 @@ use rand_core::CryptoRng;
 use crate::store::{settings, settings::Setting, shops};
 
 pub mod chain;
+pub mod courier;
 pub mod place;
 pub mod receive;
 pub mod send;
@@ -296,6 +297,11 @@ pub enum HouseholdError {
 }
 
 impl HouseholdError {
+    /// Whether it is the disk that failed, so that the same may work later.
+    pub fn is_of_the_disk(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Storage(_))
+    }
+
     fn write(ending: WriteError<Never>) -> Self {
         Self::Storage(ending)
     }

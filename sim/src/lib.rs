@@ -20,6 +20,5 @@ pub mod report;
 pub mod schedule;
 pub mod seed;
 pub mod sometimes;
-pub mod town;
 pub mod trace;
 pub mod view;

@@ -13,6 +13,7 @@ pub mod envelope;
 pub mod geohash;
 pub mod gtin;
 pub mod hash;
+pub mod household;
 pub mod id;
 pub mod key;
 pub mod known_time;

@@ -170,6 +170,14 @@ impl Database {
         Ok(())
     }
 
+    /// Forgets the list of heads of a database in memory, as a restore does; beside a file it is
+    /// removed before the file is opened.
+    pub fn forget_heads(&self) {
+        if let Some(engine) = &self.memory {
+            lock(engine).heads = Heads::in_memory();
+        }
+    }
+
     /// All bytes of a database in memory, as of the last commit.
     ///
     /// # Errors

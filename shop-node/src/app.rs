@@ -6,12 +6,17 @@
 //! **Invariants:** the shop alone decides about its stock (P2); a decision, its reservation, its
 //! entry and its reply are one transaction; what is answered was committed.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
 
 use kirana_core::{
+    hash::Hash,
     id::{LocationId, ShopId},
     key::PublicKey,
     known_time::{KnownNow, KnownTime},
+    mail::Mail,
     money::Currency,
     time::UnixMs,
     trust::Trust,
@@ -24,6 +29,7 @@ use crate::store::{
     settings::{self, Setting},
 };
 
+pub mod answer;
 pub mod counter;
 pub mod deliver;
 pub mod desk;
@@ -36,7 +42,9 @@ pub mod orders;
 pub mod person;
 pub mod place;
 pub mod reading;
+pub mod recovery;
 pub mod refusal;
+pub mod verify;
 pub mod wishes;
 
 pub use deliver::{Delivered, Outcome};
@@ -84,6 +92,8 @@ pub(crate) struct Inner {
     pub(crate) keys: Keys,
     /// The trust as of a revision in the database.
     trust: RwLock<(u64, Arc<Trust>)>,
+    /// Which waiting things this process sealed into which mail; losing it costs one more listing.
+    sealed: Mutex<BTreeMap<Hash, u64>>,
 }
 
 impl Shop {
@@ -162,6 +172,23 @@ impl Inner {
         self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+impl Inner {
+    fn remember_sealed(&self, mails: &[(u64, Mail)]) {
+        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        if sealed.len() > SEALED_REMEMBERED_MAX {
+            sealed.clear();
+        }
+        sealed.extend(mails.iter().map(|(n, mail)| (mail.id(), *n)));
+    }
+
+    fn take_sealed(&self, ids: &[Hash]) -> Vec<u64> {
+        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.iter().filter_map(|id| sealed.remove(id)).collect()
+    }
+}
+
+const SEALED_REMEMBERED_MAX: usize = 16_384;
 
 /// Grows with every change of what the shop trusts.
 pub(crate) fn trust_revision(

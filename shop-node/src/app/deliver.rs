@@ -119,7 +119,7 @@ impl Shop {
     }
 
     /// The trust as it will be once the parcel's lists are taken in.
-    fn trust_with(&self, parcel: &Parcel) -> Result<Trust, StoreError> {
+    pub(crate) fn trust_with(&self, parcel: &Parcel) -> Result<Trust, StoreError> {
         let mut trust = Trust::clone(&*self.trust()?);
         if parcel.lists.is_empty() {
             return Ok(trust);
@@ -183,7 +183,7 @@ impl Inner {
 }
 
 impl Desk<'_, '_> {
-    fn take_lists(&self, parcel: &Parcel) -> Result<(), StoreError> {
+    pub(crate) fn take_lists(&self, parcel: &Parcel) -> Result<(), StoreError> {
         if parcel.lists.is_empty() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 //! **Invariant:** a database that is behind its list of heads, or whose newest box has another
 //! key than this one, is not opened for work: it was put back or belongs to a twin.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use kirana_core::{
     certificate::{Certificate, Holder, Standing},
@@ -102,29 +102,36 @@ impl Shop {
         Ok(shop)
     }
 
-    /// Opens the shop whatever the list of heads says: for `verify`, which reports it, and for
-    /// `restore`, which mends it.
+    /// Opens the shop whatever the list of heads says: for `verify`, which reports it.
     ///
     /// # Errors
     /// [`Unopened`] when there is no shop or the keys are of another box.
     pub fn open_unchecked(database: Database, keys: Keys) -> Result<Self, Unopened> {
+        let shop = Self::open_as_any(database, keys)?;
+        let newest = shop.reader().read(|c| known::generations(c))?.pop();
+        match newest.filter(|newest| newest.node != shop.keys().node.signing.public()) {
+            Some(newest) => Err(Unopened::OtherBox { generation: newest.n }),
+            None => Ok(shop),
+        }
+    }
+
+    /// Opens the shop with the keys of whichever box: for `restore`, which draws new ones.
+    pub(crate) fn open_as_any(database: Database, keys: Keys) -> Result<Self, Unopened> {
         let (identity, generation, revision, trust) = database.reader.read(|c| {
             let identity: Identity =
                 settings::get(c, Setting::Identity)?.ok_or(Unopened::NoShop)?;
             let generation = known::generations(c)?.pop().ok_or(Unopened::NoShop)?;
-            let revision: u64 = settings::get(c, Setting::TrustRevision)?.unwrap_or_default();
+            let revision = super::trust_revision(c)?;
             let trust = trust_from(c, &identity)?;
             Ok::<_, Unopened>((identity, generation, revision, trust))
         })?;
-        if generation.node != keys.node.signing.public() {
-            return Err(Unopened::OtherBox { generation: generation.n });
-        }
         let inner = Inner {
             database,
             identity,
             generation: generation.n,
             keys,
             trust: RwLock::new((revision, Arc::new(trust))),
+            sealed: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -95,11 +95,7 @@ pub fn read(
         let (count, max) = (parcel.statements.len(), STATEMENTS_MAX);
         return Err(Undeliverable::TooMany { count, max });
     }
-    let certificates = parcel
-        .certificates
-        .iter()
-        .map(|bytes| Ok((UnverifiedCertificate::parse(bytes)?, bytes.to_vec())))
-        .collect::<Result<Vec<_>, Undeliverable>>()?;
+    let certificates = parse(parcel)?;
     let boxes = boxes(&certificates, shop, trust, now);
     let mut statements = Vec::new();
     for bytes in &parcel.statements {
@@ -143,6 +139,24 @@ fn by_customer(
     };
     let by = By::Customer(Box::new(Device { party, certified, chain }));
     Ok(Read { signed, said, by })
+}
+
+/// The certificates for a key among those that came along.
+///
+/// # Errors
+/// [`Undeliverable::Malformed`] when one of them is damaged.
+pub(crate) fn chain_shown(
+    key: KeyId,
+    parcel: &Parcel,
+) -> Result<Option<Vec<Vec<u8>>>, Undeliverable> {
+    Ok(chain_of(key, &parse(parcel)?))
+}
+
+fn parse(parcel: &Parcel) -> Result<Vec<(UnverifiedCertificate, Vec<u8>)>, Undeliverable> {
+    let one = |bytes: &minicbor::bytes::ByteVec| {
+        Ok((UnverifiedCertificate::parse(bytes)?, bytes.to_vec()))
+    };
+    parcel.certificates.iter().map(one).collect()
 }
 
 /// The certificates for a key, leaf first, out of those that came along; of several for one key

@@ -97,6 +97,13 @@ pub fn posted(tx: &Tx<'_>, n: u64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The device has stored it.
+pub fn forget(tx: &Tx<'_>, device: KeyId, n: u64) -> Result<(), StoreError> {
+    let sql = "DELETE FROM outgoing WHERE device = ?1 AND n = ?2";
+    tx.prepare_cached(sql)?.execute(params![device.as_bytes(), int(n)])?;
+    Ok(())
+}
+
 /// The device has all of this order, so nothing waits.
 pub fn heard(tx: &Tx<'_>, device: KeyId, order_n: i64) -> Result<(), StoreError> {
     let sql = "UPDATE outgoing SET posted = 1 WHERE device = ?1 AND order_n = ?2";

@@ -1,0 +1,234 @@
+//! Answers peers: takes mail in, hands out what waits for their device, says who the shop is.
+//!
+//! **Invariant (P1):** `Stored` is answered only after the order was decided and committed.
+
+use kirana_core::{
+    hash::Hash,
+    key::{KeyId, PublicKey},
+    mail::Address,
+    stamp::Unstamped,
+    time::UnixMs,
+};
+use kirana_migrations::{Abort, StoreError};
+use kirana_sync::wire::{Code, Refused, Request, Response, limit};
+use minicbor::bytes::ByteVec;
+use rand_core::CryptoRng;
+
+use super::{
+    Shop, Undeliverable,
+    desk::{Desk, Visit},
+    reading,
+    refusal::NotStored,
+};
+use crate::store::{
+    known, outgoing,
+    settings::{self, Setting},
+};
+
+/// How long a peer waits before it asks a busy shop again, in milliseconds.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+impl Shop {
+    /// Answers one request of a peer whose key the transport has proved.
+    pub fn answer(
+        &self,
+        peer: PublicKey,
+        request: Request,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Response {
+        let answered = match request {
+            Request::Hello { certificates, lists } => {
+                self.welcome(peer.id(), &certificates, &lists, now, rng)
+            }
+            Request::Put { mail } => {
+                self.deliver(&mail, now, rng).map(|_| Response::Stored { id: mail.id() })
+            }
+            Request::List { address, after, limit } => {
+                self.list(peer.id(), address, after, limit, now, rng)
+            }
+            Request::Delete { ids } => self.forget_mail(peer.id(), &ids),
+            other => {
+                let reason = format!("a shop does not answer {}", other.name());
+                Ok(Response::refused(Code::Unknown, reason))
+            }
+        };
+        answered.unwrap_or_else(|error| Response::Refused(refused(&error)))
+    }
+
+    fn welcome(
+        &self,
+        peer: KeyId,
+        certificates: &[ByteVec],
+        lists: &[ByteVec],
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Response, Undeliverable> {
+        let parcel = kirana_core::envelope::Parcel {
+            certificates: certificates.to_vec(),
+            lists: lists.to_vec(),
+            ..Default::default()
+        };
+        self.meet(peer, &parcel, now, rng)?;
+        self.reader().read(|c| {
+            let certificates = super::chain(c)?.into_iter().map(Into::into).collect();
+            let mut lists: Vec<ByteVec> = known::lists(c)?.into_iter().map(Into::into).collect();
+            lists.truncate(limit::LISTS_MAX);
+            let roster = settings::get(c, Setting::Roster)?;
+            Ok(Response::Welcome { certificates, lists, roster })
+        })
+    }
+
+    /// Remembers a peer's certificates, if they count and are its own, and takes lists in.
+    fn meet(
+        &self,
+        peer: KeyId,
+        parcel: &kirana_core::envelope::Parcel,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), Undeliverable> {
+        if parcel.certificates.is_empty() && parcel.lists.is_empty() {
+            return Ok(());
+        }
+        let trust = self.trust_with(parcel)?;
+        let known_now = self.known_now(now)?;
+        let chain = reading::chain_shown(peer, parcel)?;
+        let chain = chain.filter(|chain| trust.check(chain, known_now).is_ok());
+        let reading =
+            self.reader().read(|c| reading::read(c, parcel, self.id(), &trust, known_now))?;
+        let known = self.reader().read(|c| known::chain(c, peer))?;
+        let is_news = chain.is_some() && chain != known;
+        if !is_news && parcel.lists.is_empty() && reading.boxes.is_empty() {
+            return Ok(());
+        }
+        let (inner, visit, parcel) = (self.inner.clone(), Visit::new(now, rng), parcel.clone());
+        let met = self.writer().write(move |tx| {
+            let desk = Desk::open(&inner, tx, &visit)?;
+            desk.take_lists(&parcel)?;
+            if let Some(chain) = &chain {
+                known::put_chain(tx, peer, chain, desk.now.at)?;
+            }
+            if let Some(why) = desk.meet_boxes(&reading)? {
+                settings::put(tx, Setting::ReadOnly, &why)?;
+            }
+            Ok::<_, Abort<Undeliverable>>(())
+        });
+        Ok(met?)
+    }
+
+    fn list(
+        &self,
+        peer: KeyId,
+        address: Address,
+        after: u64,
+        limit: u16,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Response, Undeliverable> {
+        if address != Address::Device(peer) {
+            return Ok(Response::refused(Code::NotYours, "a device lists its own mail only"));
+        }
+        if self.known_device(peer, now)?.is_none() {
+            return Ok(Response::refused(Code::HelloFirst, "show your certificate first"));
+        }
+        let at_most = u32::from(limit).min(limit::MAILS_MAX as u32);
+        let mails = self.mail_for(peer, after, at_most, now, rng)?;
+        let more = mails.len() as u32 == at_most;
+        self.inner.remember_sealed(&mails);
+        let mut response = Response::mails(mails, limit);
+        if let Response::Mails { more: cut, .. } = &mut response {
+            *cut |= more;
+        }
+        Ok(response)
+    }
+
+    /// The device has stored these: they need not be listed again. What this process did not seal
+    /// is listed once more, which does no harm.
+    fn forget_mail(&self, peer: KeyId, ids: &[Hash]) -> Result<Response, Undeliverable> {
+        let numbers = self.inner.take_sealed(ids);
+        if !numbers.is_empty() {
+            let forgotten = self.writer().write(move |tx| {
+                for n in &numbers {
+                    outgoing::forget(tx, peer, *n)?;
+                }
+                Ok::<_, Abort<Undeliverable>>(())
+            });
+            forgotten?;
+        }
+        Ok(Response::Deleted)
+    }
+
+    /// The roster and root that the shop goes by, set by its owner.
+    ///
+    /// # Errors
+    /// [`Undeliverable`] when the roster is not by the root, or nothing can be stored.
+    pub fn trust_hubs(&self, root: PublicKey, roster: Vec<u8>) -> Result<(), Undeliverable> {
+        kirana_core::roster::SignedRoster::verify(&roster, &root)
+            .map_err(|e| StoreError::damaged("the roster of hubs", e))?;
+        let stored = self.writer().write(move |tx| {
+            settings::put(tx, Setting::Root, &root)?;
+            settings::put(tx, Setting::Roster, &ByteVec::from(roster.clone()))?;
+            let revision = super::trust_revision(tx)?;
+            Ok::<_, Abort<Undeliverable>>(settings::put(
+                tx,
+                Setting::TrustRevision,
+                &(revision + 1),
+            )?)
+        });
+        Ok(stored?)
+    }
+
+    /// Puts the certificate in which a hub vouches for the shop in the place of its own word.
+    ///
+    /// # Errors
+    /// [`Undeliverable`] when it is of another shop or owner, or nothing can be stored.
+    pub fn vouched_by(&self, certificate: Vec<u8>) -> Result<(), Undeliverable> {
+        let read = kirana_core::certificate::UnverifiedCertificate::parse(&certificate)?;
+        let claimed = read.claimed();
+        let ours = kirana_core::certificate::Standing::Shop { shop: self.id() };
+        if claimed.standing != ours || claimed.key != self.identity().owner {
+            return Err(Undeliverable::WrongAuthor);
+        }
+        let stored = self.writer().write(move |tx| {
+            let above = vec![ByteVec::from(certificate.clone())];
+            Ok::<_, Abort<Undeliverable>>(settings::put(tx, Setting::Chain, &above)?)
+        });
+        Ok(stored?)
+    }
+}
+
+/// What a peer is told when nothing was taken in.
+pub fn refused(error: &Undeliverable) -> Refused {
+    let code = match error {
+        Undeliverable::NotForUs { .. } => Code::NotHere,
+        Undeliverable::StatementForOther { .. } => Code::NotHere,
+        Undeliverable::Unstamped(Unstamped::TooLate { .. }) => Code::Expired,
+        Undeliverable::Unstamped(Unstamped::TooLong { .. }) => Code::TooLate,
+        Undeliverable::Unstamped(Unstamped::Malformed(_))
+        | Undeliverable::Unopenable(_)
+        | Undeliverable::Malformed(_)
+        | Undeliverable::Said(_)
+        | Undeliverable::Empty
+        | Undeliverable::TooMany { .. } => Code::Malformed,
+        Undeliverable::Unstamped(_)
+        | Undeliverable::Forged(_)
+        | Undeliverable::Distrust(_)
+        | Undeliverable::NoCertificate { .. }
+        | Undeliverable::WrongAuthor
+        | Undeliverable::Chain(_) => Code::NotCertified,
+        Undeliverable::ReadOnly { .. } => Code::ReadOnly,
+        Undeliverable::NotStored(NotStored::Crowded | NotStored::Unknown) => Code::Busy,
+        Undeliverable::NotStored(NotStored::Full | NotStored::Stopped) => Code::Unavailable,
+        Undeliverable::Store(_) => Code::Unavailable,
+    };
+    // What went wrong inside is for the shop's own log, not for peers.
+    let reason = match error {
+        Undeliverable::Store(_) => "the shop cannot answer now".to_owned(),
+        other => other.to_string(),
+    };
+    let refused = Refused::new(code, reason);
+    match code {
+        Code::Busy | Code::Unavailable => refused.retry_after(RETRY_AFTER_MS),
+        _ => refused,
+    }
+}

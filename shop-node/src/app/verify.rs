@@ -1,0 +1,205 @@
+//! Walks everything that is stored and says what does not hold, one sentence for each fault.
+//!
+//! **Invariant (P8):** the truth is the signed entries and the chained movements; whatever stands
+//! beside them is compared with what they add up to.
+
+use std::collections::BTreeMap;
+
+use kirana_core::{
+    hash::Hash,
+    order::{chain::Chain, entry::Body},
+    stock::{Head, walk::Walk},
+};
+use kirana_migrations::{StoreError, rusqlite::Connection};
+
+use super::{Identity, Shop, founding::holds};
+use crate::store::{
+    orders::{self, OrderRow},
+    stock,
+};
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Orders whose chains were walked.
+    pub orders: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// Movements in the stock ledger.
+    pub movements: u64,
+    /// One sentence for each fault.
+    pub faults: Vec<String>,
+}
+
+impl Shop {
+    /// Checks everything; a fault is reported, not an error.
+    ///
+    /// # Errors
+    /// When the database cannot be read at all.
+    pub fn verify(&self) -> Result<Found, StoreError> {
+        let behind = self.database().behind(holds)?;
+        let mut found = Found::default();
+        found.faults.extend(behind.iter().map(|head| {
+            format!("{} is behind: entry {} was stored and is gone", head.chain, head.n)
+        }));
+        self.reader().read(|c| {
+            check_pages(c, &mut found)?;
+            let ledger = check_ledger(c, self.identity(), &mut found)?;
+            check_orders(c, &ledger, self.generation(), &mut found)?;
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(found)
+    }
+}
+
+fn check_pages(c: &Connection, found: &mut Found) -> Result<(), StoreError> {
+    let mut statement = c.prepare("PRAGMA integrity_check(20)")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let said: String = row.get(0)?;
+        if said != "ok" {
+            found.faults.push(format!("the database file: {said}"));
+        }
+    }
+    Ok(())
+}
+
+/// The ledger as it was walked: which digests it has, where.
+struct Ledger {
+    numbers: BTreeMap<Hash, u64>,
+}
+
+fn check_ledger(
+    c: &Connection,
+    identity: &Identity,
+    found: &mut Found,
+) -> Result<Ledger, StoreError> {
+    let mut walk = Walk::start(identity.shop);
+    let mut numbers = BTreeMap::from([(Head::start(identity.shop).hash, 0)]);
+    let mut after = 0;
+    'walk: loop {
+        let page = stock::movements(c, after, PAGE)?;
+        if page.is_empty() {
+            break;
+        }
+        for (n, bytes) in page {
+            if let Err(fault) = walk.push(&bytes) {
+                found.faults.push(fault.to_string());
+                break 'walk;
+            }
+            let head = walk.head();
+            if !stock::has(c, n, head.hash.as_bytes())? {
+                found.faults.push(format!("stock movement {n}: its noted digest is another"));
+            }
+            numbers.insert(head.hash, n);
+            (after, found.movements) = (n, found.movements + 1);
+        }
+    }
+    let stored = stock::balances(c, None, u32::MAX)?;
+    found.faults.extend(walk.check(&stored).iter().map(ToString::to_string));
+    let mut reserved = BTreeMap::new();
+    for held in stock::all_reserved(c)? {
+        *reserved.entry((held.variant, held.location)).or_insert(0) += held.amount;
+    }
+    for (slot, balance) in &stored {
+        let for_orders = reserved.get(&(slot.variant, slot.location)).copied().unwrap_or(0);
+        if balance.reserved != for_orders {
+            found.faults.push(format!(
+                "stock of {} at {}: {} are reserved, but orders hold {for_orders}",
+                slot.variant, slot.location, balance.reserved
+            ));
+        }
+        if balance.reserved > balance.on_hand {
+            found.faults.push(format!(
+                "stock of {} at {}: {} are promised, but only {} are there",
+                slot.variant, slot.location, balance.reserved, balance.on_hand
+            ));
+        }
+    }
+    Ok(Ledger { numbers })
+}
+
+fn check_orders(
+    c: &Connection,
+    ledger: &Ledger,
+    generation: u64,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    for n in orders::all_numbers(c)? {
+        found.orders += 1;
+        let row = match orders::by_number(c, n) {
+            Ok(row) => row,
+            Err(fault) => {
+                found.faults.push(fault.to_string());
+                continue;
+            }
+        };
+        match orders::chain(c, &row) {
+            Ok(chain) => {
+                found.entries += chain.len() as u64;
+                check_row(&row, &chain, found);
+                check_reservations(c, &row, &chain, found)?;
+                check_anchors(&chain, ledger, generation, found);
+            }
+            Err(fault) => found.faults.push(fault.to_string()),
+        }
+    }
+    Ok(())
+}
+
+fn check_row(row: &OrderRow, chain: &Chain, found: &mut Found) {
+    let order = chain.order();
+    let told = (row.stage.as_str(), row.is_open, row.generation, row.seq, row.placed_at);
+    let true_ones = (
+        order.stage.label(),
+        order.is_open(),
+        chain.generation(),
+        chain.last().seq(),
+        order.placed_at,
+    );
+    if told != true_ones || row.id != order.id || row.customer != order.customer {
+        found.faults.push(format!("order {}: its row says other than its entries", row.id));
+    }
+}
+
+fn check_reservations(
+    c: &Connection,
+    row: &OrderRow,
+    chain: &Chain,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let promised: BTreeMap<u16, u64> = match chain.order().is_open() {
+        true => chain.order().reserved().collect(),
+        false => BTreeMap::new(),
+    };
+    for held in stock::reserved_for(c, row.n)? {
+        let most = promised.get(&held.line).copied().unwrap_or(0);
+        if held.amount > most {
+            found.faults.push(format!(
+                "order {}: {} are kept for line {}, but it is promised {most}",
+                row.id, held.amount, held.line
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// An entry of this box names the ledger's end at its time, so a lost end of the ledger shows.
+fn check_anchors(chain: &Chain, ledger: &Ledger, generation: u64, found: &mut Found) {
+    for entry in chain.entries().iter().filter(|entry| entry.generation() == generation) {
+        let told = match entry.body() {
+            Body::Accepted(accepted) => Some(accepted.ledger),
+            Body::Received(received) => received.ledger,
+            Body::Shortage(shortage) => Some(shortage.ledger),
+            Body::Adopted(adopted) => Some(adopted.ledger),
+            Body::Changed(changed) => Some(changed.ledger),
+            _ => None,
+        };
+        if told.is_some_and(|hash| !ledger.numbers.contains_key(&hash)) {
+            let (id, seq) = (chain.order().id, entry.seq());
+            found.faults.push(format!("order {id}: entry {seq} names a stock ledger that is gone"));
+        }
+    }
+}
+
+const PAGE: u32 = 1000;

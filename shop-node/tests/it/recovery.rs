@@ -1,0 +1,177 @@
+//! Backups put back, twins, and what `verify` finds.
+
+use kirana_core::{
+    envelope::{self, Parcel},
+    mail::Mail,
+    order::{
+        axes::Stage,
+        wish::{Answer, Head, Heads, Said, Wish},
+    },
+    statement::UnverifiedStatement,
+};
+use kirana_migrations::{Abort, Database, Location, Schema};
+use kirana_shop::app::{
+    Outcome, Shop, Undeliverable, Unopened,
+    counter::What,
+    orders::{Deed, NotDone, Which},
+};
+
+use crate::neighbour::{Customer, NOW, Neighbourhood, rng};
+
+fn restored(street: &Neighbourhood, image: Vec<u8>) -> Neighbourhood {
+    let database = Database::open(Schema::Shop, Location::Image(image)).expect("it opens");
+    let keys = street.shop.keys();
+    let shop = Shop::restore(database, keys, 0, NOW, &mut rng(50)).expect("it is restored");
+    Neighbourhood { shop, hub: street.hub.clone() }
+}
+
+fn opened(customer: &Customer, mail: &Mail) -> Parcel {
+    envelope::open(&mail.sealed, &[customer.keys.sealing.clone()]).expect("ours")
+}
+
+#[test]
+fn p8_an_old_copy_put_back_is_noticed_at_the_next_start() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 10);
+    let yesterday = street.shop.database().image().unwrap();
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 3, 9000)]));
+    street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
+    let database = street.shop.database().restart();
+    database.put_back(Schema::Shop, &yesterday).unwrap();
+    let refused = Shop::open(database, street.shop.keys().clone());
+    assert!(matches!(refused.err(), Some(Unopened::Behind { .. })));
+}
+
+#[test]
+fn p2_a_restored_shop_hears_its_customers_first_and_promises_nothing_twice() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let yesterday = street.shop.database().image().unwrap();
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 3, 9000)]));
+    let reply = street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap().reply;
+    let before = opened(&asha, &reply.unwrap());
+
+    let street = restored(&street, yesterday);
+    assert_eq!(street.shop.generation(), 2);
+    let bob = Customer::new(&street, 21);
+    let other = bob.sign(1, bob.wants(&[(rice, 3, 9000)]));
+    let reply = street.deliver(&bob.mail(&street, &bob.parcel(&[&other]))).unwrap().reply;
+    let waiting = opened(&bob, &reply.unwrap());
+    let newest = UnverifiedStatement::parse(waiting.statements.last().unwrap()).unwrap();
+    assert_eq!(newest.claimed().kind, 2, "a person decides while the stock is in doubt");
+
+    let entries: Vec<_> =
+        before.statements.iter().map(|s| UnverifiedStatement::parse(s).unwrap()).collect();
+    let head =
+        Head { order: placed.statement().order, seq: 1, hash: entries.last().unwrap().hash() };
+    let heads = asha.wish(7, &Wish::Heads(Heads { heads: vec![head], anchors: Vec::new() }));
+    let answered = street.deliver(&asha.mail(&street, &asha.parcel(&[&heads]))).unwrap();
+    let Outcome::Answered { bytes } = answered.outcomes.last().unwrap() else { panic!() };
+    let reply = UnverifiedStatement::parse(bytes).unwrap();
+    match Said::of(reply.claimed()).unwrap() {
+        Said::Answer(Answer::HeadsReply(reply)) => assert_eq!(reply.wanted, [head.order]),
+        other => panic!("{other:?}"),
+    }
+    let mut parcel = asha.parcel(&[]);
+    parcel.statements = before.statements.clone();
+    parcel.certificates.extend(before.certificates.clone());
+    let adopted = street.deliver(&asha.mail(&street, &parcel)).unwrap();
+    let now = opened(&asha, &adopted.reply.unwrap());
+    assert_eq!(now.statements[..2], before.statements[..], "the old entries stay as they were");
+    let which = Which { id: head.order, customer: Some(asha.party) };
+    let view = street.shop.order(which).unwrap();
+    assert!(matches!(view.order.stage, Stage::Accepted { .. }));
+    assert_eq!(view.entries.last().unwrap().kind, "adopted");
+    assert_eq!(street.balance(rice), (3, 3));
+    assert_eq!(street.shop.verify().unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
+fn an_open_order_waits_for_its_customer_after_a_restore_unless_the_owner_goes_on() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 3, 9000)]));
+    street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
+    let street = restored(&street, street.shop.database().image().unwrap());
+    let which = Which { id: placed.statement().order, customer: None };
+    let pack = || Deed::Pack(Default::default());
+    let refused = street.shop.act(which, pack(), NOW, &mut rng(5));
+    assert!(matches!(refused, Err(NotDone::WaitsForCustomer(_))));
+    street.shop.act(which, Deed::GoOn, NOW, &mut rng(5)).unwrap();
+    let view = street.shop.act(which, pack(), NOW, &mut rng(5)).unwrap();
+    assert_eq!(view.entries.last().unwrap().generation, 2);
+}
+
+#[test]
+fn a_box_that_meets_a_newer_one_writes_no_more() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let newer = restored(&street, street.shop.database().image().unwrap());
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 1, 9000)]));
+    let mut parcel = asha.parcel(&[&placed]);
+    parcel.certificates.push(newer.shop.chain().unwrap()[0].clone().into());
+    let stopped = street.deliver(&asha.mail(&street, &parcel));
+    assert!(matches!(stopped, Err(Undeliverable::ReadOnly { .. })), "{stopped:?}");
+    let stopped = street.deliver(&asha.mail(&street, &asha.parcel(&[&placed])));
+    assert!(matches!(stopped, Err(Undeliverable::ReadOnly { .. })), "{stopped:?}");
+    assert_eq!(street.balance(rice), (3, 0));
+}
+
+#[test]
+fn p8_verify_finds_a_flipped_byte_in_an_entry_a_movement_and_a_balance() {
+    let tamperings = [
+        "UPDATE order_entry SET bytes = CAST(substr(bytes, 1, 90) || x'00' || substr(bytes, 92) AS BLOB) WHERE seq = 1",
+        "UPDATE stock_movement SET bytes = CAST(substr(bytes, 1, 40) || x'00' || substr(bytes, 42) AS BLOB) WHERE n = 1",
+        "UPDATE stock_balance SET on_hand = on_hand + 1",
+        "UPDATE customer_order SET stage = 'declined'",
+        "DELETE FROM order_entry WHERE seq = 1",
+        "DELETE FROM stock_movement WHERE n = 2",
+        "DELETE FROM reservation",
+    ];
+    for tampering in tamperings {
+        let street = Neighbourhood::new();
+        let rice = street.stock(1, 9000, 3);
+        let asha = Customer::new(&street, 20);
+        let placed = asha.sign(1, asha.wants(&[(rice, 1, 9000)]));
+        street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
+        assert_eq!(street.shop.verify().unwrap().faults, Vec::<String>::new());
+        let done = street
+            .shop
+            .database()
+            .writer
+            .write(move |tx| -> Result<usize, Abort<()>> { Ok(tx.execute(tampering, [])?) });
+        assert!(done.unwrap() > 0, "{tampering}");
+        assert!(!street.shop.verify().unwrap().faults.is_empty(), "{tampering}");
+    }
+}
+
+#[test]
+fn goods_are_packed_fetched_and_paid_and_the_ledger_follows() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 2, 9000)]));
+    street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
+    let which = Which { id: placed.statement().order, customer: None };
+    let sum = street.shop.order(which).unwrap().totals.sum;
+    let steps = [
+        Deed::Pack(Default::default()),
+        Deed::Packed(0, Vec::new()),
+        Deed::Ready(0),
+        Deed::Collected(0),
+        Deed::Pay(sum, kirana_core::order::facts::Means::Cash),
+    ];
+    for deed in steps {
+        street.shop.act(which, deed, NOW, &mut rng(5)).unwrap();
+    }
+    let view = street.shop.order(which).unwrap();
+    assert_eq!(view.order.stage.label(), "completed");
+    assert_eq!(street.balance(rice), (1, 0));
+    assert_eq!(street.shop.verify().unwrap().faults, Vec::<String>::new());
+    street.enter(rice, What::Wastage(1));
+    assert_eq!(street.balance(rice), (0, 0));
+}

@@ -1,1 +1,9 @@
-//! Not yet written.
+//! The hub: accounts and tokens, certificates, a directory, and a mailbox that cannot read.
+//!
+//! The program is [`cli::run`]; the simulation drives [`app::Hub`] directly.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod store;

@@ -89,19 +89,19 @@ CREATE TABLE shop (
     id          BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16),
     account     BLOB NOT NULL,
     name        TEXT NOT NULL,
-    latitude    REAL NOT NULL,
-    longitude   REAL NOT NULL,
+    lat_e7      INTEGER NOT NULL,
+    lon_e7      INTEGER NOT NULL,
     city        TEXT,
     opens       TEXT,
     owner_key   BLOB NOT NULL CHECK (length(owner_key) = 32),
-    node_key    BLOB NOT NULL CHECK (length(node_key) = 32),
+    node_key    BLOB CHECK (node_key IS NULL OR length(node_key) = 32),
     sealing     BLOB NOT NULL CHECK (length(sealing) = 32),
     state       TEXT NOT NULL CHECK (state IN ('applied', 'approved', 'refused')),
     certificate BLOB,
     created_at  INTEGER NOT NULL,
     changed_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX shop_place ON shop (latitude, longitude);
+CREATE INDEX shop_place ON shop (lat_e7, lon_e7);
 
 -- Community hubs that this hub certified.
 CREATE TABLE hub (
@@ -128,18 +128,16 @@ CREATE INDEX mail_list ON mail (recipient, cursor);
 CREATE INDEX mail_until ON mail (until);
 CREATE INDEX mail_sender ON mail (sender);
 
--- The directory: of each subject the record with the highest number, signed as it came.
+-- The directory: of each shop the record with the highest generation and number, signed as it came.
 CREATE TABLE record (
-    subject      BLOB PRIMARY KEY NOT NULL,
-    kind         TEXT NOT NULL,
+    shop         BLOB PRIMARY KEY NOT NULL CHECK (length(shop) = 16),
+    generation   INTEGER NOT NULL,
     number       INTEGER NOT NULL,
     cell         TEXT NOT NULL,
-    name         TEXT NOT NULL,
     leased_until INTEGER NOT NULL,
-    bytes        BLOB NOT NULL,
-    certificates BLOB NOT NULL
+    bytes        BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX record_cell ON record (cell, subject);
+CREATE INDEX record_cell ON record (cell, shop);
 CREATE INDEX record_lease ON record (leased_until);
 
 -- What was asked under an Idempotency-Key, and what came of it.

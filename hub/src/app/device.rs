@@ -1,0 +1,129 @@
+//! Certifies devices of accounts and community hubs, and revokes devices.
+
+use kirana_core::{
+    certificate::{Certificate, Holder, HubRole, Standing},
+    enrolment::Enrolment,
+    key::{KeyId, PublicKey, SealingPublic},
+    time::UnixMs,
+};
+
+use super::{
+    Error, Hub,
+    policy::{Action, Actor},
+};
+use crate::{
+    clock::Rng,
+    store::{
+        audit::Act,
+        certificate::{Device, Kind},
+        idempotency::Once,
+    },
+};
+
+/// Keys to be certified, with the proof that the asker holds them.
+pub struct Keys {
+    /// The key that will sign.
+    pub key: PublicKey,
+    /// The key that messages will be sealed to.
+    pub sealing: SealingPublic,
+    /// See [`Enrolment::prove`].
+    pub proof: Vec<u8>,
+}
+
+/// The most devices of one account.
+pub const DEVICES_MAX: usize = 50;
+
+const UNPROVED: Error = Error::Invalid {
+    field: "proof",
+    why: "a signature by the key itself over the account and both keys",
+};
+
+impl Hub {
+    /// Certifies a device of the own account for six months.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the proof does not fit.
+    pub async fn certify_device(
+        &self,
+        actor: &Actor,
+        keys: Keys,
+        once: Option<Once>,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Vec<u8>, Error> {
+        self.authorise(actor, Action::OwnDevices, "", now).await?;
+        let Keys { key, sealing, proof } = keys;
+        let asked = Enrolment { account: Some(actor.account), shop: None, key, sealing };
+        if !asked.is_proved_by(&proof) {
+            return Err(UNPROVED);
+        }
+        let there = self.store().devices(actor.account, now).await?;
+        if there.len() >= DEVICES_MAX && there.iter().all(|device| device.key != key.id()) {
+            return Err(Error::Conflict { why: "you have fifty devices; remove one first" });
+        }
+        let standing = Standing::Device { account: actor.account, hosted: false };
+        let holder = Holder { key, sealing, standing };
+        let signed = Certificate::issue(self.signing(), &holder, now, rng);
+        let account = Some(actor.account);
+        Ok(self.store().keep_certificate(Kind::Device, signed, account, once, None).await?)
+    }
+
+    /// The own devices.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn devices(&self, actor: &Actor, now: UnixMs) -> Result<Vec<Device>, Error> {
+        self.authorise(actor, Action::OwnDevices, "", now).await?;
+        Ok(self.store().devices(actor.account, now).await?)
+    }
+
+    /// Shuts out one of the own devices: the next revocation list names it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none of this key, or it is somebody else's.
+    pub async fn revoke_device(&self, actor: &Actor, key: KeyId, now: UnixMs) -> Result<(), Error> {
+        self.authorise(actor, Action::OwnDevices, &key.to_string(), now).await?;
+        let act = actor.act(Action::OwnDevices, &key.to_string(), "revoked", now);
+        if !self.store().revoke_device(actor.account, key, act).await? {
+            return Err(Error::NotFound { what: "device" });
+        }
+        self.publish_revocations(now).await
+    }
+
+    /// Certifies a community hub for thirteen months: an administrator asks, or anybody where
+    /// applicants are approved unasked.
+    ///
+    /// # Errors
+    /// [`Error::NotSignedIn`] or [`Error::Forbidden`]; [`Error::Invalid`] when the proof does not
+    /// fit.
+    pub async fn certify_hub(
+        &self,
+        actor: Option<&Actor>,
+        keys: Keys,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Vec<u8>, Error> {
+        self.central_only()?;
+        let subject = keys.key.id().to_string();
+        match actor {
+            Some(actor) => self.authorise(actor, Action::ApproveHub, &subject, now).await?,
+            None if self.settings().auto_approve => {}
+            None => return Err(Error::NotSignedIn),
+        }
+        let Keys { key, sealing, proof } = keys;
+        if !(Enrolment { account: None, shop: None, key, sealing }).is_proved_by(&proof) {
+            return Err(UNPROVED);
+        }
+        let standing = Standing::Hub { role: HubRole::Community };
+        let holder = Holder { key, sealing, standing };
+        let signed = Certificate::issue(self.signing(), &holder, now, rng);
+        let act = Act {
+            at: now,
+            actor: actor.map_or("auto-approve".to_owned(), |actor| actor.account.to_string()),
+            action: Action::ApproveHub.name(),
+            subject,
+            outcome: "done",
+        };
+        Ok(self.store().keep_certificate(Kind::Hub, signed, None, None, Some(act)).await?)
+    }
+}

@@ -1,0 +1,94 @@
+//! Every way in which the hub says no, worded for the person who asked.
+
+use kirana_migrations::{StoreError, WriteError};
+
+use super::{
+    password::{Busy, Weak},
+    throttle::Throttled,
+};
+use crate::store::{Never, account::NotCreated, idempotency::Mismatch};
+
+/// A refusal of a use-case.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No token, or one that does not count here.
+    #[error("sign in first: the access token is missing, over, or not for this hub")]
+    NotSignedIn,
+    /// The login is unknown or the password is wrong; which one is not said.
+    #[error("the login or the password is wrong")]
+    BadCredentials,
+    /// The token was not given for this.
+    #[error("this token may not be used for that; sign in with the scope {scope:?}")]
+    ScopeMissing {
+        /// The scope that is needed.
+        scope: &'static str,
+    },
+    /// The roles of the account do not allow it.
+    #[error("your account may not do that ({action})")]
+    Forbidden {
+        /// What was asked.
+        action: &'static str,
+    },
+    /// It is not there, or it is somebody else's.
+    #[error("there is no such {what}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// The account cannot be made.
+    #[error(transparent)]
+    NotCreated(#[from] NotCreated),
+    /// The Idempotency-Key belongs to another request.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// The password is too easy.
+    #[error(transparent)]
+    Weak(#[from] Weak),
+    /// A field does not hold what it should.
+    #[error("{field}: {why}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// What it should hold.
+        why: &'static str,
+    },
+    /// What is asked contradicts what is.
+    #[error("{why}")]
+    Conflict {
+        /// In which way.
+        why: &'static str,
+    },
+    /// Too many attempts.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// Too much work at once.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// A community hub keeps mail and the directory, and nothing else.
+    #[error("this is a community hub: it carries mail and knows shops; accounts are at the hub")]
+    NotServedHere,
+    /// Nothing was changed; it may work later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The database failed or holds what nobody wrote.
+    #[error("the hub's database failed: {0}")]
+    Broken(#[from] StoreError),
+}
+
+impl<E: Into<Error> + std::fmt::Display> From<WriteError<E>> for Error {
+    fn from(error: WriteError<E>) -> Self {
+        match error {
+            WriteError::Refused(refusal) => refusal.into(),
+            WriteError::Store(error) => Self::Broken(error),
+            WriteError::Full | WriteError::Crowded | WriteError::Unknown | WriteError::Stopped => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<Never> for Error {
+    fn from(never: Never) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,154 @@
+//! Decides who may do what. Every use-case asks here on its first line.
+//!
+//! **Invariant:** the policies of [`kirana_core::policy`] decide; the token's scopes can only narrow
+//! what they allow.
+
+use kirana_core::{
+    id::AccountId,
+    policy::{self, Principal},
+    time::UnixMs,
+};
+
+use super::{
+    Error, Hub,
+    role::{Roles, Scope, Scopes},
+};
+use crate::store::{
+    audit::{Act, Line},
+    session::SessionId,
+};
+
+/// Who asks, proved by an access token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The account.
+    pub account: AccountId,
+    /// The session that the token belongs to.
+    pub session: SessionId,
+    /// What the token may be used for.
+    pub scopes: Scopes,
+    /// What the account is, as of now.
+    pub roles: Roles,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// See, change or erase the own account and its sessions.
+    OwnAccount,
+    /// Certify, see or revoke the own devices.
+    OwnDevices,
+    /// Apply for a shop, keep the profile of the own shop.
+    OwnShop,
+    /// See accounts of others.
+    SeeAccounts,
+    /// Give roles, erase accounts of others.
+    ChangeAccounts,
+    /// Approve shops.
+    ApproveShop,
+    /// Certify community hubs.
+    ApproveHub,
+    /// Read the audit log.
+    SeeAudit,
+}
+
+impl Action {
+    /// The dotted name in the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OwnAccount => "account.own",
+            Self::OwnDevices => "device.own",
+            Self::OwnShop => "shop.own",
+            Self::SeeAccounts => "account.see",
+            Self::ChangeAccounts => "account.change",
+            Self::ApproveShop => "shop.approve",
+            Self::ApproveHub => "hub.approve",
+            Self::SeeAudit => "audit.see",
+        }
+    }
+
+    const fn scope(self) -> Scope {
+        match self {
+            Self::OwnAccount => Scope::Account,
+            Self::OwnDevices => Scope::Devices,
+            Self::OwnShop => Scope::Shops,
+            Self::SeeAccounts
+            | Self::ChangeAccounts
+            | Self::ApproveShop
+            | Self::ApproveHub
+            | Self::SeeAudit => Scope::Admin,
+        }
+    }
+
+    /// What the policies call it, and upon which thing.
+    fn in_policies(self, actor: &Actor) -> (policy::Action, policy::Resource) {
+        let own = policy::Resource::Account(actor.account);
+        match self {
+            Self::OwnAccount => (policy::Action::EditAccount, own),
+            Self::OwnDevices => (policy::Action::EnrolDevice, own),
+            Self::OwnShop => (policy::Action::ApplyForShop, policy::Resource::Hub),
+            Self::SeeAccounts => (policy::Action::ListAccounts, policy::Resource::Hub),
+            Self::ChangeAccounts => (policy::Action::SetRoles, own),
+            // Whoever may let a shop into the neighbourhood may let a community hub in.
+            Self::ApproveShop | Self::ApproveHub => {
+                (policy::Action::ApproveShop, policy::Resource::Hub)
+            }
+            Self::SeeAudit => (policy::Action::ReadAudit, policy::Resource::Hub),
+        }
+    }
+}
+
+impl Hub {
+    /// Whether `actor` may do this; a refusal of an administrative act is written down.
+    ///
+    /// # Errors
+    /// [`Error::ScopeMissing`] or [`Error::Forbidden`].
+    pub async fn authorise(
+        &self,
+        actor: &Actor,
+        action: Action,
+        subject: &str,
+        now: UnixMs,
+    ) -> Result<(), Error> {
+        let scope = action.scope();
+        let (asked, resource) = action.in_policies(actor);
+        let principal = Principal::account(actor.account, actor.roles.iter().copied());
+        let refusal = if !self.policies().is_allowed(&principal, asked, &resource) {
+            Error::Forbidden { action: action.name() }
+        } else if !actor.scopes.contains(&scope) {
+            Error::ScopeMissing { scope: scope.name() }
+        } else {
+            return Ok(());
+        };
+        if scope == Scope::Admin {
+            let act = actor.act(action, subject, "refused", now);
+            self.store().note(act).await?;
+        }
+        Err(refusal)
+    }
+}
+
+impl Hub {
+    /// The audit log after a place, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but administrators.
+    pub async fn audit(
+        &self,
+        actor: &Actor,
+        after: u64,
+        limit: u32,
+        now: UnixMs,
+    ) -> Result<Vec<Line>, Error> {
+        self.authorise(actor, Action::SeeAudit, "", now).await?;
+        Ok(self.store().audit(after, limit).await?)
+    }
+}
+
+impl Actor {
+    /// A line for the audit log.
+    pub fn act(&self, action: Action, subject: &str, outcome: &'static str, at: UnixMs) -> Act {
+        let actor = self.account.to_string();
+        Act { at, actor, action: action.name(), subject: subject.to_owned(), outcome }
+    }
+}

@@ -1,0 +1,316 @@
+//! Signing in, staying signed in, and signing out.
+//!
+//! **Invariant:** a refresh token works once; who shows a used one ends the session for everybody
+//! who holds a token of it, except for a repeated try, which gets the answer that it missed.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use kirana_core::{
+    hash::Hash,
+    time::UnixMs,
+    token::{Claims, TOKEN_LIFETIME_MS},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Error, Hub,
+    account::login,
+    password::Password,
+    policy::{Action, Actor},
+    role::{self, Roles, Scopes, roles_from_text, scopes_from_text, scopes_of, scopes_to_text},
+};
+use crate::{
+    clock::{Rng, draw},
+    store::{
+        account::Stored,
+        secrets::{open_once, seal_once},
+        session::{Rotated, Rotation, Session, SessionId},
+    },
+};
+
+/// How long a session lasts at most, whatever is refreshed: 90 days.
+pub const SESSION_MS: u64 = 90 * kirana_core::time::DAY_MS;
+/// The client that first-party programs are.
+pub const CLIENT: &str = "kirana";
+
+/// What somebody types to sign in.
+pub struct SignIn {
+    /// The login, as typed.
+    pub login: String,
+    /// The password, as typed.
+    pub password: String,
+    /// Fewer scopes than the account may have.
+    pub scope: Option<String>,
+}
+
+/// The answer to a sign-in and to a refresh (RFC 6749, section 5.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// RFC 9068.
+    pub access_token: String,
+    /// Opaque.
+    pub refresh_token: String,
+    /// Seconds that the access token lasts.
+    pub expires_in: u64,
+    /// `Bearer`.
+    pub token_type: String,
+    /// What the access token may be used for.
+    pub scope: String,
+}
+
+/// A refresh as it is asked for at the token endpoint.
+pub struct Refresh {
+    /// The token.
+    pub token: String,
+    /// Which try it is.
+    pub retry_id: Option<[u8; 16]>,
+    /// Fewer scopes than the session has.
+    pub scope: Option<String>,
+}
+
+/// Why a refresh was refused (RFC 6749, section 5.2).
+#[derive(Debug, thiserror::Error)]
+pub enum NotRefreshed {
+    /// The token is unknown, used, or its session is over.
+    #[error("the refresh token is unknown, was used before, or its session is over")]
+    InvalidGrant,
+    /// More was asked for than the session has.
+    #[error("the session does not have that scope")]
+    InvalidScope,
+    /// It could not be done.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl Hub {
+    /// Signs in.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`] whatever was wrong; [`Error::Throttled`] after too many tries.
+    pub async fn sign_in(
+        &self,
+        given: SignIn,
+        from: IpAddr,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Tokens, Error> {
+        self.central_only()?;
+        self.throttle().attempt(from, now)?;
+        // A login that cannot exist takes the same way as one that does not.
+        let name = login(&given.login).unwrap_or_default();
+        self.throttle().guess(&name, from, now)?;
+        let digest = self.secrets().digest("login", &name);
+        let stored = self.store().account_by_digest(digest).await?;
+        let hash = stored.as_ref().map(|account| account.password_hash.clone());
+        let right = self.hasher().verify(Password::new(&given.password), hash).await?;
+        let Some(account) = stored.filter(|_| right) else { return Err(Error::BadCredentials) };
+        let scopes = narrowed(&roles_from_text(&account.roles), given.scope.as_deref())
+            .ok_or(Error::Invalid { field: "scope", why: "names among scopes_supported" })?;
+        self.throttle().succeeded(&name, from);
+        self.open_session(&account, scopes, now, rng).await
+    }
+
+    async fn open_session(
+        &self,
+        account: &Stored,
+        scopes: Scopes,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Tokens, Error> {
+        let session = Session {
+            id: uuid(now, rng),
+            account: account.id,
+            scope: scopes_to_text(&scopes),
+            created_at: now,
+            used_at: now,
+            ends_at: now.plus_ms(SESSION_MS),
+        };
+        let tokens = self.tokens(&session, &session.scope, now, rng).await?;
+        let digest = digest(&tokens.refresh_token);
+        self.store().open_session(session, digest).await?;
+        Ok(tokens)
+    }
+
+    async fn tokens(
+        &self,
+        session: &Session,
+        scope: &str,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Tokens, Error> {
+        use base64::Engine;
+        let claims = Claims {
+            iss: self.settings().issuer.clone(),
+            sub: session.account.to_string(),
+            aud: self.settings().issuer.clone(),
+            exp: now.plus_ms(TOKEN_LIFETIME_MS).seconds(),
+            iat: now.seconds(),
+            jti: uuid::Uuid::from_bytes(uuid(now, rng)).to_string(),
+            client_id: CLIENT.to_owned(),
+            scope: scope.to_owned(),
+            // Roles change while a token lives, so the hub looks them up.
+            roles: std::collections::BTreeSet::new(),
+            sid: Some(uuid::Uuid::from_bytes(session.id).to_string()),
+        };
+        let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        Ok(Tokens {
+            access_token: self.sign_token(&claims, now).await?,
+            refresh_token: engine.encode(draw::<32>(rng)),
+            expires_in: TOKEN_LIFETIME_MS / 1000,
+            token_type: "Bearer".to_owned(),
+            scope: scope.to_owned(),
+        })
+    }
+
+    /// Exchanges a refresh token for a new pair.
+    ///
+    /// # Errors
+    /// [`NotRefreshed`]; when the token had been used, the session is revoked.
+    pub async fn refresh(
+        &self,
+        asked: Refresh,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Tokens, NotRefreshed> {
+        self.central_only()?;
+        let old = digest(&asked.token);
+        let found = self.store().session_of_refresh(old, now).await.map_err(Error::from)?;
+        let found = found.ok_or(NotRefreshed::InvalidGrant)?;
+        let has = scopes_from_text(&found.session.scope).unwrap_or_default();
+        let may: Scopes = scopes_of(&roles_from_text(&found.account.roles));
+        let has: Scopes = has.intersection(&may).copied().collect();
+        let scopes = match asked.scope.as_deref().map(scopes_from_text) {
+            None => has,
+            Some(Some(fewer)) if fewer.is_subset(&has) => fewer,
+            Some(_) => return Err(NotRefreshed::InvalidScope),
+        };
+        let tokens = self.tokens(&found.session, &scopes_to_text(&scopes), now, rng).await?;
+        let key = answer_key(&asked);
+        let plain = serde_json::to_vec(&tokens).expect("texts and a number always make JSON");
+        let rotation = Rotation {
+            old,
+            new: digest(&tokens.refresh_token),
+            answer: seal_once(&key, &[0; 12], &found.session.id, &plain),
+            retry_id: asked.retry_id,
+            session: found.session.id,
+        };
+        match self.store().rotate(rotation, now).await.map_err(Error::from)? {
+            Rotated::Fresh => Ok(tokens),
+            Rotated::Again(sealed) => {
+                let plain = open_once(&key, &[0; 12], &found.session.id, &sealed);
+                let read = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
+                read.ok_or(NotRefreshed::InvalidGrant)
+            }
+            Rotated::Reused | Rotated::Unknown => Err(NotRefreshed::InvalidGrant),
+        }
+    }
+
+    /// Ends the session of an access or a refresh token; an unknown one is fine too (RFC 7009).
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn revoke_token(&self, token: &str, now: UnixMs) -> Result<(), Error> {
+        match self.authenticate(token, now).await {
+            Ok(actor) => {
+                self.store().revoke_session(actor.account, actor.session, now).await?;
+                Ok(())
+            }
+            Err(Error::NotSignedIn) => {
+                Ok(self.store().revoke_by_refresh(digest(token), now).await?)
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Finds out who shows an access token; its session must be alive.
+    ///
+    /// # Errors
+    /// [`Error::NotSignedIn`] for any token that does not count.
+    pub async fn authenticate(&self, token: &str, now: UnixMs) -> Result<Actor, Error> {
+        self.central_only()?;
+        let claims = self.verify_token(token, now).await?;
+        let sid = claims.sid.as_deref().and_then(|sid| uuid::Uuid::try_parse(sid).ok());
+        let sid = sid.ok_or(Error::NotSignedIn)?;
+        let found = self.store().session(sid.into_bytes(), now).await?;
+        let found = found.ok_or(Error::NotSignedIn)?;
+        if found.account.id.to_string() != claims.sub {
+            return Err(Error::NotSignedIn);
+        }
+        Ok(Actor {
+            account: found.account.id,
+            session: found.session.id,
+            scopes: scopes_from_text(&claims.scope).ok_or(Error::NotSignedIn)?,
+            roles: roles_from_text(&found.account.roles),
+        })
+    }
+
+    /// The own sessions.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sessions(&self, actor: &Actor, now: UnixMs) -> Result<Vec<Session>, Error> {
+        self.authorise(actor, Action::OwnAccount, "", now).await?;
+        Ok(self.store().sessions(actor.account, now).await?)
+    }
+
+    /// Ends one of the own sessions.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none of this id, or it is somebody else's.
+    pub async fn sign_out(&self, actor: &Actor, id: SessionId, now: UnixMs) -> Result<(), Error> {
+        self.authorise(actor, Action::OwnAccount, "", now).await?;
+        match self.store().revoke_session(actor.account, id, now).await? {
+            true => Ok(()),
+            false => Err(Error::NotFound { what: "session" }),
+        }
+    }
+
+    /// Ends all of the own sessions.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn sign_out_everywhere(&self, actor: &Actor, now: UnixMs) -> Result<(), Error> {
+        self.authorise(actor, Action::OwnAccount, "", now).await?;
+        Ok(self.store().revoke_sessions(actor.account, now).await?)
+    }
+
+    /// Counts a password that is asked for inside a session.
+    pub(super) fn guess_here(&self, login: &str, actor: &Actor, now: UnixMs) -> Result<(), Error> {
+        let who = format!("{login} {}", uuid::Uuid::from_bytes(actor.session));
+        Ok(self.throttle().guess(&who, IpAddr::V4(Ipv4Addr::UNSPECIFIED), now)?)
+    }
+
+    /// Counts a registration of an address.
+    ///
+    /// # Errors
+    /// [`Error::Throttled`] when it had too many.
+    pub fn count_registration(&self, from: IpAddr, now: UnixMs) -> Result<(), Error> {
+        Ok(self.throttle().attempt(from, now)?)
+    }
+}
+
+/// The scopes to give: all that the roles allow, or fewer when the client asks for fewer.
+fn narrowed(roles: &Roles, asked: Option<&str>) -> Option<Scopes> {
+    let all = role::scopes_of(roles);
+    match asked {
+        None => Some(all),
+        Some(text) => scopes_from_text(text).filter(|asked| asked.is_subset(&all)),
+    }
+}
+
+/// The key that only who holds the old token and names the same try can make. It seals one
+/// answer, since a token is used once.
+fn answer_key(asked: &Refresh) -> [u8; 32] {
+    let retry = asked.retry_id.unwrap_or_default();
+    *Hash::of_parts(&[b"kirana refresh answer", asked.token.as_bytes(), &retry]).as_bytes()
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    *Hash::of_parts(&[b"kirana refresh token", token.as_bytes()]).as_bytes()
+}
+
+/// A UUIDv7.
+fn uuid(now: UnixMs, rng: Rng<'_>) -> [u8; 16] {
+    let random: [u8; 10] = draw(rng);
+    uuid::Builder::from_unix_timestamp_millis(now.get(), &random).into_uuid().into_bytes()
+}

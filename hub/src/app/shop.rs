@@ -1,0 +1,256 @@
+//! Shops apply, are approved, and are found by place.
+
+use kirana_core::{
+    certificate::{Certificate, Holder, Standing},
+    enrolment::Enrolment,
+    geohash::Place,
+    id::ShopId,
+    key::PublicKey,
+    text,
+    time::UnixMs,
+};
+
+use super::{
+    Error, Hub,
+    device::Keys,
+    policy::{Action, Actor},
+};
+use crate::{
+    clock::Rng,
+    store::{
+        audit::Act,
+        idempotency::Once,
+        shop::{NotTaken, Shop, State},
+    },
+};
+
+/// What an owner says about a shop.
+pub struct Application {
+    /// Its id, which the shop chose when it was set up.
+    pub id: ShopId,
+    /// What people call it.
+    pub name: String,
+    /// Where it is.
+    pub place: Place,
+    /// In which city or quarter.
+    pub city: Option<String>,
+    /// Opening hours, as OpenStreetMap writes them.
+    pub opens: Option<String>,
+    /// The owner's keys, and the proof that the asker holds them.
+    pub owner: Keys,
+    /// The key of the node that runs the shop.
+    pub node: Option<PublicKey>,
+}
+
+/// Which shops are looked for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Around which place.
+    pub near: Option<Place>,
+    /// Within how many metres of it.
+    pub radius_m: Option<u32>,
+    /// In which city.
+    pub city: Option<String>,
+    /// With which words in the name.
+    pub q: Option<String>,
+    /// After which shop.
+    pub after: Option<ShopId>,
+}
+
+/// A shop that was found, with its distance in metres.
+pub type Found = (Shop, Option<u32>);
+
+/// The longest name of a shop, in bytes.
+const NAME_BYTES_MAX: usize = 200;
+/// How far a search goes unless told otherwise, in metres.
+const RADIUS_M_DEFAULT: u32 = 5_000;
+/// How far a search goes at most, in metres.
+const RADIUS_M_MAX: u32 = 200_000;
+/// Rows that one search looks at.
+const LOOKED_AT_MAX: u32 = 5_000;
+
+impl Hub {
+    /// Takes an application, and approves it at once where that is the rule.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the field; [`Error::Conflict`] when the shop is somebody else's.
+    pub async fn apply(
+        &self,
+        actor: &Actor,
+        application: Application,
+        once: Option<Once>,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Shop, Error> {
+        self.authorise(actor, Action::OwnShop, &application.id.to_string(), now).await?;
+        let Application { id, name, place, city, opens, owner, node } = application;
+        let Keys { key, sealing, proof } = owner;
+        let asked = Enrolment { account: Some(actor.account), shop: Some(id), key, sealing };
+        if !asked.is_proved_by(&proof) {
+            let why = "a signature by the owner's key over the account, the shop and both keys";
+            return Err(Error::Invalid { field: "proof", why });
+        }
+        let shop = Shop {
+            id,
+            account: actor.account,
+            name: plain("name", name)?,
+            place,
+            city: city.map(|city| plain("city", city)).transpose()?,
+            opens: opens.map(|opens| plain("opens", opens)).transpose()?,
+            owner: key,
+            sealing,
+            node,
+            state: State::Applied,
+            certificate: None,
+            created_at: now,
+        };
+        let shop = self.store().apply(shop, once, now).await?;
+        if shop.state == State::Applied && self.settings().auto_approve {
+            return self.certify_shop(shop, "auto-approve".to_owned(), now, rng).await;
+        }
+        Ok(shop)
+    }
+
+    /// Approves or refuses an application.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but administrators.
+    pub async fn decide_shop(
+        &self,
+        actor: &Actor,
+        id: ShopId,
+        approve: bool,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Shop, Error> {
+        self.authorise(actor, Action::ApproveShop, &id.to_string(), now).await?;
+        let shop = self.store().shop(id).await?.ok_or(Error::NotFound { what: "shop" })?;
+        match (approve, shop.state) {
+            (true, State::Approved) => Ok(shop),
+            (true, _) => self.certify_shop(shop, actor.account.to_string(), now, rng).await,
+            (false, State::Approved) => {
+                let why = "the shop is approved already; its certificate would have to be revoked";
+                Err(Error::Conflict { why })
+            }
+            (false, _) => {
+                let act = actor.act(Action::ApproveShop, &id.to_string(), "turned down", now);
+                Ok(self.store().decide(id, None, act).await?)
+            }
+        }
+    }
+
+    async fn certify_shop(
+        &self,
+        shop: Shop,
+        by: String,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Shop, Error> {
+        let standing = Standing::Shop { shop: shop.id };
+        let holder = Holder { key: shop.owner, sealing: shop.sealing, standing };
+        let signed = Certificate::issue(self.signing(), &holder, now, rng);
+        let act = Act {
+            at: now,
+            actor: by,
+            action: Action::ApproveShop.name(),
+            subject: shop.id.to_string(),
+            outcome: "approved",
+        };
+        Ok(self.store().decide(shop.id, Some(signed), act).await?)
+    }
+
+    /// A shop: once approved everybody sees it, before that its owner does.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn shop(&self, actor: Option<&Actor>, id: ShopId) -> Result<Shop, Error> {
+        self.central_only()?;
+        let shop = self.store().shop(id).await?;
+        let is_shown = |shop: &Shop| {
+            let is_admin = |a: &Actor| a.roles.contains(&super::role::Role::Admin);
+            shop.state == State::Approved
+                || actor.is_some_and(|a| a.account == shop.account || is_admin(a))
+        };
+        shop.filter(is_shown).ok_or(Error::NotFound { what: "shop" })
+    }
+
+    /// Approved shops, the nearest first where a place is given.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn find_shops(&self, wanted: &Wanted, limit: usize) -> Result<Vec<Found>, Error> {
+        self.central_only()?;
+        let radius_m = wanted.radius_m.unwrap_or(RADIUS_M_DEFAULT).min(RADIUS_M_MAX);
+        let (sw, ne) = match wanted.near {
+            Some(near) => around(near, radius_m),
+            None => whole(),
+        };
+        let after = wanted.after.filter(|_| wanted.near.is_none());
+        let shops = self.store().shops_within(sw, ne, after, LOOKED_AT_MAX).await?;
+        let fits = |shop: &Shop| {
+            let has = |text: &str, part: &Option<String>| {
+                part.as_ref().is_none_or(|part| text::fold(text).contains(&*text::fold(part)))
+            };
+            has(&shop.name, &wanted.q) && has(shop.city.as_deref().unwrap_or(""), &wanted.city)
+        };
+        let mut found: Vec<Found> = shops
+            .into_iter()
+            .filter(fits)
+            .map(|shop| (wanted.near.map(|near| near.distance_m(shop.place)), shop))
+            .filter(|(distance, _)| distance.is_none_or(|m| m <= radius_m))
+            .map(|(distance, shop)| (shop, distance))
+            .collect();
+        if wanted.near.is_some() {
+            found.sort_by_key(|(shop, distance)| (*distance, shop.id));
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+impl From<NotTaken> for Error {
+    fn from(refusal: NotTaken) -> Self {
+        match refusal {
+            NotTaken::Other => Self::Conflict {
+                why: "a shop with this id is there already, with another owner or another key",
+            },
+            NotTaken::Unknown => Self::NotFound { what: "shop" },
+            NotTaken::Mismatch(mismatch) => Self::Mismatch(mismatch),
+        }
+    }
+}
+
+/// The whole map, from its south-west to its north-east corner, in ten-millionths of a degree.
+const WHOLE_E7: (i32, i32) = (900_000_000, 1_800_000_000);
+
+fn whole() -> (Place, Place) {
+    let corner = |sign: i32| {
+        Place::new(sign * WHOLE_E7.0, sign * WHOLE_E7.1).expect("the corners are on the map")
+    };
+    (corner(-1), corner(1))
+}
+
+/// A rectangle that holds the circle.
+fn around(near: Place, radius_m: u32) -> (Place, Place) {
+    // A degree of latitude is about 111 km; one of longitude shrinks towards the poles.
+    let lat_e7 = i64::from(radius_m) * 10_000_000 / 111_000;
+    let north = (f64::from(near.lat_e7().unsigned_abs()) / 1e7 + lat_e7 as f64 / 1e7).min(89.0);
+    let lon_e7 = (lat_e7 as f64 / north.to_radians().cos()) as i64;
+    let clamp = |value: i64, most: i32| value.clamp(i64::from(-most), i64::from(most)) as i32;
+    let corner = |sign: i64| {
+        let lat = clamp(i64::from(near.lat_e7()) + sign * lat_e7, WHOLE_E7.0);
+        let lon = clamp(i64::from(near.lon_e7()) + sign * lon_e7, WHOLE_E7.1);
+        Place::new(lat, lon).expect("clamped onto the map")
+    };
+    (corner(-1), corner(1))
+}
+
+fn plain(field: &'static str, text: String) -> Result<String, Error> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() || trimmed.len() > NAME_BYTES_MAX || trimmed.chars().any(char::is_control)
+    {
+        let why = "1 to 200 bytes of text without control characters";
+        return Err(Error::Invalid { field, why });
+    }
+    Ok(trimmed.to_owned())
+}

@@ -1,0 +1,226 @@
+//! The hub's settings, parsed once from the command line and an optional file.
+//!
+//! **Invariant:** nothing else reads the environment, and a key that is not known stops the start.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use figment::{
+    Figment,
+    providers::{Format, Toml},
+};
+use serde::Deserialize;
+
+use crate::app::throttle;
+
+/// What the hub is to its neighbourhood.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Accounts, certificates, directory and mail.
+    #[default]
+    Central,
+    /// Directory and mail only: it holds no identity keys.
+    Community,
+}
+
+/// What the file and the command line may say; what is absent keeps its default.
+#[derive(Debug, Clone, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Given {
+    /// Where to listen for HTTP.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
+    /// Where to listen for other nodes.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub p2p: Option<String>,
+    /// What this hub is.
+    #[arg(long)]
+    pub role: Option<Role>,
+    /// How the world names this hub; also the issuer of its tokens.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// A proxy in front ends TLS, so a plain bind beyond this machine is allowed.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    pub behind_tls: Option<bool>,
+    /// Approve shops and community hubs that apply without asking anybody: for a demonstration.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    pub auto_approve: Option<bool>,
+    /// A roster of hubs to trust: a file, or the http address of a hub that has one.
+    #[arg(long, value_name = "FILE|URL")]
+    pub trust_roster: Option<String>,
+    /// Sign-ins and registrations that one address may try in a minute.
+    #[arg(long, hide = true)]
+    pub sign_ins_per_minute: Option<u32>,
+    /// How long a new token key is published before it signs, in seconds.
+    #[arg(long, hide = true)]
+    pub key_lead_s: Option<u64>,
+}
+
+impl Given {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`BadConfig`] names the file and the key.
+    pub fn read(path: &std::path::Path) -> Result<Self, BadConfig> {
+        let bad = |why: String| BadConfig::File { path: path.to_owned(), why };
+        let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+        Figment::from(Toml::string(&text)).extract().map_err(|e| bad(e.to_string()))
+    }
+
+    /// Fills what is absent here from another.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            http: self.http.or(other.http),
+            p2p: self.p2p.or(other.p2p),
+            role: self.role.or(other.role),
+            public_url: self.public_url.or(other.public_url),
+            behind_tls: self.behind_tls.or(other.behind_tls),
+            auto_approve: self.auto_approve.or(other.auto_approve),
+            trust_roster: self.trust_roster.or(other.trust_roster),
+            sign_ins_per_minute: self.sign_ins_per_minute.or(other.sign_ins_per_minute),
+            key_lead_s: self.key_lead_s.or(other.key_lead_s),
+        }
+    }
+}
+
+/// The settings that a running hub goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the data lies.
+    pub data: PathBuf,
+    /// Where to listen for HTTP.
+    pub http: SocketAddr,
+    /// Where to listen for other nodes.
+    pub p2p: String,
+    /// What this hub is.
+    pub role: Role,
+    /// How the world names this hub, without a slash at its end.
+    pub public_url: Option<String>,
+    /// Whether applicants are approved unasked.
+    pub auto_approve: bool,
+    /// Where the roster of hubs to trust comes from.
+    pub trust_roster: Option<String>,
+    /// How much guessing is allowed.
+    pub limits: throttle::Limits,
+    /// How long a new token key is published before it signs, in milliseconds.
+    pub key_lead_ms: u64,
+}
+
+/// Where HTTP is served unless told otherwise: a free port of this machine alone.
+const HTTP_DEFAULT: &str = "127.0.0.1:0";
+/// Where other nodes reach this one unless told otherwise.
+const P2P_DEFAULT: &str = "/ip4/0.0.0.0/tcp/0";
+/// How long a token key is published before it signs: twice what a reader may cache.
+const KEY_LEAD_MS_DEFAULT: u64 = 30_000;
+
+impl Config {
+    /// Parses what was given into what is gone by.
+    ///
+    /// # Errors
+    /// [`BadConfig`] when the settings contradict each other.
+    pub fn parse(data: PathBuf, given: Given) -> Result<Self, BadConfig> {
+        let http = match given.http {
+            Some(http) => http,
+            None => HTTP_DEFAULT.parse().expect("the default address is one"),
+        };
+        if !http.ip().is_loopback() && !given.behind_tls.unwrap_or(false) {
+            return Err(BadConfig::PlainBind { http });
+        }
+        let public_url = given.public_url.map(parse_url).transpose()?;
+        let defaults = throttle::Limits::default();
+        let per_address_minute = given.sign_ins_per_minute.unwrap_or(defaults.per_address_minute);
+        Ok(Self {
+            data,
+            http,
+            p2p: given.p2p.unwrap_or_else(|| P2P_DEFAULT.to_owned()),
+            role: given.role.unwrap_or_default(),
+            public_url,
+            auto_approve: given.auto_approve.unwrap_or(false),
+            trust_roster: given.trust_roster,
+            limits: throttle::Limits { per_address_minute, ..defaults },
+            key_lead_ms: given.key_lead_s.map_or(KEY_LEAD_MS_DEFAULT, |s| s.saturating_mul(1000)),
+        })
+    }
+}
+
+fn parse_url(given: String) -> Result<String, BadConfig> {
+    let url = given.trim_end_matches('/');
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['?', '#', ' ', '@']) => {
+            Ok(url.to_owned())
+        }
+        _ => Err(BadConfig::PublicUrl { given }),
+    }
+}
+
+/// Settings that the hub does not start with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadConfig {
+    /// The file is not there, is no TOML, or holds something unknown.
+    #[error("the settings in {path} cannot be used: {why}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Passwords would cross the network in the clear.
+    #[error(
+        "{http} is reachable from other machines without TLS; put a proxy that ends TLS in front \
+         and say --behind-tls, or listen on 127.0.0.1"
+    )]
+    PlainBind {
+        /// The address asked for.
+        http: SocketAddr,
+    },
+    /// It is no URL.
+    #[error("--public-url takes an address such as https://hub.example.org, not {given:?}")]
+    PublicUrl {
+        /// What was given.
+        given: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(text: &str) -> Result<Given, BadConfig> {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), text).expect("written");
+        Given::read(file.path())
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let refused = given("public-url = 'http://a'\nauto-aprove = true\n");
+        assert!(matches!(refused, Err(BadConfig::File { why, .. }) if why.contains("auto-aprove")));
+    }
+
+    #[test]
+    fn a_plain_bind_beyond_this_machine_needs_behind_tls() {
+        let open = given("http = '0.0.0.0:8080'\n").expect("parses");
+        let refused = Config::parse("d".into(), open.clone());
+        assert!(matches!(refused, Err(BadConfig::PlainBind { .. })));
+        let tls = Given { behind_tls: Some(true), ..open };
+        assert!(Config::parse("d".into(), tls).is_ok());
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_file() {
+        let file = given("role = 'community'\nhttp = '127.0.0.1:1'\n").expect("parses");
+        let line = Given { role: Some(Role::Central), ..Given::default() };
+        let config = Config::parse("d".into(), line.or(file)).expect("fine");
+        assert_eq!((config.role, config.http.port()), (Role::Central, 1));
+    }
+
+    #[test]
+    fn the_public_url_loses_its_slash_and_must_be_one() {
+        let url = |u: &str| Given { public_url: Some(u.to_owned()), ..Given::default() };
+        let config = Config::parse("d".into(), url("https://hub.example.org/")).expect("fine");
+        assert_eq!(config.public_url.as_deref(), Some("https://hub.example.org"));
+        assert!(Config::parse("d".into(), url("hub.example.org")).is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! The hub's HTTP door: parses, calls the app, renders.
+//!
+//! **Invariants:** SQL never comes here, and every answer that is an error is a problem document,
+//! also those that the router itself gives.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::{
+    catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
+    timeout::TimeoutLayer,
+};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::app::Hub;
+
+pub mod accounts;
+pub mod admin;
+pub mod devices;
+mod extract;
+mod health;
+pub mod oauth;
+pub mod problem;
+pub mod sessions;
+pub mod shops;
+mod wellknown;
+
+use problem::Problem;
+
+/// The longest body, in bytes.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How long a request may take.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct Door {
+    /// The hub.
+    pub hub: Hub,
+    /// Renders the counters.
+    pub metrics: PrometheusHandle,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "kirana hub", description = "Accounts, certificates, shops. See ARCHITECTURE.md."),
+    modifiers(&Bearer)
+)]
+struct Api;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let jwt = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(jwt));
+    }
+}
+
+fn routes() -> OpenApiRouter<Door> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(accounts::register, admin::accounts))
+        .routes(routes!(admin::account))
+        .routes(routes!(admin::set_roles))
+        .routes(routes!(admin::audit))
+        .routes(routes!(accounts::me, accounts::change_me, accounts::erase_me))
+        .routes(routes!(accounts::change_password))
+        .routes(routes!(sessions::sign_in, sessions::sessions, sessions::sign_out_everywhere))
+        .routes(routes!(sessions::sign_out))
+        .routes(routes!(devices::certify, devices::devices))
+        .routes(routes!(devices::revoke))
+        .routes(routes!(devices::revocations))
+        .routes(routes!(devices::hubs, devices::certify_hub))
+        .routes(routes!(shops::apply, shops::find))
+        .routes(routes!(shops::shop))
+        .routes(routes!(shops::decide))
+        .routes(routes!(oauth::token))
+        .routes(routes!(oauth::revoke))
+        .routes(routes!(wellknown::jwks))
+        .routes(routes!(wellknown::openid_configuration))
+        .routes(routes!(wellknown::authorization_server))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+}
+
+/// The description that `/openapi.json` serves.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().split_for_parts().1
+}
+
+/// All routes with what surrounds them.
+pub fn router(door: Door) -> Router {
+    let (router, api) = routes().split_for_parts();
+    let is_https = door.hub.settings().issuer.starts_with("https://");
+    let document = axum::Json(api);
+    let router = router
+        .route("/openapi.json", axum::routing::get(move || async move { document.clone() }))
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .with_state(door)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
+        .layer(CatchPanicLayer::custom(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
+        .layer(middleware::from_fn_with_state(is_https, surround));
+    FIXED_HEADERS.iter().fold(router, |router, (name, value)| {
+        let value = HeaderValue::from_static(value);
+        router.layer(SetResponseHeaderLayer::overriding(HeaderName::from_static(name), value))
+    })
+}
+
+/// What every answer carries.
+const FIXED_HEADERS: [(&str, &str); 3] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; base-uri 'none'; object-src 'none'; form-action 'self'; \
+         frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+];
+
+/// Gives every error a problem document, counts requests, and names https where it is spoken.
+async fn surround(State(is_https): State<bool>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = request.extensions().get::<axum::extract::MatchedPath>();
+    let route = route.map_or("none".to_owned(), |path| path.as_str().to_owned());
+    let is_oauth = request.uri().path().starts_with("/oauth/");
+    let mut response = match method {
+        Method::TRACE => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        _ => next.run(request).await,
+    };
+    let status = response.status();
+    let code = status.as_u16().to_string();
+    metrics::counter!("http_requests_total", "route" => route, "status" => code).increment(1);
+    if (status.is_client_error() || status.is_server_error()) && !is_described(&response) {
+        response = described(status, &response, is_oauth);
+    }
+    if is_https {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
+}
+
+fn is_described(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind == problem::MEDIA_TYPE.as_bytes() || kind == b"application/json")
+}
+
+fn described(status: StatusCode, bare: &Response, is_oauth: bool) -> Response {
+    let mut response = match is_oauth {
+        true => oauth::Refusal::of_status(status).into_response(),
+        false => Problem::of_status(status).into_response(),
+    };
+    if let Some(allow) = bare.headers().get(header::ALLOW) {
+        response.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    response
+}

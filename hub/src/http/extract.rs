@@ -1,0 +1,187 @@
+//! Parses what comes with a request, within limits, into what the app takes.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use kirana_core::{
+    hash::Hash,
+    key::{PublicKey, SealingPublic},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{Door, problem::Problem};
+use crate::{
+    app::{Error, device::Keys, policy::Actor},
+    clock,
+    store::idempotency::Once,
+};
+
+/// Who is signed in: a bearer token that counts.
+pub struct Signed(pub Actor);
+
+impl FromRequestParts<Door> for Signed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+        match Perhaps::from_request_parts(parts, door).await? {
+            Perhaps(Some(actor)) => Ok(Self(actor)),
+            // A community hub has nobody who could sign in.
+            Perhaps(None) => Err(door.hub.authenticate("", clock::now()).await.err().into()),
+        }
+    }
+}
+
+/// Who is signed in, if anybody is.
+pub struct Perhaps(pub Option<Actor>);
+
+impl FromRequestParts<Door> for Perhaps {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+        match bearer(&parts.headers) {
+            None => Ok(Self(None)),
+            Some(token) => Ok(Self(Some(door.hub.authenticate(token, clock::now()).await?))),
+        }
+    }
+}
+
+impl From<Option<Error>> for Problem {
+    fn from(error: Option<Error>) -> Self {
+        error.unwrap_or(Error::NotSignedIn).into()
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Door> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, door: &Door) -> Result<Self, Problem> {
+        match axum::Json::<T>::from_request(request, door).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::JsonDataError(e)) => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Err(Problem::new(status, "invalid", Some(e.body_text())))
+            }
+            Err(JsonRejection::JsonSyntaxError(e)) => {
+                Err(Problem::new(StatusCode::BAD_REQUEST, "bad-request", Some(e.body_text())))
+            }
+            Err(other) => Err(Problem::of_status(other.status())),
+        }
+    }
+}
+
+/// A query that parses.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Door> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, door).await;
+        query
+            .map(|axum::extract::Query(query)| Self(query))
+            .map_err(|e| Problem::new(StatusCode::BAD_REQUEST, "bad-request", Some(e.body_text())))
+    }
+}
+
+/// The address that is throttled: the TCP peer.
+pub struct Caller(pub IpAddr);
+
+impl FromRequestParts<Door> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, door).await;
+        let peer = peer.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+        Ok(Self(peer.0.ip().to_canonical()))
+    }
+}
+
+/// The `Idempotency-Key`, if one came.
+pub struct Key(Option<String>);
+
+/// The longest `Idempotency-Key`, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+impl FromRequestParts<Door> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let key = value.to_str().ok().filter(|k| !k.is_empty() && k.len() <= KEY_BYTES_MAX);
+        let why = "1 to 255 visible characters";
+        let key = key.ok_or(Error::Invalid { field: "Idempotency-Key", why })?;
+        Ok(Self(Some(key.to_owned())))
+    }
+}
+
+impl Key {
+    /// One request of a sender at an endpoint.
+    pub fn once(self, sender: &str, endpoint: &str, request: Hash) -> Option<Once> {
+        let key = self.0?;
+        let parts = [sender.as_bytes(), endpoint.as_bytes(), key.as_bytes()];
+        Some(Once { key: Hash::of_parts(&parts), request })
+    }
+}
+
+/// Keys to be certified, as they come in JSON.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+pub struct GivenKeys {
+    /// The Ed25519 key that will sign, in 64 hexadecimal digits.
+    pub signing_key: String,
+    /// The X25519 key that messages will be sealed to, in 64 hexadecimal digits.
+    pub sealing_key: String,
+    /// The proof (COSE_Sign1) in base64url: see kirana-core's `enrolment`.
+    pub proof: String,
+}
+
+impl GivenKeys {
+    /// Reads both keys and the proof.
+    pub fn parse(&self) -> Result<Keys, Error> {
+        let why = "64 hexadecimal digits of a key";
+        let not_base64 = |_| Error::Invalid { field: "proof", why: "base64url without padding" };
+        // Any 32 bytes can be sealed to.
+        let sealing = self.sealing_key.parse::<Hash>();
+        let sealing = sealing.map_err(|_| Error::Invalid { field: "sealing_key", why })?;
+        Ok(Keys {
+            key: public_key("signing_key", &self.signing_key)?,
+            sealing: SealingPublic::from_bytes(*sealing.as_bytes()),
+            proof: URL_SAFE_NO_PAD.decode(&self.proof).map_err(not_base64)?,
+        })
+    }
+
+    /// What is asked, to tell a repeated request from another.
+    pub fn fingerprint(&self) -> Hash {
+        Hash::of_parts(&[self.signing_key.as_bytes(), self.sealing_key.as_bytes()])
+    }
+}
+
+/// Reads a public key.
+pub fn public_key(field: &'static str, text: &str) -> Result<PublicKey, Error> {
+    text.parse().map_err(|_| Error::Invalid { field, why: "64 hexadecimal digits of a key" })
+}
+
+/// Reads an id in a path; what is no id names nothing.
+pub fn id<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, Error> {
+    text.parse().map_err(|_| Error::NotFound { what })
+}
+
+/// How many items a list has unless asked otherwise, and at most.
+const LIMIT: (u32, u32) = (50, 100);
+
+/// The length of a list that is asked for, within its limits.
+pub fn limit(asked: Option<u32>) -> u32 {
+    asked.unwrap_or(LIMIT.0).clamp(1, LIMIT.1)
+}

@@ -1,0 +1,147 @@
+//! `/v1/sessions`: signing in and out.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use kirana_core::time::UnixMs;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Door,
+    admin::Page,
+    extract::{Body, Caller, Signed, id},
+    problem::Problem,
+};
+use crate::{app::session, clock};
+
+/// What somebody types to sign in.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The login.
+    login: String,
+    /// The password.
+    password: String,
+    /// The second factor, where the account has one.
+    #[serde(default)]
+    otp: Option<String>,
+    /// Fewer scopes than the account may have.
+    #[serde(default)]
+    scope: Option<String>,
+}
+
+/// A pair of tokens (RFC 6749, section 5.1).
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct TokenPair {
+    /// A JWT (RFC 9068).
+    access_token: String,
+    /// Works once; exchanged at `/oauth/token`.
+    refresh_token: String,
+    /// Seconds that the access token lasts.
+    expires_in: u64,
+    /// `Bearer`.
+    token_type: String,
+    /// What the access token may be used for.
+    scope: String,
+}
+
+impl From<session::Tokens> for TokenPair {
+    fn from(tokens: session::Tokens) -> Self {
+        let session::Tokens { access_token, refresh_token, expires_in, token_type, scope } = tokens;
+        Self { access_token, refresh_token, expires_in, token_type, scope }
+    }
+}
+
+/// A place where somebody is signed in.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SessionItem {
+    /// Its id.
+    id: String,
+    /// Whether it is the one that asks.
+    current: bool,
+    /// When the person signed in.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: UnixMs,
+    /// When it was last refreshed.
+    #[schema(value_type = String, format = DateTime)]
+    used_at: UnixMs,
+    /// When it ends, whatever is refreshed.
+    #[schema(value_type = String, format = DateTime)]
+    ends_at: UnixMs,
+    /// What its tokens may be used for.
+    scope: String,
+}
+
+/// What keeps answers with tokens out of caches.
+pub const NO_STORE: [(HeaderName, HeaderValue); 2] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::PRAGMA, HeaderValue::from_static("no-cache")),
+];
+
+/// Signs in.
+#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", request_body = SignIn, responses(
+    (status = 201, body = TokenPair),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn sign_in(
+    State(door): State<Door>,
+    Caller(from): Caller,
+    Body(given): Body<SignIn>,
+) -> Result<(StatusCode, [(HeaderName, HeaderValue); 2], Json<TokenPair>), Problem> {
+    // No account has a second factor yet, so a code that came along changes nothing.
+    let SignIn { login, password, otp, scope } = given;
+    drop(otp);
+    let given = session::SignIn { login, password, scope };
+    let tokens = door.hub.sign_in(given, from, clock::now(), &mut clock::rng()).await?;
+    Ok((StatusCode::CREATED, NO_STORE, Json(tokens.into())))
+}
+
+/// The own sessions, newest first.
+#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", security(("bearer" = [])), responses(
+    (status = 200, body = Page<SessionItem>),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn sessions(
+    State(door): State<Door>,
+    Signed(actor): Signed,
+) -> Result<Json<Page<SessionItem>>, Problem> {
+    let found = door.hub.sessions(&actor, clock::now()).await?;
+    let items = found.into_iter().map(|s| SessionItem {
+        id: uuid::Uuid::from_bytes(s.id).to_string(),
+        current: s.id == actor.session,
+        created_at: s.created_at,
+        used_at: s.used_at,
+        ends_at: s.ends_at,
+        scope: s.scope,
+    });
+    Ok(Json(Page { items: items.collect(), next_cursor: None }))
+}
+
+/// Ends one of the own sessions; `current` is the one that asks.
+#[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "sessions", security(("bearer" = [])),
+    params(("id" = String, Path)), responses((status = 204),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn sign_out(
+    State(door): State<Door>,
+    Signed(actor): Signed,
+    Path(session): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let session = match session.as_str() {
+        "current" => actor.session,
+        other => id::<uuid::Uuid>("session", other)?.into_bytes(),
+    };
+    door.hub.sign_out(&actor, session, clock::now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Signs out everywhere.
+#[utoipa::path(delete, path = "/v1/sessions", tag = "sessions", security(("bearer" = [])),
+    responses((status = 204),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn sign_out_everywhere(
+    State(door): State<Door>,
+    Signed(actor): Signed,
+) -> Result<StatusCode, Problem> {
+    door.hub.sign_out_everywhere(&actor, clock::now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,89 @@
+//! Keeps what the hub knows. One function is one transaction, and SQL stands here only.
+//!
+//! **Invariants:** what a function reports as done is durable, and what names a person is sealed
+//! before it reaches a table. With a database in memory no future here ever pends, so that the
+//! simulation can wait for it without a runtime.
+
+use kirana_core::time::UnixMs;
+use kirana_migrations::{Abort, Database, StoreError, Tx, WriteError, rusqlite::Connection};
+
+pub mod account;
+pub mod audit;
+pub mod certificate;
+pub mod idempotency;
+pub mod mail;
+pub mod record;
+pub mod secrets;
+pub mod session;
+pub mod setting;
+pub mod shop;
+pub mod token_key;
+
+/// Where the data lies; the second kind is a city's, and comes later.
+#[derive(Clone)]
+pub enum Store {
+    /// One SQLite database.
+    Sqlite(Database),
+}
+
+/// A job that says no to nothing.
+pub type Never = std::convert::Infallible;
+
+impl Store {
+    async fn write<T, E, F>(&self, job: F) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnMut(&Tx<'_>) -> Result<T, Abort<E>> + Send + 'static,
+    {
+        let Self::Sqlite(database) = self;
+        database.writer.write_async(job).await
+    }
+
+    async fn read<T>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let Self::Sqlite(database) = self;
+        database.reader.read(look)
+    }
+
+    /// Whether something could be written now.
+    pub fn is_writable(&self) -> bool {
+        let Self::Sqlite(database) = self;
+        !database.writer.is_full() && !database.writer.is_stopped()
+    }
+
+    /// The database, for those who copy it.
+    pub fn database(&self) -> &Database {
+        let Self::Sqlite(database) = self;
+        database
+    }
+
+    /// Throws away what is past its time: sessions, mail, leases, remembered requests.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn sweep(&self, now: UnixMs) -> Result<(), WriteError<Never>> {
+        let at = to_sql(now);
+        self.write(move |tx| {
+            tx.execute("DELETE FROM session WHERE ends_at <= ?1", [at])?;
+            tx.execute("DELETE FROM mail WHERE until <= ?1", [at])?;
+            tx.execute("DELETE FROM record WHERE leased_until <= ?1", [at])?;
+            let remembered = to_sql(now.minus_ms(idempotency::REMEMBERED_MS));
+            tx.execute("DELETE FROM idempotency WHERE at < ?1", [remembered])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A moment as SQLite keeps it.
+fn to_sql(at: UnixMs) -> i64 {
+    i64::try_from(at.get()).unwrap_or(i64::MAX)
+}
+
+/// A moment as it was kept.
+fn from_sql(ms: i64) -> UnixMs {
+    UnixMs::new(u64::try_from(ms).unwrap_or(0))
+}

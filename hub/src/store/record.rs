@@ -1,0 +1,98 @@
+//! The directory: of each shop the newest record, as it was signed, until its lease ends.
+
+use kirana_core::{
+    id::ShopId,
+    record::{CELL_LEN, SignedRecord},
+    time::UnixMs,
+};
+use kirana_migrations::{
+    StoreError, WriteError,
+    rusqlite::{OptionalExtension, params},
+};
+
+use super::{Never, Store, to_sql};
+
+/// What came of publishing a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// It is in the directory.
+    Kept,
+    /// One with a higher generation or number is.
+    Older,
+}
+
+impl Store {
+    /// Keeps a record unless a higher one is here.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn publish(&self, record: SignedRecord) -> Result<Published, WriteError<Never>> {
+        self.write(move |tx| {
+            let said = record.record();
+            let (generation, number) = record.rank();
+            let there: Option<(i64, i64)> = tx
+                .prepare_cached("SELECT generation, number FROM record WHERE shop = ?1")?
+                .query_row([said.shop.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let this = (signed(generation), signed(number));
+            if there.is_some_and(|there| there > this) {
+                return Ok(Published::Older);
+            }
+            tx.execute(
+                "INSERT OR REPLACE INTO record
+                 (shop, generation, number, cell, leased_until, bytes) VALUES (?, ?, ?, ?, ?, ?)",
+                params![
+                    said.shop.as_bytes(),
+                    this.0,
+                    this.1,
+                    said.cell().map_or(String::new(), |cell| cell.to_string()),
+                    to_sql(said.until),
+                    record.bytes()
+                ],
+            )?;
+            Ok(Published::Kept)
+        })
+        .await
+    }
+
+    /// A shop's record, while its lease lasts.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn record(&self, shop: ShopId, now: UnixMs) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|c| {
+            let mut statement =
+                c.prepare_cached("SELECT bytes FROM record WHERE shop = ?1 AND leased_until > ?2")?;
+            let args = params![shop.as_bytes(), to_sql(now)];
+            Ok(statement.query_row(args, |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
+    /// Records of shops in a cell of any precision up to [`CELL_LEN`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn records_in(
+        &self,
+        cell: &str,
+        limit: usize,
+        now: UnixMs,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let cell: String = cell.chars().take(CELL_LEN.into()).collect();
+        self.read(|c| {
+            let mut statement = c.prepare_cached(
+                "SELECT bytes FROM record WHERE cell >= ?1 AND cell < ?1 || '~'
+                 AND leased_until > ?2 ORDER BY cell, shop LIMIT ?3",
+            )?;
+            let args = params![cell, to_sql(now), limit as i64];
+            let rows = statement.query_map(args, |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

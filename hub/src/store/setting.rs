@@ -1,0 +1,58 @@
+//! Single values by name: the roster, the root's key, sealed keys of this hub.
+
+use kirana_migrations::{
+    Abort, StoreError, WriteError,
+    rusqlite::{Connection, OptionalExtension, params},
+};
+
+use super::{Never, Store};
+
+impl Store {
+    /// The value of this name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn setting(&self, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|c| get(c, name)).await
+    }
+
+    /// Sets the value of a name.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn set(&self, name: &'static str, value: Vec<u8>) -> Result<(), WriteError<Never>> {
+        self.write(move |tx| Ok(put(tx, name, &value)?)).await
+    }
+
+    /// Sets the value of a name unless it has one, and tells which one counts: of two programs
+    /// that start at once one wins.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn set_once(
+        &self,
+        name: &'static str,
+        value: Vec<u8>,
+    ) -> Result<Vec<u8>, WriteError<Never>> {
+        self.write(move |tx| {
+            if let Some(earlier) = get(tx, name)? {
+                return Ok(earlier);
+            }
+            put(tx, name, &value).map_err(Abort::from)?;
+            Ok(value.clone())
+        })
+        .await
+    }
+}
+
+pub(super) fn get(c: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut statement = c.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
+    Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+}
+
+pub(super) fn put(c: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2)
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    c.execute(sql, params![name, value])?;
+    Ok(())
+}

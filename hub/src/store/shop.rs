@@ -1,0 +1,276 @@
+//! Shops that applied, were approved or refused.
+
+use kirana_core::{
+    certificate::SignedCertificate,
+    geohash::Place,
+    id::{AccountId, ShopId},
+    key::{PublicKey, SealingPublic},
+    time::UnixMs,
+};
+use kirana_migrations::{
+    Abort, StoreError, WriteError,
+    rusqlite::{self, Connection, OptionalExtension, Row, params},
+};
+
+use super::{
+    Store, audit,
+    audit::Act,
+    certificate::{self, Kind},
+    from_sql, idempotency,
+    idempotency::{Mismatch, Once},
+    to_sql,
+};
+
+/// Where an application stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has looked at it.
+    Applied,
+    /// It is certified.
+    Approved,
+    /// It was turned down.
+    Refused,
+}
+
+impl State {
+    const NAMES: [(Self, &'static str); 3] =
+        [(Self::Applied, "applied"), (Self::Approved, "approved"), (Self::Refused, "refused")];
+
+    /// The name in answers and in the database.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
+    }
+}
+
+/// A shop as the hub knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shop {
+    /// Its id for ever.
+    pub id: ShopId,
+    /// The account of the owner.
+    pub account: AccountId,
+    /// What people call it.
+    pub name: String,
+    /// Where it is.
+    pub place: Place,
+    /// In which city or quarter.
+    pub city: Option<String>,
+    /// Opening hours, as OpenStreetMap writes them.
+    pub opens: Option<String>,
+    /// The owner's key: what the certificate names.
+    pub owner: PublicKey,
+    /// What messages to the owner are sealed to.
+    pub sealing: SealingPublic,
+    /// The node that the owner named when applying.
+    pub node: Option<PublicKey>,
+    /// Where the application stands.
+    pub state: State,
+    /// The shop's certificate (CWT), once approved.
+    pub certificate: Option<Vec<u8>>,
+    /// When the owner applied.
+    pub created_at: UnixMs,
+}
+
+/// Why an application or a decision was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// The id belongs to a shop of somebody else, or to another owner's key.
+    #[error("a shop with this id is there already, with another owner or another key")]
+    Other,
+    /// There is no such shop.
+    #[error("there is no such shop")]
+    Unknown,
+    /// The Idempotency-Key was used for something else.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+}
+
+const COLUMNS: &str =
+    "id, account, name, lat_e7, lon_e7, city, opens, owner_key, sealing, node_key,
+                       state, certificate, created_at";
+
+impl Store {
+    /// Takes an application; the same shop applying again changes its profile and keeps its state.
+    ///
+    /// # Errors
+    /// [`NotTaken::Other`] when the id is somebody else's.
+    pub async fn apply(
+        &self,
+        shop: Shop,
+        once: Option<Once>,
+        now: UnixMs,
+    ) -> Result<Shop, WriteError<NotTaken>> {
+        self.write(move |tx| {
+            if let Some(once) = &once {
+                let seen = idempotency::seen(tx, once)?;
+                if seen.map_err(|e| Abort::Refused(e.into()))?.is_none() {
+                    idempotency::remember(tx, once, shop.id.as_bytes(), now)?;
+                }
+            }
+            match by_id(tx, shop.id)? {
+                Some(there) if there.account != shop.account || there.owner != shop.owner => {
+                    Err(Abort::Refused(NotTaken::Other))
+                }
+                there => {
+                    put(tx, &shop, there.is_none(), now)?;
+                    by_id(tx, shop.id)?.ok_or_else(|| Abort::Refused(NotTaken::Unknown))
+                }
+            }
+        })
+        .await
+    }
+
+    /// Decides on an application: with a certificate it is approved.
+    ///
+    /// # Errors
+    /// [`NotTaken::Unknown`] when there is none.
+    pub async fn decide(
+        &self,
+        id: ShopId,
+        certificate: Option<SignedCertificate>,
+        act: Act,
+    ) -> Result<Shop, WriteError<NotTaken>> {
+        self.write(move |tx| {
+            let shop = by_id(tx, id)?.ok_or(Abort::Refused(NotTaken::Unknown))?;
+            let state = if certificate.is_some() { State::Approved } else { State::Refused };
+            tx.execute(
+                "UPDATE shop SET state = ?2, certificate = ?3, changed_at = ?4 WHERE id = ?1",
+                params![
+                    id.as_bytes(),
+                    state.name(),
+                    certificate.as_ref().map(SignedCertificate::bytes),
+                    to_sql(act.at)
+                ],
+            )?;
+            if let Some(certificate) = &certificate {
+                certificate::insert(tx, Kind::Shop, certificate, Some(shop.account))?;
+            }
+            audit::append(tx, &act)?;
+            by_id(tx, id)?.ok_or(Abort::Refused(NotTaken::Unknown))
+        })
+        .await
+    }
+
+    /// One shop, in whatever state.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn shop(&self, id: ShopId) -> Result<Option<Shop>, StoreError> {
+        self.read(|c| by_id(c, id)).await
+    }
+
+    /// Approved shops within a rectangle, in the order of their ids, after a cursor.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn shops_within(
+        &self,
+        south_west: Place,
+        north_east: Place,
+        after: Option<ShopId>,
+        limit: u32,
+    ) -> Result<Vec<Shop>, StoreError> {
+        self.read(|c| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM shop WHERE state = 'approved' AND id > ?1
+                 AND lat_e7 BETWEEN ?2 AND ?3 AND lon_e7 BETWEEN ?4 AND ?5 ORDER BY id LIMIT ?6"
+            );
+            let mut statement = c.prepare_cached(&sql)?;
+            let after = after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
+            let (sw, ne) = (south_west, north_east);
+            let within = params![after, sw.lat_e7(), ne.lat_e7(), sw.lon_e7(), ne.lon_e7(), limit];
+            let rows = statement.query_map(within, raw)?;
+            rows.map(|row| shop(row?)).collect()
+        })
+        .await
+    }
+}
+
+fn by_id(c: &Connection, id: ShopId) -> Result<Option<Shop>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM shop WHERE id = ?1");
+    c.prepare_cached(&sql)?.query_row([id.as_bytes()], raw).optional()?.map(shop).transpose()
+}
+
+fn put(c: &Connection, shop: &Shop, fresh: bool, now: UnixMs) -> Result<(), StoreError> {
+    let sql = if fresh {
+        "INSERT INTO shop (id, name, lat_e7, lon_e7, city, opens, node_key, changed_at, account,
+                           owner_key, sealing, state, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'applied', ?8)"
+    } else {
+        "UPDATE shop SET name = ?2, lat_e7 = ?3, lon_e7 = ?4, city = ?5, opens = ?6, node_key = ?7,
+                         changed_at = ?8, account = ?9, owner_key = ?10, sealing = ?11
+         WHERE id = ?1"
+    };
+    c.execute(
+        sql,
+        params![
+            shop.id.as_bytes(),
+            shop.name,
+            shop.place.lat_e7(),
+            shop.place.lon_e7(),
+            shop.city,
+            shop.opens,
+            shop.node.map(|key| key.as_bytes().to_vec()),
+            to_sql(now),
+            shop.account.as_bytes(),
+            shop.owner.as_bytes(),
+            shop.sealing.as_bytes()
+        ],
+    )?;
+    Ok(())
+}
+
+/// A row before its bytes are keys and ids again.
+struct Raw {
+    id: [u8; 16],
+    account: [u8; 16],
+    name: String,
+    place: (i32, i32),
+    city: Option<String>,
+    opens: Option<String>,
+    owner: [u8; 32],
+    sealing: [u8; 32],
+    node: Option<[u8; 32]>,
+    state: String,
+    certificate: Option<Vec<u8>>,
+    created_at: i64,
+}
+
+fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
+    Ok(Raw {
+        id: row.get(0)?,
+        account: row.get(1)?,
+        name: row.get(2)?,
+        place: (row.get(3)?, row.get(4)?),
+        city: row.get(5)?,
+        opens: row.get(6)?,
+        owner: row.get(7)?,
+        sealing: row.get(8)?,
+        node: row.get(9)?,
+        state: row.get(10)?,
+        certificate: row.get(11)?,
+        created_at: row.get(12)?,
+    })
+}
+
+fn shop(raw: Raw) -> Result<Shop, StoreError> {
+    let damaged = || StoreError::damaged("the shop", uuid::Uuid::from_bytes(raw.id));
+    Ok(Shop {
+        id: ShopId::from_slice(&raw.id).ok_or_else(damaged)?,
+        account: AccountId::from_slice(&raw.account).ok_or_else(damaged)?,
+        place: Place::new(raw.place.0, raw.place.1).map_err(|_| damaged())?,
+        owner: PublicKey::from_bytes(&raw.owner).map_err(|_| damaged())?,
+        sealing: SealingPublic::from_bytes(raw.sealing),
+        node: raw.node.map(|n| PublicKey::from_bytes(&n)).transpose().map_err(|_| damaged())?,
+        state: State::from_name(&raw.state).ok_or_else(damaged)?,
+        name: raw.name,
+        city: raw.city,
+        opens: raw.opens,
+        certificate: raw.certificate,
+        created_at: from_sql(raw.created_at),
+    })
+}

@@ -30,6 +30,7 @@ use crate::store::{
 };
 
 pub mod answer;
+pub mod access;
 pub mod counter;
 pub mod deliver;
 pub mod desk;
@@ -45,6 +46,7 @@ pub mod reading;
 pub mod recovery;
 pub mod refusal;
 pub mod verify;
+pub mod shelves;
 pub mod wishes;
 
 pub use deliver::{Delivered, Outcome};
@@ -135,7 +137,7 @@ impl Shop {
     /// # Errors
     /// When the database cannot be read.
     pub fn chain(&self) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.reader().read(|c| chain(c))
+        self.reader().read(chain)
     }
 
     /// What the shop trusts now, read again when another process changed it.

@@ -4,4 +4,7 @@
 //! joins the stored data with what is true by [`kirana_core`].
 
 pub mod app;
+pub mod clock;
+pub mod config;
+pub mod http;
 pub mod store;

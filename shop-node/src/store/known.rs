@@ -120,18 +120,13 @@ pub fn put_list(
     Ok(rows > 0)
 }
 
-/// Remembers a challenge until it is answered or too old; old ones are forgotten.
-pub fn put_nonce(tx: &Tx<'_>, nonce: &[u8], now: UnixMs, until: UnixMs) -> Result<(), StoreError> {
+/// Notes that a nonce was answered; `false` when it was answered before. Old ones are forgotten:
+/// they are refused by their age.
+pub fn use_nonce(tx: &Tx<'_>, nonce: &[u8], now: UnixMs) -> Result<bool, StoreError> {
     tx.prepare_cached("DELETE FROM nonce WHERE until_ms < ?1")?.execute([int(now.get())])?;
-    let sql = "INSERT INTO nonce (nonce, until_ms) VALUES (?1, ?2)";
-    tx.prepare_cached(sql)?.execute((nonce, int(until.get())))?;
-    Ok(())
-}
-
-/// Uses a challenge up; `false` when it was never given, used before or is too old.
-pub fn take_nonce(tx: &Tx<'_>, nonce: &[u8], now: UnixMs) -> Result<bool, StoreError> {
-    let sql = "DELETE FROM nonce WHERE nonce = ?1 AND until_ms >= ?2";
-    Ok(tx.prepare_cached(sql)?.execute((nonce, int(now.get())))? == 1)
+    let until = now.plus_ms(2 * kirana_core::challenge::NONCE_LIFETIME_MS);
+    let sql = "INSERT INTO nonce (nonce, until_ms) VALUES (?1, ?2) ON CONFLICT (nonce) DO NOTHING";
+    Ok(tx.prepare_cached(sql)?.execute((nonce, int(until.get())))? == 1)
 }
 
 const CHAIN_BYTES_MAX: usize = 8 * 1024;

@@ -1,0 +1,203 @@
+//! The shop's HTTP door: parses, calls the app, renders.
+//!
+//! **Invariants:** SQL never comes here, and every answer that is an error is a problem document,
+//! also those that the router itself gives.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::{
+    catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
+    timeout::TimeoutLayer,
+};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::{Shop, access::Access},
+    clock,
+};
+
+pub mod auth;
+pub mod deeds;
+mod extract;
+mod health;
+mod later;
+pub mod mail;
+pub mod orders;
+pub mod problem;
+pub mod sessions;
+pub mod stock;
+
+use problem::Problem;
+
+/// The longest body, in bytes; imports have a limit of their own.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How long a request may take.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// What handlers work with; cheap to clone.
+#[derive(Clone)]
+pub struct Door {
+    /// Who may come in.
+    pub access: Access,
+    /// Renders the counters.
+    pub metrics: PrometheusHandle,
+}
+
+impl Door {
+    /// The shop behind the door.
+    pub fn shop(&self) -> &Shop {
+        self.access.shop()
+    }
+
+    /// Runs a use-case on a thread that may wait for the disk.
+    ///
+    /// # Errors
+    /// What the use-case says; a panic inside is reported as [`Problem::internal`].
+    pub async fn run<T, E>(
+        &self,
+        job: impl FnOnce(&Access) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        let access = self.access.clone();
+        match tokio::task::spawn_blocking(move || job(&access)).await {
+            Ok(done) => done.map_err(Into::into),
+            Err(panicked) => Err(Problem::internal(&panicked)),
+        }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "kirana shop", description = "One shop's catalogue, stock, sales and orders."),
+    modifiers(&Bearer)
+)]
+struct Api;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let jwt = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(jwt));
+    }
+}
+
+/// The whole door with its description.
+pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
+    let (router, api) = OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .routes(routes!(sessions::nonce))
+        .routes(routes!(sessions::open))
+        .routes(routes!(health::profile))
+        .routes(routes!(orders::list, orders::place))
+        .routes(routes!(orders::one))
+        .routes(routes!(deeds::act))
+        .routes(routes!(mail::deliver))
+        .routes(routes!(stock::balances))
+        .routes(routes!(stock::movements, stock::enter))
+        .routes(routes!(stock::confirm))
+        .routes(routes!(stock::sell))
+        .split_for_parts();
+    (router.merge(later::router()), api)
+}
+
+/// The door as it is served.
+pub fn router(door: Door) -> Router {
+    let (router, api) = api();
+    let openapi = move || {
+        let api = api.clone();
+        async move { axum::Json(api) }
+    };
+    router
+        .route("/openapi.json", axum::routing::get(openapi))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "this cannot be done here",
+            )
+        })
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
+        .layer(middleware::from_fn(problems_only))
+        .layer(middleware::from_fn_with_state(door.clone(), count))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::internal(&"a handler panicked").into_response()
+        }))
+        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_layer(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .with_state(door)
+}
+
+const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Turns what layers answer in plain text into problem documents, and refuses TRACE.
+async fn problems_only(request: Request, next: Next) -> Response {
+    if request.method() == Method::TRACE {
+        let no = "this cannot be done here";
+        return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", no)
+            .into_response();
+    }
+    let response = next.run(request).await;
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_json = kind.is_some_and(|k| k.as_bytes().ends_with(b"json"));
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let problem = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(status, "too-large", "the request is longer than 1 MiB")
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Problem::new(status, "unsupported-media-type", "send application/json here")
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            Problem::new(status, "busy", "the shop is busy; try again").retry_after(1)
+        }
+        status => Problem::new(status, "malformed", "the request cannot be read"),
+    };
+    problem.into_response()
+}
+
+/// Counts requests by route and status, and nothing else about them.
+async fn count(State(_): State<Door>, request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("kirana_http_requests_total", "route" => route, "status" => status)
+        .increment(1);
+    response
+}
+
+/// Now, as every handler takes it.
+fn now() -> kirana_core::time::UnixMs {
+    clock::now()
+}

@@ -1,0 +1,24 @@
+//! Paths that are promised and not part of this version: they say so by name.
+
+use axum::{Router, routing::any};
+
+use super::{Door, problem::Problem};
+
+const LATER: &[(&str, &str)] = &[
+    ("/v1/orders/{id}/complaint", "a complaint"),
+    ("/v1/orders/{id}/refunds", "a refund"),
+    ("/v1/orders/{id}/returns", "a return"),
+    ("/v1/khata", "the credit book"),
+    ("/v1/khata/{customer}", "the credit book"),
+    ("/v1/payments/webhooks/{provider}", "a payment provider"),
+    ("/v1/slots", "a choice of delivery times"),
+    ("/v1/stock/locations", "a second place for stock"),
+    ("/v1/reports/{name}", "a report"),
+];
+
+/// Answers 501 with the name of what is to come.
+pub fn router() -> Router<Door> {
+    LATER.iter().fold(Router::new(), |router, (path, what)| {
+        router.route(path, any(async move || Problem::not_yet(what)))
+    })
+}

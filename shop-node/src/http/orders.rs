@@ -1,0 +1,254 @@
+//! Orders over HTTP: a device on the shop's Wi-Fi places one, its customer and the shop see it.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use kirana_core::{
+    envelope::{Parcel, PersonalPart},
+    order::axes::Fulfilment,
+    policy::{Action, Resource},
+    statement::UnverifiedStatement,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    Door,
+    auth::SignedIn,
+    extract::{Json, Path, Query, bytes},
+    now,
+    problem::Problem,
+};
+use crate::{
+    app::{
+        Delivered, Outcome, Shop,
+        access::{Access, Closed, Visitor},
+        orders::{NotDone, OrderView, Which},
+    },
+    clock,
+};
+
+/// An order that a device signed.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceOrder {
+    /// The signed first entry, a COSE_Sign1 in base64.
+    placed: String,
+    /// The personal part that the entry names by its hash.
+    personal: Option<Personal>,
+    /// The device's certificates, leaf first, in base64; known ones may be left out.
+    #[serde(default)]
+    certificates: Vec<String>,
+}
+
+/// Who and where, outside the signed entry.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Personal {
+    /// Sixteen bytes in base64.
+    salt: String,
+    /// JSON in base64.
+    bytes: String,
+}
+
+/// Takes in a signed order and decides it; the same order again gets the same answer.
+#[utoipa::path(post, path = "/v1/orders", tag = "orders", request_body = PlaceOrder,
+    security(("token" = [])),
+    responses((status = 201, body = Value), (status = 200, body = Value), (status = 422, body = Problem)))]
+pub async fn place(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Json(given): Json<PlaceOrder>,
+) -> Result<Response, Problem> {
+    let parcel = parcel(&given)?;
+    let (view, new) = door.run(move |access| place_it(access, &visitor, &parcel)).await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(shown(&view))).into_response())
+}
+
+fn parcel(given: &PlaceOrder) -> Result<Parcel, Problem> {
+    let mut parcel = Parcel::default();
+    parcel.statements.push(bytes("placed", &given.placed)?.into());
+    for certificate in &given.certificates {
+        parcel.certificates.push(bytes("certificates", certificate)?.into());
+    }
+    if let Some(personal) = &given.personal {
+        let salt = bytes("personal.salt", &personal.salt)?.try_into();
+        let salt = salt.map_err(|_| Problem::malformed("personal.salt has sixteen bytes"))?;
+        parcel
+            .personal
+            .push(PersonalPart { salt, bytes: bytes("personal.bytes", &personal.bytes)? });
+    }
+    Ok(parcel)
+}
+
+fn place_it(
+    access: &Access,
+    visitor: &Visitor,
+    parcel: &Parcel,
+) -> Result<(OrderView, bool), Problem> {
+    access.allow(visitor, Action::PlaceOrder, &access.here())?;
+    let shop = access.shop();
+    let read = UnverifiedStatement::parse(&parcel.statements[0])
+        .map_err(|error| Problem::malformed(error.to_string()))?;
+    let Delivered { outcomes, .. } = shop.take_in(parcel, now(), &mut clock::rng())?;
+    let customer = visitor.principal.party;
+    match outcomes.into_iter().next() {
+        Some(Outcome::Order { id, new, .. }) => Ok((shop.order(Which { id, customer })?, new)),
+        Some(Outcome::Answered { bytes }) => Err(refused(&bytes)),
+        _ => {
+            let id = read.claimed().order;
+            Ok((shop.order(Which { id, customer })?, false))
+        }
+    }
+}
+
+/// The shop's signed refusal, as a problem that names the reason.
+fn refused(bytes: &[u8]) -> Problem {
+    use kirana_core::order::wish::{Answer, Said};
+    let said = UnverifiedStatement::parse(bytes).ok().and_then(|r| Said::of(r.claimed()).ok());
+    match said {
+        Some(Said::Answer(Answer::Refusal(refusal))) => Problem::new(
+            StatusCode::CONFLICT,
+            &format!("refused-{}", refusal.code.label().replace('_', "-")),
+            refusal.code.to_string(),
+        ),
+        _ => Problem::new(StatusCode::CONFLICT, "refused", "the shop refused it"),
+    }
+}
+
+/// Which orders to list.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Listing {
+    /// Only those that are still open.
+    #[serde(default)]
+    open: bool,
+    /// Where the page before ended.
+    cursor: Option<i64>,
+    /// At most so many, up to 100.
+    limit: Option<u32>,
+}
+
+/// A page of a list.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Page {
+    pub(super) items: Vec<Value>,
+    pub(super) next_cursor: Option<String>,
+}
+
+/// The shop's orders for its people, a customer's own for the customer; newest first.
+#[utoipa::path(get, path = "/v1/orders", tag = "orders", params(Listing), security(("token" = [])),
+    responses((status = 200, body = Page)))]
+pub async fn list(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Query(listing): Query<Listing>,
+) -> Result<axum::Json<Page>, Problem> {
+    let limit = listing.limit.unwrap_or(50).clamp(1, 100);
+    let (views, next) = door
+        .run(move |access| {
+            let customer = visitor.principal.party;
+            if customer.is_none() {
+                access.allow(&visitor, Action::ListOrders, &access.here())?;
+            }
+            let shop = access.shop();
+            Ok::<_, Problem>(shop.orders(customer, listing.open, listing.cursor, limit)?)
+        })
+        .await?;
+    let items = views.iter().map(shown).collect();
+    Ok(axum::Json(Page { items, next_cursor: next.map(|n| n.to_string()) }))
+}
+
+/// One order with its entries.
+#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", params(("id" = String, Path)),
+    security(("token" = [])), responses((status = 200, body = Value), (status = 404, body = Problem)))]
+pub async fn one(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+) -> Result<axum::Json<Value>, Problem> {
+    let which = which(&id, &visitor)?;
+    let view = door
+        .run(move |access| {
+            let view = access.shop().order(which)?;
+            may(access, &visitor, Action::ViewOrder, &view)?;
+            Ok::<_, Problem>(view)
+        })
+        .await?;
+    Ok(axum::Json(shown(&view)))
+}
+
+pub(super) fn which(id: &str, visitor: &Visitor) -> Result<Which, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found())?;
+    Ok(Which { id, customer: visitor.principal.party })
+}
+
+/// Whether somebody may do something with an order; one that is not theirs is not there.
+pub(super) fn may(
+    access: &Access,
+    visitor: &Visitor,
+    action: Action,
+    view: &OrderView,
+) -> Result<(), Problem> {
+    let order = resource(access.shop(), view);
+    match access.allow(visitor, action, &order) {
+        Err(Closed::Forbidden) if !sees(access, visitor, &order) => Err(Problem::not_found()),
+        said => Ok(said?),
+    }
+}
+
+fn sees(access: &Access, visitor: &Visitor, order: &Resource) -> bool {
+    access.allow(visitor, Action::ViewOrder, order).is_ok()
+}
+
+fn resource(shop: &Shop, view: &OrderView) -> Resource {
+    let out = |group: &kirana_core::order::axes::Group| {
+        matches!(group.stage, Fulfilment::OutForDelivery { .. } | Fulfilment::DeliveryFailed { .. })
+    };
+    Resource::Order {
+        shop: shop.id(),
+        customer: view.order.customer,
+        delivery: view.order.groups.iter().any(out),
+    }
+}
+
+/// An order as HTTP shows it.
+pub fn shown(view: &OrderView) -> Value {
+    json!({
+        "id": view.order.id,
+        "number": view.number,
+        "customer": view.order.customer.to_string(),
+        "stage": view.order.stage,
+        "order": view.order,
+        "totals": view.totals,
+        "entries": view.entries,
+        "waits_for_customer": view.waits_for_heads,
+    })
+}
+
+impl From<NotDone> for Problem {
+    fn from(why: NotDone) -> Self {
+        let title = why.to_string();
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, title.clone());
+        match why {
+            NotDone::Unknown(_) => Self::not_found(),
+            NotDone::Ambiguous(_) => conflict("ambiguous"),
+            NotDone::Chain(_) => conflict("does-not-fit"),
+            NotDone::Stock(_) => conflict("stock"),
+            NotDone::WaitsForCustomer(_) => conflict("waits-for-customer"),
+            NotDone::StockClosed(_) => conflict("stock-closed"),
+            NotDone::ReadOnly(_) => conflict("read-only"),
+            NotDone::NotStored(not_stored) => not_stored.into(),
+            NotDone::Store(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<kirana_migrations::StoreError> for Problem {
+    fn from(error: kirana_migrations::StoreError) -> Self {
+        Self::internal(&error)
+    }
+}

@@ -1,0 +1,242 @@
+//! Stock and the counter over HTTP: what is there, what moved, and sales to walk-ins.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use kirana_core::{
+    id::{LocationId, VariantId},
+    policy::Action,
+    stock::walk::Slot,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Door,
+    auth::SignedIn,
+    extract::{Json, Query},
+    now,
+    orders::Page,
+    problem::Problem,
+};
+use crate::{
+    app::counter::{Entered, Entry, NotEntered, SaleLine, What},
+    clock,
+};
+
+/// Where a page goes on.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// Where the page before ended.
+    cursor: Option<String>,
+    /// At most so many, up to 100.
+    limit: Option<u32>,
+}
+
+/// What is there of each variant at each place.
+#[utoipa::path(get, path = "/v1/stock", tag = "stock", params(Paging), security(("token" = [])),
+    responses((status = 200, body = Page)))]
+pub async fn balances(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page>, Problem> {
+    let limit = paging.limit.unwrap_or(100).clamp(1, 100);
+    let after = paging.cursor.as_deref().map(slot).transpose()?;
+    let rows = door
+        .run(move |access| {
+            access.allow(&visitor, Action::ViewStock, &access.here())?;
+            Ok::<_, Problem>(access.shop().stock(after, limit)?)
+        })
+        .await?;
+    let full = rows.len() == limit as usize;
+    let last = rows.last().filter(|_| full);
+    let next_cursor = last.map(|row| format!("{}.{}", row.slot.variant, row.slot.location));
+    let items = rows.iter().map(|row| {
+        json!({
+            "product_id": row.product, "variant_id": row.slot.variant,
+            "location_id": row.slot.location, "on_hand": row.balance.on_hand,
+            "reserved": row.balance.reserved, "available": row.available, "closed": row.closed,
+        })
+    });
+    Ok(axum::Json(Page { items: items.collect(), next_cursor }))
+}
+
+fn slot(cursor: &str) -> Result<Slot, Problem> {
+    let parse = || {
+        let (variant, location) = cursor.split_once('.')?;
+        Some(Slot { variant: variant.parse().ok()?, location: location.parse().ok()? })
+    };
+    parse().ok_or_else(|| Problem::malformed("the cursor is not one of this list"))
+}
+
+/// The stock ledger, oldest movement first.
+#[utoipa::path(get, path = "/v1/stock/movements", tag = "stock", params(Paging),
+    security(("token" = [])), responses((status = 200, body = Page)))]
+pub async fn movements(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page>, Problem> {
+    let limit = paging.limit.unwrap_or(100).clamp(1, 100);
+    let after = paging.cursor.as_deref().unwrap_or("0").parse();
+    let after: u64 = after.map_err(|_| Problem::malformed("the cursor is not one of this list"))?;
+    let rows = door
+        .run(move |access| {
+            access.allow(&visitor, Action::ViewStock, &access.here())?;
+            Ok::<_, Problem>(access.shop().stock_movements(after, limit)?)
+        })
+        .await?;
+    let full = rows.len() == limit as usize;
+    let next_cursor = rows.last().filter(|_| full).map(|movement| movement.seq.to_string());
+    let items = rows.iter().map(|movement| json!(movement)).collect();
+    Ok(axum::Json(Page { items, next_cursor }))
+}
+
+/// What somebody says happened to stock; amounts are base units.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Movement {
+    /// Of what.
+    #[schema(value_type = String)]
+    variant_id: VariantId,
+    /// Where; the place from which the shop sells if left out.
+    #[schema(value_type = Option<String>)]
+    location_id: Option<LocationId>,
+    /// `receipt`, `wastage`, `stocktake`, `transfer` or `return`.
+    kind: String,
+    /// How much; for a stocktake, how much is there now.
+    amount: u64,
+    /// Where a transfer goes.
+    #[schema(value_type = Option<String>)]
+    to_location_id: Option<LocationId>,
+    /// Why, in one's own words.
+    #[serde(default)]
+    note: String,
+}
+
+/// The longest note, in bytes.
+const NOTE_BYTES_MAX: usize = 500;
+
+/// Enters a movement; a stocktake below what is reserved releases by rule at once.
+#[utoipa::path(post, path = "/v1/stock/movements", tag = "stock", request_body = Movement,
+    security(("token" = [])), responses((status = 201, body = Value), (status = 409, body = Problem)))]
+pub async fn enter(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Json(given): Json<Movement>,
+) -> Result<Response, Problem> {
+    let entry = entry(given)?;
+    let entered = door
+        .run(move |access| {
+            access.allow(&visitor, Action::MoveStock, &access.here())?;
+            let by = visitor.device;
+            Ok::<_, Problem>(access.shop().enter(entry, by, now(), &mut clock::rng())?)
+        })
+        .await?;
+    Ok((StatusCode::CREATED, axum::Json(shown(&entered))).into_response())
+}
+
+fn entry(given: Movement) -> Result<Entry, Problem> {
+    if given.note.len() > NOTE_BYTES_MAX {
+        return Err(Problem::malformed("a note has at most 500 bytes"));
+    }
+    let what = match given.kind.as_str() {
+        "receipt" => What::Receipt(given.amount),
+        "wastage" => What::Wastage(given.amount),
+        "stocktake" => What::Counted(given.amount),
+        "return" => What::Return(given.amount),
+        "transfer" => {
+            let to = given.to_location_id;
+            let to = to.ok_or_else(|| Problem::malformed("to_location_id is missing"))?;
+            What::Transfer(given.amount, to)
+        }
+        _ => {
+            let kinds = "kind is one of: receipt, wastage, stocktake, transfer, return";
+            return Err(Problem::malformed(kinds));
+        }
+    };
+    Ok(Entry { variant: given.variant_id, location: given.location_id, what, note: given.note })
+}
+
+/// Somebody looked and says that the stock is as the ledger says, after a restore.
+#[utoipa::path(post, path = "/v1/stock/confirmation", tag = "stock", security(("token" = [])),
+    responses((status = 204), (status = 403, body = Problem)))]
+pub async fn confirm(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+) -> Result<StatusCode, Problem> {
+    door.run(move |access| {
+        access.allow(&visitor, Action::MoveStock, &access.here())?;
+        Ok::<_, Problem>(access.shop().confirm_stock()?)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A sale at the counter.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sale {
+    /// What is sold; all of it or nothing.
+    lines: Vec<SoldLine>,
+}
+
+/// One line of it.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SoldLine {
+    #[schema(value_type = String)]
+    variant_id: VariantId,
+    /// Base units.
+    amount: u64,
+}
+
+/// Sells to somebody at the counter, through the same ledger as the orders.
+#[utoipa::path(post, path = "/v1/sales", tag = "stock", request_body = Sale,
+    security(("token" = [])), responses((status = 201, body = Value), (status = 409, body = Problem)))]
+pub async fn sell(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Json(given): Json<Sale>,
+) -> Result<Response, Problem> {
+    let lines = given.lines.iter();
+    let lines = lines.map(|line| SaleLine { variant: line.variant_id, amount: line.amount });
+    let lines: Vec<_> = lines.collect();
+    let sold = door
+        .run(move |access| {
+            access.allow(&visitor, Action::RingUpSale, &access.here())?;
+            let by = visitor.device;
+            Ok::<_, Problem>(access.shop().sell(lines, by, now(), &mut clock::rng())?)
+        })
+        .await?;
+    Ok((StatusCode::CREATED, axum::Json(shown(&sold))).into_response())
+}
+
+fn shown(entered: &Entered) -> Value {
+    let balances = entered.balances.iter();
+    let balances: Vec<_> =
+        balances.map(|b| json!({ "on_hand": b.on_hand, "reserved": b.reserved })).collect();
+    json!({
+        "movements": entered.movements, "balances": balances, "shortened": entered.shortened,
+    })
+}
+
+impl From<NotEntered> for Problem {
+    fn from(why: NotEntered) -> Self {
+        let title = why.to_string();
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, title.clone());
+        match why {
+            NotEntered::Stock(_) => conflict("stock"),
+            NotEntered::NotSold(_) => conflict("not-sold"),
+            NotEntered::Closed(_) => conflict("stock-closed"),
+            NotEntered::Lines => Self::malformed(title),
+            NotEntered::ReadOnly(_) => conflict("read-only"),
+            NotEntered::NotStored(not_stored) => not_stored.into(),
+            NotEntered::Store(error) => Self::internal(&error),
+        }
+    }
+}

@@ -29,8 +29,8 @@ use crate::store::{
     settings::{self, Setting},
 };
 
-pub mod answer;
 pub mod access;
+pub mod answer;
 pub mod counter;
 pub mod deliver;
 pub mod desk;
@@ -45,8 +45,8 @@ pub mod place;
 pub mod reading;
 pub mod recovery;
 pub mod refusal;
-pub mod verify;
 pub mod shelves;
+pub mod verify;
 pub mod wishes;
 
 pub use deliver::{Delivered, Outcome};

@@ -21,8 +21,8 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
-    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    ActionConstraint, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName,
+    EntityUid, PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use serde::{Deserialize, Serialize};
 
@@ -269,7 +269,8 @@ pub enum Resource {
 pub struct Policies {
     authorizer: Authorizer,
     policies: PolicySet,
-    actions: Vec<EntityUid>,
+    /// Each action with the policies that name it: the others can say nothing about it.
+    actions: Vec<(EntityUid, PolicySet)>,
     types: Types,
 }
 
@@ -295,7 +296,16 @@ impl Policies {
                 EntityTypeName::from_str(type_name).map_err(|e| BadPolicies(e.to_string()))?;
             Ok(EntityUid::from_type_name_and_id(type_name, EntityId::new(id)))
         };
-        let actions = Action::ALL.iter().map(|action| uid("Action", action.label()));
+        let actions = Action::ALL.iter().map(|action| {
+            let action = uid("Action", action.label())?;
+            let naming = policies.policies().filter(|policy| match policy.action_constraint() {
+                ActionConstraint::Any => true,
+                ActionConstraint::Eq(one) => one == action,
+                ActionConstraint::In(some) => some.contains(&action),
+            });
+            let naming = PolicySet::from_policies(naming.cloned());
+            Ok((action, naming.map_err(|e| BadPolicies(e.to_string()))?))
+        });
         let types = Types {
             person: uid("Person", "who")?,
             shop: uid("Shop", "what")?,
@@ -337,20 +347,20 @@ impl Policies {
     /// Whether somebody may do something to a resource; what cannot be evaluated is refused.
     #[must_use]
     pub fn is_allowed(&self, principal: &Principal, action: Action, resource: &Resource) -> bool {
+        let Some((action, policies)) = self.actions.get(action as usize) else { return false };
         let Some(request) = self.request(action, resource) else { return false };
         let entities = [self.person(principal), self.resource(resource)];
         let entities: Option<Vec<Entity>> = entities.into_iter().collect();
         let entities = entities.and_then(|e| Entities::from_entities(e, None).ok());
         entities.is_some_and(|entities| {
-            let answer = self.authorizer.is_authorized(&request, &self.policies, &entities);
+            let answer = self.authorizer.is_authorized(&request, policies, &entities);
             answer.decision() == Decision::Allow
         })
     }
 
-    fn request(&self, action: Action, resource: &Resource) -> Option<Request> {
-        let action = self.actions.get(action as usize)?.clone();
+    fn request(&self, action: &EntityUid, resource: &Resource) -> Option<Request> {
         let (who, what) = (self.types.person.clone(), self.uid(resource).clone());
-        Request::new(who, action, what, Context::empty(), None).ok()
+        Request::new(who, action.clone(), what, Context::empty(), None).ok()
     }
 
     fn uid(&self, resource: &Resource) -> &EntityUid {

@@ -153,7 +153,15 @@ impl Entry {
             return Err(Unclear::NoEntry);
         };
         let body = Body::decode(statement.kind, &statement.body)?;
-        Ok(Self { signer: read.signer(), hash: read.hash(), statement, seq, generation, prev, body })
+        Ok(Self {
+            signer: read.signer(),
+            hash: read.hash(),
+            statement,
+            seq,
+            generation,
+            prev,
+            body,
+        })
     }
 }
 

@@ -36,12 +36,14 @@ pub use futures::future::BoxFuture;
 pub use libp2p::Multiaddr;
 
 mod behaviour;
+mod carrier;
 mod frame;
 mod identity;
 mod node;
 mod pool;
 mod server;
 
+pub use carrier::{Call, Carrier, CarrierHandle, Courier, Peer};
 pub use identity::{circuit, peer_id, public_key, with_peer};
 pub use node::{Node, NodeHandle};
 

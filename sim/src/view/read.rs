@@ -49,8 +49,9 @@ pub fn device_orders(database: &Database) -> Result<Vec<(ShopId, HeldOrder)>, St
 pub fn shop_orders(database: &Database) -> Result<Vec<HeldOrder>, StoreError> {
     database.reader.read(|connection| {
         let mut orders = Vec::new();
-        let mut select = connection
-            .prepare_cached("SELECT n, customer, id FROM customer_order ORDER BY customer, id, n")?;
+        let mut select = connection.prepare_cached(
+            "SELECT n, customer, id FROM customer_order ORDER BY customer, id, n",
+        )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let (n, customer, order): (i64, Vec<u8>, Vec<u8>) =
@@ -84,8 +85,8 @@ pub fn device_lacks(database: &Database, order: OrderId, entry: Hash) -> bool {
 /// Whether a hub still has a piece of mail.
 pub fn hub_keeps(database: &Database, mail: Hash) -> bool {
     let found: Result<bool, StoreError> = database.reader.read(|connection| {
-        let mut select = connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM mail WHERE id = ?1)")?;
+        let mut select =
+            connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM mail WHERE id = ?1)")?;
         Ok(select.query_row([mail.as_bytes()], |row| row.get(0))?)
     });
     found.unwrap_or(false)

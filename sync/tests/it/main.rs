@@ -2,6 +2,7 @@
 
 mod neighbours;
 
+mod carrier;
 mod enemy;
 mod exchange;
 mod relay;

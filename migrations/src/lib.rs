@@ -4,6 +4,7 @@
 //! type (foreign, newer, truncated, full), and nobody writes but one writer per process.
 
 pub mod backup;
+pub mod catalogue;
 pub mod database;
 pub mod group;
 pub mod heads;

@@ -16,9 +16,15 @@ pub enum Schema {
 }
 
 /// To add one: put `migrations/<program>/NNN_name.sql` beside the others and name it here.
-const SHOP: &[M<'static>] =
-    &[M::up(include_str!("../shop/001_node.sql")), M::up(include_str!("../shop/002_orders.sql"))];
-const CUSTOMER: &[M<'static>] = &[M::up(include_str!("../customer/001_household.sql"))];
+const SHOP: &[M<'static>] = &[
+    M::up(include_str!("../shop/001_node.sql")),
+    M::up(include_str!("../shop/002_orders.sql")),
+    M::up(include_str!("../shared/catalogue.sql")),
+];
+const CUSTOMER: &[M<'static>] = &[
+    M::up(include_str!("../customer/001_household.sql")),
+    M::up(include_str!("../shared/catalogue.sql")),
+];
 const HUB: &[M<'static>] = &[M::up(include_str!("../hub/001_hub.sql"))];
 
 impl Schema {

@@ -1,0 +1,223 @@
+//! Stores the numbered chunks of catalogues and reads documents back from them.
+
+use std::collections::BTreeMap;
+
+use kirana_core::{
+    catalogue::{
+        BucketNo,
+        document::Bucket,
+        head::{Extent, Head, SignedHead},
+    },
+    id::{ProductId, ShopId},
+};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{int, projection};
+use crate::StoreError;
+
+/// Chunks after the base at which the base is written anew.
+pub const CHUNKS_AFTER_BASE_MAX: u64 = 64;
+/// Chunks that are kept for readers beyond the base; who is further behind takes a snapshot.
+pub const CHUNKS_KEPT_MAX: u64 = 256;
+
+/// How far one document is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// The generation in which the last chunk was signed.
+    pub generation: u64,
+    /// The number of the last chunk.
+    pub n: u64,
+    /// How many products it holds, delisted ones too.
+    pub products: u64,
+}
+
+/// How far each document of a shop's catalogue is stored.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn reached(c: &Connection, shop: ShopId) -> Result<BTreeMap<BucketNo, Reached>, StoreError> {
+    let sql = "SELECT bucket, generation, n, products FROM catalogue_bucket WHERE shop = ?1";
+    let mut statement = c.prepare_cached(sql)?;
+    let rows = statement.query_map([shop.as_bytes()], |row| {
+        let (generation, n): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let products: i64 = row.get(3)?;
+        let (generation, n) = (generation.unsigned_abs(), n.unsigned_abs());
+        let reached = Reached { generation, n, products: products.unsigned_abs() };
+        Ok((BucketNo::new(row.get(0)?), reached))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Reads a document back and the number it stands at; an empty one at 0 if there is none.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when what was stored cannot be read any more.
+pub fn load(c: &Connection, shop: ShopId, bucket: BucketNo) -> Result<(Bucket, u64), StoreError> {
+    let damaged = || StoreError::damaged("the catalogue document", bucket);
+    let keys = (shop.as_bytes(), bucket.get());
+    let sql = "SELECT n FROM catalogue_bucket WHERE shop = ?1 AND bucket = ?2";
+    let n: Option<i64> = c.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
+    let Some(n) = n else { return Ok((Bucket::new(shop, bucket), 0)) };
+    let sql = "SELECT n, document FROM catalogue_base WHERE shop = ?1 AND bucket = ?2";
+    let base: Option<(i64, Vec<u8>)> =
+        c.prepare_cached(sql)?.query_row(keys, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (mut document, base_n) = match base {
+        Some((n, base)) => (Bucket::load(shop, bucket, &base).map_err(|_| damaged())?, n),
+        None => (Bucket::new(shop, bucket), 0),
+    };
+    let sql = "SELECT content FROM catalogue_chunk
+               WHERE shop = ?1 AND bucket = ?2 AND n > ?3 ORDER BY n";
+    let mut statement = c.prepare_cached(sql)?;
+    let mut rows = statement.query((shop.as_bytes(), bucket.get(), base_n))?;
+    let mut together = Vec::new();
+    while let Some(row) = rows.next()? {
+        together.extend_from_slice(row.get_ref(0)?.as_blob().map_err(|_| damaged())?);
+    }
+    if !together.is_empty() {
+        document.apply(&together).map_err(|_| damaged())?;
+    }
+    Ok((document, n.unsigned_abs()))
+}
+
+/// Stores a chunk, or a snapshot in place of all before it, and projects what it changes.
+///
+/// `document` is the document with the bytes in it, and `changed` names the products that differ;
+/// with a snapshot every product is written anew. Whether the head follows what is stored is for
+/// the caller: see [`Head::after`].
+///
+/// # Errors
+/// [`StoreError`].
+pub fn store<'a>(
+    c: &Connection,
+    head: &SignedHead,
+    content: &[u8],
+    document: &Bucket,
+    changed: impl IntoIterator<Item = &'a ProductId>,
+) -> Result<(), StoreError> {
+    let at = head.head();
+    match at.extent {
+        Extent::Snapshot => {
+            projection::clear(c, at.shop, Some(at.bucket))?;
+            let all = "DELETE FROM catalogue_chunk WHERE shop = ?1 AND bucket = ?2";
+            c.prepare_cached(all)?.execute((at.shop.as_bytes(), at.bucket.get()))?;
+            reach(c, at, document)?;
+            put_base(c, at, content)?;
+            for product in document.products() {
+                projection::put(c, at.shop, at.bucket, &product)?;
+            }
+        }
+        Extent::Chunk => {
+            let sql = "INSERT INTO catalogue_chunk (shop, bucket, n, generation, head, content)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            c.prepare_cached(sql)?.execute((
+                at.shop.as_bytes(),
+                at.bucket.get(),
+                int(at.n),
+                int(at.generation),
+                head.bytes(),
+                content,
+            ))?;
+            reach(c, at, document)?;
+            keep(c, at, document)?;
+            for id in changed {
+                match document.product(*id) {
+                    Some(product) => projection::put(c, at.shop, at.bucket, &product)?,
+                    None => projection::remove(c, at.shop, *id)?,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves the base forward now and then, and drops chunks that only a snapshot replaces.
+fn keep(c: &Connection, at: &Head, document: &Bucket) -> Result<(), StoreError> {
+    let sql = "SELECT n FROM catalogue_base WHERE shop = ?1 AND bucket = ?2";
+    let keys = (at.shop.as_bytes(), at.bucket.get());
+    let base_n: Option<i64> =
+        c.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
+    if at.n.saturating_sub(base_n.unwrap_or(0).unsigned_abs()) < CHUNKS_AFTER_BASE_MAX {
+        return Ok(());
+    }
+    put_base(c, at, &document.save())?;
+    let sql = "DELETE FROM catalogue_chunk WHERE shop = ?1 AND bucket = ?2 AND n <= ?3";
+    let last = int(at.n.saturating_sub(CHUNKS_KEPT_MAX));
+    c.prepare_cached(sql)?.execute((at.shop.as_bytes(), at.bucket.get(), last))?;
+    Ok(())
+}
+
+fn put_base(c: &Connection, at: &Head, document: &[u8]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO catalogue_base (shop, bucket, n, document) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (shop, bucket) DO UPDATE SET
+                 n = excluded.n, document = excluded.document";
+    let keys = (at.shop.as_bytes(), at.bucket.get());
+    c.prepare_cached(sql)?.execute((keys.0, keys.1, int(at.n), document))?;
+    Ok(())
+}
+
+fn reach(c: &Connection, at: &Head, document: &Bucket) -> Result<(), StoreError> {
+    let sql = "INSERT INTO catalogue_bucket (shop, bucket, generation, n, products)
+               VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (shop, bucket) DO UPDATE SET
+                 generation = excluded.generation, n = excluded.n, products = excluded.products";
+    c.prepare_cached(sql)?.execute((
+        at.shop.as_bytes(),
+        at.bucket.get(),
+        int(at.generation),
+        int(at.n),
+        int(document.len() as u64),
+    ))?;
+    Ok(())
+}
+
+/// A stored chunk: its signed head and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Its number.
+    pub n: u64,
+    /// The signed head.
+    pub head: Vec<u8>,
+    /// The bytes that the head names.
+    pub content: Vec<u8>,
+}
+
+/// The chunks after a number, at most `limit`; `None` when the first of them is not kept any more,
+/// so that the reader has to take a snapshot.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn after(
+    c: &Connection,
+    shop: ShopId,
+    bucket: BucketNo,
+    n: u64,
+    limit: u16,
+) -> Result<Option<Vec<Chunk>>, StoreError> {
+    let sql = "SELECT n, head, content FROM catalogue_chunk
+               WHERE shop = ?1 AND bucket = ?2 AND n > ?3 ORDER BY n LIMIT ?4";
+    let mut statement = c.prepare_cached(sql)?;
+    let keys = (shop.as_bytes(), bucket.get(), int(n), limit);
+    let chunks = statement
+        .query_map(keys, |row| {
+            let n: i64 = row.get(0)?;
+            Ok(Chunk { n: n.unsigned_abs(), head: row.get(1)?, content: row.get(2)? })
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    let complete = match chunks.first() {
+        Some(first) => first.n == n.saturating_add(1),
+        None => reached(c, shop)?.get(&bucket).is_none_or(|reached| reached.n <= n),
+    };
+    Ok(complete.then_some(chunks))
+}
+
+/// Forgets a shop's catalogue.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget(c: &Connection, shop: ShopId) -> Result<(), StoreError> {
+    projection::clear(c, shop, None)?;
+    for table in ["catalogue_chunk", "catalogue_base", "catalogue_bucket"] {
+        c.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop.as_bytes()])?;
+    }
+    Ok(())
+}

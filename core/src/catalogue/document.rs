@@ -66,6 +66,10 @@ impl Heads {
         self.0.iter().filter_map(|head| Hash::from_slice(&head.0)).collect()
     }
 
+    fn of(doc: &Automerge) -> Self {
+        Self(doc.get_heads())
+    }
+
     pub(super) fn as_slice(&self) -> &[ChangeHash] {
         &self.0
     }
@@ -114,7 +118,7 @@ impl Bucket {
 
     /// Where the document stands.
     pub fn heads(&self) -> Heads {
-        Heads(self.doc.get_heads())
+        Heads::of(&self.doc)
     }
 
     /// The changes that came after `heads`, to be appended by [`Bucket::apply`].

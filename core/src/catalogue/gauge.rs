@@ -36,7 +36,9 @@ pub fn gauge(change: &[u8]) -> Result<Gauge, Unacceptable> {
     if read.take(4)? != MAGIC {
         return Err(Unacceptable::Damaged);
     }
-    read.take(4)?; // The checksum is Automerge's to check.
+    let checksum = read.take(4)?;
+    // Automerge does not look at the checksum of a lone change.
+    let sound = crate::hash::Hash::of(read.0).as_bytes()[..4] == *checksum;
     if read.take(1)? != [CHANGE_CHUNK] {
         return Err(Unacceptable::Compressed);
     }
@@ -52,7 +54,8 @@ pub fn gauge(change: &[u8]) -> Result<Gauge, Unacceptable> {
     read.name()?; // The message.
     let actors = read.unsigned_at_most(NAMES_MAX)?;
     (0..actors).try_for_each(|_| read.name().map(drop))?;
-    columns(&mut read, actors)
+    let gauge = columns(&mut read, actors)?;
+    if sound { Ok(gauge) } else { Err(Unacceptable::Damaged) }
 }
 
 /// Walks the columns of operations. All of them are bounded, since the decoder asks each of them

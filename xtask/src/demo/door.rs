@@ -75,6 +75,21 @@ impl Door {
             .to_string()
     }
 
+    /// Hands over a file's bytes; the answer's bytes come back with its status.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn hand_in(
+        &self,
+        path: &str,
+        bytes: Vec<u8>,
+    ) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+        let request = self.client.post(format!("{}{path}", self.base));
+        let request = request.header("content-type", "application/cbor").body(bytes);
+        let response = request.send().await.with_context(|| format!("POST {path}"))?;
+        Ok((response.status(), response.bytes().await?.to_vec()))
+    }
+
     /// Reads; anything but success is an error.
     ///
     /// # Errors

@@ -43,7 +43,8 @@ impl Town {
 
         let hub = Hub::start(&programs, &client, &at("hub"), Role::Central).await?;
         hub.add_admin().await?;
-        let community = Hub::start(&programs, &client, &at("community"), Role::Community).await?;
+        let role = Role::Community { trusts: hub.url() };
+        let community = Hub::start(&programs, &client, &at("community"), role).await?;
         story.say("A hub and a community hub are running.");
 
         let mut corner = Shop::found(&programs, &client, &at("corner"), "Corner Store").await?;
@@ -54,7 +55,6 @@ impl Town {
             let staples = shop.import(&data("staples.csv"), &data("staples.map.json")).await?;
             shop.use_hubs(&[hub.url(), community.address()?]);
             shop.open().await?;
-            hub.approve(shop).await?;
             story.say(&format!(
                 "{} opens with {products} real products and {staples} staples; all prices are made up.",
                 shop.name
@@ -62,14 +62,18 @@ impl Town {
         }
         let mut households = Vec::new();
         for name in NAMES {
-            let household = Household::found(&programs, &at(name), name).await?;
+            let url = hub.url();
+            let known = (name != GUEST).then_some(url.as_str());
+            let household = Household::found(&programs, &at(name), name, known).await?;
             if name != GUEST {
                 let login = name.to_lowercase();
+                hub.sign_up(&login, name).await?;
                 household.sign_in(&hub.url(), &login).await?;
                 household.use_hub(&community.address()?).await?;
             }
             household.choose(&corner.address()?).await?;
             household.choose(&lane.address()?).await?;
+            household.sync(None).await?;
             households.push(household);
         }
         story.say(&format!(

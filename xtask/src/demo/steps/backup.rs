@@ -59,5 +59,5 @@ async fn recount(
         let units = town.lying_there(which, ware);
         town.shop(which).recount(ware, units).await?;
     }
-    Ok(())
+    town.shop(which).confirm_stock().await
 }

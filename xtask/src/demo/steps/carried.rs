@@ -1,8 +1,7 @@
 //! No network at all: an order walks to the shop in somebody's pocket.
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 
-use crate::demo::steps::accepted;
 use crate::demo::story::Story;
 use crate::demo::town::{Town, Which};
 
@@ -13,12 +12,13 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
     town.households[3].export(&order, &file).await?;
     story.say("Dev has no network. He writes his order for six eggs to a file.");
     let taken = town.corner.receive(&file).await?;
-    ensure!(taken.status.success(), "the shop did not take the file: {}", taken.complaint);
+    let answer = taken.map_err(|why| anyhow!("the shop did not take the file: {why}"))?;
     story.say("Somebody carries the file to the shop, which takes it in and decides.");
-    if let Some(reply) = taken.result["reply_file"].as_str() {
-        town.households[3].receive(reply.as_ref()).await?;
-    }
-    accepted(town, 3, &order).await?;
-    story.say("The answer reaches Dev: yes.");
+    let reply = town.file("answer.kirana");
+    std::fs::write(&reply, answer)?;
+    town.households[3].receive(&reply).await?;
+    let stage = town.households[3].stage(&order).await?;
+    ensure!(stage == "accepted", "the answer in the file says {stage}");
+    story.say("The answer walks back in a file as well: yes.");
     Ok(())
 }

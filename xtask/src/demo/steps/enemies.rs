@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 
 use crate::demo::forger::{Forger, Target};
 use crate::demo::papers::{self, Letter};
@@ -62,16 +62,9 @@ async fn refused(
     file: &Path,
     what: &str,
 ) -> anyhow::Result<()> {
-    let ended = town.shop(which).receive(file).await?;
-    ensure!(ended.status.code() == Some(1), "{what}: ended with {}", ended.status);
-    ensure!(!ended.complaint.is_empty(), "{what}: refused without a word");
-    story.say(&format!("{what}: \"{}\"", why(&ended.complaint)));
+    match town.shop(which).receive(file).await? {
+        Ok(_) => bail!("{what}: it was taken"),
+        Err(why) => story.say(&format!("{what}: \"{why}\"")),
+    }
     Ok(())
-}
-
-/// The sentence in a problem report.
-fn why(complaint: &str) -> String {
-    let problem: serde_json::Value = serde_json::from_str(complaint).unwrap_or_default();
-    let said = problem["detail"].as_str().or_else(|| problem["title"].as_str());
-    said.unwrap_or(complaint).to_owned()
 }

@@ -20,20 +20,25 @@ pub struct Household {
 }
 
 impl Household {
-    /// Sets up a device in `home` that is known to nobody yet.
+    /// Sets up a device in `home`; one that knows a hub learns there who may vouch for whom.
     pub async fn found(
         programs: &Programs,
         home: &FilePath,
         name: &'static str,
+        hub: Option<&str>,
     ) -> anyhow::Result<Self> {
         let household = Self { name, home: home.to_path_buf(), programs: programs.clone() };
-        run(&mut household.kirana(&["init", "--name", name])).await?;
+        let mut command = household.kirana(&["init", "--name", name]);
+        if let Some(hub) = hub {
+            command.args(["--hub", hub]);
+        }
+        run(&mut command).await?;
         Ok(household)
     }
 
-    /// Signs up and in at the hub, which certifies the device.
+    /// Signs in at the hub, which certifies the device for the account.
     pub async fn sign_in(&self, hub: &str, login: &str) -> anyhow::Result<()> {
-        let mut command = self.kirana(&["login", "--hub", hub, "--login", login, "--new"]);
+        let mut command = self.kirana(&["login", "--hub", hub, "--login", login]);
         run(command.env("KIRANA_PASSWORD", PASSWORD)).await.map(drop)
     }
 
@@ -53,13 +58,13 @@ impl Household {
         Ok(found["items"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Puts wares into the cart and orders: what the screen then shows as placed.
+    /// Orders; the id is what the screen then shows as placed.
     pub async fn order(&self, shop: &Shop, wares: &[(&Ware, u64)]) -> anyhow::Result<String> {
+        let mut command = self.kirana(&["order", "place", "--pickup", "--shop", &shop.id]);
         for (ware, units) in wares {
-            let units = units.to_string();
-            run(&mut self.kirana(&["cart", "add", &shop.id, &ware.variant, &units])).await?;
+            command.args(["--item", &format!("{}={units}{}", ware.variant, ware.suffix())]);
         }
-        let placed = run(&mut self.kirana(&["order", "place", "--shop", &shop.id])).await?;
+        let placed = run(&mut command).await?;
         let order = placed["orders"].get(0).unwrap_or(&placed);
         text(order, "id").with_context(|| format!("{}'s order", self.name))
     }

@@ -7,18 +7,20 @@ use reqwest::Client;
 use serde_json::json;
 
 use super::household::PASSWORD;
-use super::shop::{Shop, text};
 use crate::build::Programs;
 use crate::demo::door::Door;
 use crate::demo::process::{self, Server, run};
 
 /// What a hub is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
     /// Accounts, certificates, directory and mail.
     Central,
     /// Mail only.
-    Community,
+    Community {
+        /// The hub whose list of hubs it goes by.
+        trusts: String,
+    },
 }
 
 /// A hub, running or dark.
@@ -60,6 +62,10 @@ impl Hub {
         let mut command = process::command(&self.programs.hub);
         command.arg("serve").arg("--data").arg(&self.data);
         command.args(["--role", self.role.name(), "--http", &self.http, "--p2p", &self.p2p]);
+        command.arg("--auto-approve");
+        if let Role::Community { trusts } = &self.role {
+            command.args(["--trust-roster", trusts]);
+        }
         let log = self.data.join("serve.log");
         let server = Server::start(self.role.title(), &mut command, &log).await?;
         self.http =
@@ -94,13 +100,11 @@ impl Hub {
         server.ready.p2p.first().cloned().context("the hub listens for nobody")
     }
 
-    /// Makes the first admin, and vouches for a shop that applied.
-    pub async fn approve(&self, shop: &Shop) -> anyhow::Result<()> {
+    /// Makes an account for somebody.
+    pub async fn sign_up(&self, login: &str, name: &str) -> anyhow::Result<()> {
         let door = Door::new(&self.client, &self.url());
-        let login = json!({"login": ADMIN, "password": PASSWORD});
-        let session = door.post("/v1/sessions", &login).await?;
-        let door = door.with_token(&text(&session, "access_token")?);
-        door.post(&format!("/v1/shops/{}/approval", shop.id), &json!({})).await.map(drop)
+        let account = json!({"login": login, "password": PASSWORD, "name": name});
+        door.post("/v1/accounts", &account).await.map(drop)
     }
 
     /// Makes the first admin.
@@ -117,17 +121,17 @@ impl Hub {
 }
 
 impl Role {
-    const fn name(self) -> &'static str {
+    const fn name(&self) -> &'static str {
         match self {
             Self::Central => "central",
-            Self::Community => "community",
+            Self::Community { .. } => "community",
         }
     }
 
-    const fn title(self) -> &'static str {
+    const fn title(&self) -> &'static str {
         match self {
             Self::Central => "the hub",
-            Self::Community => "the community hub",
+            Self::Community { .. } => "the community hub",
         }
     }
 }

@@ -38,6 +38,13 @@ pub struct Ware {
     pub unit: String,
 }
 
+impl Ware {
+    /// How an amount of it is written on a command line: `500g`, `2`.
+    pub fn suffix(&self) -> &str {
+        if self.unit == "piece" { "" } else { &self.unit }
+    }
+}
+
 impl Shop {
     /// Founds a shop in `folder`, that has met no hub yet.
     pub async fn found(
@@ -168,11 +175,7 @@ impl Shop {
 
     /// A walk-in customer buys; `false` when the till says that there is not enough.
     pub async fn sell(&self, ware: &Ware, units: u64) -> anyhow::Result<bool> {
-        let body = json!({"lines": [{
-            "product_id": ware.product,
-            "variant_id": ware.variant,
-            "quantity": {"amount": units, "unit": ware.unit},
-        }]});
+        let body = json!({"lines": [{"variant_id": ware.variant, "amount": units}]});
         let answer = self.door()?.ask(Method::POST, "/v1/sales", Some(&body)).await?;
         match answer.status {
             StatusCode::CREATED | StatusCode::OK => Ok(true),
@@ -183,11 +186,7 @@ impl Shop {
 
     /// Somebody counts a shelf and writes down what lies there.
     pub async fn recount(&self, ware: &Ware, units: u64) -> anyhow::Result<()> {
-        let body = json!({
-            "variant_id": ware.variant,
-            "kind": "stocktake",
-            "quantity": {"amount": units, "unit": ware.unit},
-        });
+        let body = json!({"variant_id": ware.variant, "kind": "stocktake", "amount": units});
         self.door()?.post("/v1/stock/movements", &body).await.map(drop)
     }
 
@@ -197,20 +196,31 @@ impl Shop {
         rows.iter().map(|row| text(row, "id")).collect()
     }
 
+    /// Says that the stock is right, so that it may be sold again after a restore.
+    pub async fn confirm_stock(&self) -> anyhow::Result<()> {
+        self.door()?.post("/v1/stock/confirmation", &json!({})).await.map(drop)
+    }
+
     /// Packs, hands over and takes the money.
     pub async fn hand_over(&self, order: &str) -> anyhow::Result<()> {
         let door = self.door()?;
-        for step in ["packing", "ready", "collection"] {
-            door.post(&format!("/v1/orders/{order}/{step}"), &json!({})).await?;
+        for deed in ["packing", "packed", "ready", "collection"] {
+            door.post(&format!("/v1/orders/{order}/{deed}"), &json!({})).await?;
         }
-        door.post(&format!("/v1/orders/{order}/payments"), &json!({"means": "cash"}))
-            .await
-            .map(drop)
+        let seen = door.get(&format!("/v1/orders/{order}")).await?;
+        let payment = json!({"amount": seen["totals"]["sum"], "means": "cash"});
+        door.post(&format!("/v1/orders/{order}/payments"), &payment).await.map(drop)
     }
 
-    /// Gives it an order that came as a file.
-    pub async fn receive(&self, file: &Path) -> anyhow::Result<Ended> {
-        attempt(self.command("receive").arg(file).arg("--json")).await
+    /// Gives it an order that came as a file; the sealed answer comes back, or why not.
+    pub async fn receive(&self, file: &Path) -> anyhow::Result<Result<Vec<u8>, String>> {
+        let (status, bytes) = self.door()?.hand_in("/v1/mail", std::fs::read(file)?).await?;
+        if status.is_success() {
+            return Ok(Ok(bytes));
+        }
+        let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let said = problem["detail"].as_str().or_else(|| problem["title"].as_str());
+        Ok(Err(said.map_or_else(|| status.to_string(), str::to_owned)))
     }
 
     /// Walks every chain and every stock equation.

@@ -1,0 +1,199 @@
+//! Has a hub vouch for the shop: signs the owner in, proves the owner's key, keeps the certificate.
+//!
+//! **Invariant:** a shop that no hub ever met works as well; nothing here is needed for an order.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use kirana_core::{
+    enrolment::Enrolment,
+    id::{AccountId, ShopId},
+    key::PublicKey,
+};
+use reqwest::{Client, RequestBuilder};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::app::{Shop, Undeliverable};
+
+/// Who signs in, and what the hub is told about the shop.
+pub struct Owner<'a> {
+    /// The owner's account at the hub.
+    pub login: &'a str,
+    /// Its password.
+    pub password: &'a str,
+    /// Where the shop is: latitude and longitude in degrees, such as `12.8765,77.5946`.
+    pub place: &'a str,
+}
+
+/// What the hub said.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Joined {
+    /// Which shop.
+    pub shop_id: ShopId,
+    /// `applied` while somebody must still approve, then `approved`.
+    pub state: String,
+    /// Where the hubs on its list keep mail: multiaddrs.
+    pub hubs: Vec<String>,
+}
+
+/// How long one answer may take.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Asks the hub at `url` to vouch for the shop; asking again is harmless.
+///
+/// # Errors
+/// [`NotJoined`] says what the hub or the network said.
+pub async fn join(shop: &Shop, url: &str, owner: Owner<'_>) -> Result<Joined, NotJoined> {
+    let hub = Hub::at(url)?;
+    let sign_in = json!({ "login": owner.login, "password": owner.password });
+    let session: Session = hub.post("/v1/sessions", &sign_in, None).await?;
+    let token = Some(session.access_token.as_str());
+    let me: Me = hub.get("/v1/me", token).await?;
+    let roster: Roster = hub.get("/v1/hubs", None).await?;
+    let application = application(shop, me.id, &owner)?;
+    let vouched: Vouched = hub.post("/v1/shops", &application, token).await?;
+    shop.trust_hubs(roster.root()?, decode("roster", &roster.roster)?)?;
+    if let Some(certificate) = &vouched.certificate {
+        shop.vouched_by(decode("certificate", certificate)?)?;
+    }
+    let hubs = roster.items.into_iter().flat_map(|hub| hub.p2p).collect();
+    Ok(Joined { shop_id: shop.id(), state: vouched.state, hubs })
+}
+
+fn application(shop: &Shop, account: AccountId, owner: &Owner<'_>) -> Result<Value, NotJoined> {
+    let secret = shop.keys().owner.as_ref().ok_or(NotJoined::NoOwner)?;
+    let (key, sealing) = (secret.public(), shop.keys().node.sealing.public());
+    let asked = Enrolment { account: Some(account), shop: Some(shop.id()), key, sealing };
+    let hex: String = sealing.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(json!({
+        "id": shop.id(),
+        "name": shop.identity().name,
+        "place": owner.place,
+        "owner": {
+            "signing_key": key.to_string(),
+            "sealing_key": hex,
+            "proof": URL_SAFE_NO_PAD.encode(asked.prove(secret)),
+        },
+        "node_key": shop.keys().node.signing.public().to_string(),
+    }))
+}
+
+fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, NotJoined> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| NotJoined::Unreadable(part))
+}
+
+#[derive(Deserialize)]
+struct Session {
+    access_token: String,
+}
+
+#[derive(Deserialize)]
+struct Me {
+    id: AccountId,
+}
+
+#[derive(Deserialize)]
+struct Roster {
+    items: Vec<HubItem>,
+    root: String,
+    roster: String,
+}
+
+impl Roster {
+    fn root(&self) -> Result<PublicKey, NotJoined> {
+        self.root.parse().map_err(|_| NotJoined::Unreadable("root"))
+    }
+}
+
+#[derive(Deserialize)]
+struct HubItem {
+    #[serde(default)]
+    p2p: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Vouched {
+    state: String,
+    certificate: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Said {
+    title: Option<String>,
+    detail: Option<String>,
+}
+
+/// The hub's HTTP door.
+struct Hub {
+    client: Client,
+    url: String,
+}
+
+impl Hub {
+    fn at(url: &str) -> Result<Self, NotJoined> {
+        // Whoever came first has chosen already; a second choice is not needed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().timeout(ANSWER_TIME_MAX).build()?;
+        Ok(Self { client, url: url.trim_end_matches('/').to_owned() })
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&str>,
+    ) -> Result<T, NotJoined> {
+        self.send(self.client.get(format!("{}{path}", self.url)), token).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &Value,
+        token: Option<&str>,
+    ) -> Result<T, NotJoined> {
+        self.send(self.client.post(format!("{}{path}", self.url)).json(body), token).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        token: Option<&str>,
+    ) -> Result<T, NotJoined> {
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let response = request.send().await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.json().await?);
+        }
+        let said: Said = response.json().await.unwrap_or_default();
+        let why = said.detail.or(said.title).unwrap_or_else(|| status.to_string());
+        Err(NotJoined::Refused { why })
+    }
+}
+
+/// Why no hub vouches for the shop.
+#[derive(Debug, thiserror::Error)]
+pub enum NotJoined {
+    /// The owner's key is not on this box.
+    #[error("the owner's key is not on this box; join from the box that holds it")]
+    NoOwner,
+    /// Nobody answers, or not a hub.
+    #[error("the hub cannot be reached: {0}")]
+    Unreached(#[from] reqwest::Error),
+    /// The hub said no.
+    #[error("the hub refused: {why}")]
+    Refused {
+        /// What it said.
+        why: String,
+    },
+    /// An answer holds something else than it should.
+    #[error("the hub's {0} cannot be read")]
+    Unreadable(&'static str),
+    /// The shop did not take what the hub gave.
+    #[error(transparent)]
+    NotTaken(#[from] Undeliverable),
+}

@@ -31,6 +31,7 @@ use crate::store::{
 
 pub mod access;
 pub mod answer;
+pub mod backup;
 pub mod counter;
 pub mod deliver;
 pub mod desk;
@@ -46,6 +47,7 @@ pub mod reading;
 pub mod recovery;
 pub mod refusal;
 pub mod shelves;
+pub mod staff;
 pub mod verify;
 pub mod wishes;
 

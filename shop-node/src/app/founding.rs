@@ -108,7 +108,7 @@ impl Shop {
     /// [`Unopened`] when there is no shop or the keys are of another box.
     pub fn open_unchecked(database: Database, keys: Keys) -> Result<Self, Unopened> {
         let shop = Self::open_as_any(database, keys)?;
-        let newest = shop.reader().read(|c| known::generations(c))?.pop();
+        let newest = shop.reader().read(known::generations)?.pop();
         match newest.filter(|newest| newest.node != shop.keys().node.signing.public()) {
             Some(newest) => Err(Unopened::OtherBox { generation: newest.n }),
             None => Ok(shop),

@@ -3,3 +3,4 @@
 mod intake;
 mod neighbour;
 mod recovery;
+mod safekeeping;

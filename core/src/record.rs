@@ -140,6 +140,7 @@ fn is_unfit(text: &str) -> bool {
 pub struct SignedRecord {
     record: ShopRecord,
     node: Certified,
+    certificates: Vec<ByteVec>,
     bytes: Vec<u8>,
 }
 
@@ -181,7 +182,7 @@ impl SignedRecord {
         if record.until > now.at.plus_ms(LEASE_MS_MAX) && !now.expiry_suspended {
             return Err(RecordError::TooFar { until: record.until });
         }
-        Ok(Self { record, node, bytes: bytes.to_vec() })
+        Ok(Self { record, node, certificates: posted.certificates, bytes: bytes.to_vec() })
     }
 
     /// What it says.
@@ -192,6 +193,11 @@ impl SignedRecord {
     /// The node that signed it.
     pub fn node(&self) -> &Certified {
         &self.node
+    }
+
+    /// The node's certificates, leaf first.
+    pub fn certificates(&self) -> &[ByteVec] {
+        &self.certificates
     }
 
     /// The bytes, to be kept and handed out as they are.

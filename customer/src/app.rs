@@ -21,8 +21,12 @@ use rand_core::CryptoRng;
 
 use crate::store::{settings, settings::Setting, shops};
 
+pub mod carriers;
+pub mod cart;
+pub mod catalogue;
 pub mod chain;
 pub mod courier;
+pub mod file;
 pub mod place;
 pub mod receive;
 pub mod send;
@@ -288,6 +292,21 @@ pub enum HouseholdError {
     /// The roster of hubs does not hold.
     #[error(transparent)]
     Roster(#[from] kirana_core::roster::BadRoster),
+    /// A saved catalogue's bytes are not those that were signed.
+    #[error("these are not the bytes that the shop signed")]
+    OtherBytes,
+    /// A saved catalogue cannot be read.
+    #[error(transparent)]
+    Catalogue(#[from] kirana_core::catalogue::document::NotABucket),
+    /// A file is for another device.
+    #[error("this file is for somebody else's device")]
+    ForSomebodyElse,
+    /// More carriers than anybody needs.
+    #[error("no more than {max} can be added", max = carriers::CARRIERS_MAX)]
+    TooManyCarriers,
+    /// The cart or the addresses do not take this.
+    #[error(transparent)]
+    Document(#[from] kirana_core::household::HouseholdError),
     /// Stored data could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),

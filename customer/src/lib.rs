@@ -4,4 +4,8 @@
 //! and the randomness, so that the simulation drives the very code that ships.
 
 pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod home;
+pub mod net;
 pub mod store;

@@ -1,1 +1,5 @@
-fn main() {}
+//! `kirana`: one household's command line.
+
+fn main() -> std::process::ExitCode {
+    kirana_customer::cli::run()
+}

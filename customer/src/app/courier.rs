@@ -19,6 +19,7 @@ use kirana_sync::{
     client::{Client, Effect, Input, Settings},
     outbox::{Item, Why},
     peer::{Path, Role},
+    pull::Load,
     wire::Request,
 };
 use minicbor::bytes::ByteVec;
@@ -163,8 +164,8 @@ impl Run<'_> {
             }
             Effect::CompareHeads { shop } => self.compare_heads(shop)?,
             Effect::Suspect { peer, why } => self.note(format!("peer {peer}: {why}")),
-            // Saved catalogues have their own courier.
-            Effect::Load(_) | Effect::Availability { .. } | Effect::CatalogueCurrent { .. } => {}
+            Effect::Load(load) => self.load(&load)?,
+            Effect::Availability { .. } | Effect::CatalogueCurrent { .. } => {}
             Effect::Answered { .. } => {}
         }
         Ok(None)
@@ -203,6 +204,19 @@ impl Run<'_> {
             Err(e) => {
                 self.note(format!("mail was refused: {e}"));
                 self.inputs.push_back(Input::MailStored { id });
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves a part of a catalogue.
+    fn load(&mut self, load: &Load) -> Result<(), HouseholdError> {
+        let head = load.head.head().clone();
+        match self.household.save_catalogue(load) {
+            Ok(_) => self.inputs.push_back(Input::Loaded { head: Box::new(head) }),
+            Err(e) => {
+                self.note(format!("a catalogue was not saved: {e}"));
+                self.inputs.push_back(Input::NotLoaded { shop: head.shop });
             }
         }
         Ok(())

@@ -1,0 +1,61 @@
+//! The cart and the addresses of this household, kept in the document that its devices share.
+//!
+//! **Invariant:** each edit is read, made and stored in one transaction, so that a crash loses all
+//! of it or nothing.
+
+use kirana_core::{
+    catalogue::document::Author,
+    household::{Household as Document, HouseholdError as Refusal},
+};
+use kirana_migrations::{Abort, StoreError, Tx};
+use rand_core::CryptoRng;
+use rusqlite::Connection;
+
+use super::{Household, HouseholdError, write};
+use crate::store::settings::{self, Setting};
+
+impl Household {
+    /// The shared document as it is stored: the cart, the addresses, the household's name.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn document(&self) -> Result<Document, HouseholdError> {
+        // Nothing is written with this author.
+        let reading = Author { key: self.keys.id(), incarnation: 0 };
+        self.db.reader.read(|reader| document(reader, reading))
+    }
+
+    /// Changes the shared document and stores it.
+    ///
+    /// # Errors
+    /// When the document does not take the change, or nothing could be stored: it is then as before.
+    pub fn edit_document(
+        &self,
+        rng: &mut dyn CryptoRng,
+        edit: impl Fn(&mut Document) -> Result<(), Refusal> + Send + 'static,
+    ) -> Result<(), HouseholdError> {
+        let mut incarnation = [0; 8];
+        rng.fill_bytes(&mut incarnation);
+        let incarnation = u64::from_be_bytes(incarnation);
+        let author = Author { key: self.keys.id(), incarnation };
+        write(&self.db, move |tx| store(tx, author, &edit))
+    }
+}
+
+fn store(
+    tx: &Tx<'_>,
+    author: Author,
+    edit: &impl Fn(&mut Document) -> Result<(), Refusal>,
+) -> Result<(), Abort<HouseholdError>> {
+    let mut document = document(tx, author)?;
+    edit(&mut document).map_err(HouseholdError::from)?;
+    Ok(settings::set(tx, Setting::Household, &document.save())?)
+}
+
+fn document(reader: &Connection, author: Author) -> Result<Document, HouseholdError> {
+    match settings::get(reader, Setting::Household)? {
+        Some(stored) => Ok(Document::load(&stored, author)
+            .map_err(|_| StoreError::damaged("the household's", "shared lists"))?),
+        None => Ok(Document::new(author)),
+    }
+}

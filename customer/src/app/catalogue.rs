@@ -1,0 +1,113 @@
+//! Saved catalogues: what a shop signed, stored once, searched without any network.
+//!
+//! **Invariant:** bytes are loaded only under a head that covers them, and the rows that people
+//! search change in the transaction that stores the bytes.
+
+use kirana_core::{
+    catalogue::{
+        document::Bucket,
+        head::{Extent, Step},
+    },
+    id::{ShopId, VariantId},
+};
+use kirana_migrations::{
+    Abort, Tx,
+    catalogue::{
+        self, Shelved, chunks,
+        search::{Page, Query},
+    },
+};
+use kirana_sync::pull::{Known, Load};
+
+use super::{Household, HouseholdError, write};
+use crate::store::shops;
+
+impl Household {
+    /// How far each document of a shop's catalogue is saved.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn catalogue_known(&self, shop: ShopId) -> Result<Known, HouseholdError> {
+        let reached = self.db.reader.read(|reader| chunks::reached(reader, shop))?;
+        Ok(reached.into_iter().map(|(bucket, at)| (bucket, (at.generation, at.n))).collect())
+    }
+
+    /// Saves a chunk or a snapshot whose head was checked; whether it was news.
+    ///
+    /// # Errors
+    /// [`HouseholdError::UnknownShop`] for a shop that was not chosen, and when the bytes do not
+    /// load or could not be stored: nothing is changed then.
+    pub fn save_catalogue(&self, load: &Load) -> Result<bool, HouseholdError> {
+        let load = load.clone();
+        write(&self.db, move |tx| store(tx, &load))
+    }
+
+    /// Looks for products in the saved catalogues.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn search(&self, query: &Query) -> Result<Page, HouseholdError> {
+        self.db.reader.read(|reader| Ok(catalogue::search::search(reader, query)?))
+    }
+
+    /// The product of a variant in a saved catalogue, with the number of the chunk that it was
+    /// read from.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn on_the_shelf(
+        &self,
+        shop: ShopId,
+        variant: VariantId,
+    ) -> Result<Option<(Shelved, u64)>, HouseholdError> {
+        self.db.reader.read(|reader| {
+            let Some(found) = catalogue::by_variant(reader, shop, variant)? else {
+                return Ok(None);
+            };
+            let reached = chunks::reached(reader, shop)?;
+            let n = reached.get(&found.bucket).map_or(0, |at| at.n);
+            Ok(Some((found, n)))
+        })
+    }
+}
+
+impl Household {
+    /// How many products of a shop are saved.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn products_saved(&self, shop: ShopId) -> Result<u64, HouseholdError> {
+        self.db.reader.read(|reader| Ok(catalogue::listed(reader, shop)?))
+    }
+}
+
+fn store(tx: &Tx<'_>, load: &Load) -> Result<bool, Abort<HouseholdError>> {
+    let head = load.head.head();
+    if shops::get(tx, head.shop)?.is_none() {
+        return Err(HouseholdError::UnknownShop.into());
+    }
+    if !load.head.covers(&load.bytes) {
+        return Err(HouseholdError::OtherBytes.into());
+    }
+    let known = chunks::reached(tx, head.shop)?.get(&head.bucket).copied();
+    let wanted = matches!(
+        (head.after(known.map(|at| (at.generation, at.n))), head.extent),
+        (Step::Apply, Extent::Chunk) | (Step::Load, Extent::Snapshot)
+    );
+    if !wanted {
+        return Ok(false);
+    }
+    let (document, changed) = match head.extent {
+        Extent::Chunk => {
+            let (mut document, _) = chunks::load(tx, head.shop, head.bucket)?;
+            let changed = document.apply(&load.bytes).map_err(HouseholdError::from)?;
+            (document, changed)
+        }
+        Extent::Snapshot => {
+            let loaded = Bucket::load(head.shop, head.bucket, &load.bytes);
+            (loaded.map_err(HouseholdError::from)?, Default::default())
+        }
+    };
+    chunks::store(tx, &load.head, &load.bytes, &document, &changed)?;
+    Ok(true)
+}

@@ -1,0 +1,287 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kirana_core::id::{OrderId, ShopId, VariantId};
+
+/// One household's orders, carts and saved catalogues; works with and without the internet.
+#[derive(Debug, Parser)]
+#[command(name = "kirana", version, max_term_width = 100)]
+pub struct Cli {
+    /// The household's folder.
+    #[arg(long, global = true, env = "KIRANA_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Results as JSON on stdout, errors as problem details (RFC 9457) on stderr.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Set up this device: keys and an empty household.
+    Init {
+        /// What people call you; goes onto orders unless an order says otherwise.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// Where neighbours meet: its list of who may vouch for whom is taken from there.
+        #[arg(long, value_name = "URL")]
+        hub: Option<String>,
+    },
+    /// Sign in, so that this device orders for your account; the password comes from
+    /// KIRANA_PASSWORD or a prompt.
+    Login {
+        /// Where the account is.
+        #[arg(long, value_name = "URL")]
+        hub: String,
+        /// The account: an email address, a phone number or a chosen name.
+        #[arg(long)]
+        login: String,
+    },
+    /// The shops that this household chose.
+    Shops {
+        /// What to do with them; lists them if left out.
+        #[command(subcommand)]
+        command: Option<Shops>,
+    },
+    /// Places that carry orders while a shop is away.
+    Hub {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Hubs,
+    },
+    /// Look for products in the saved catalogues; needs no network.
+    Search(Search),
+    /// What is to be bought.
+    Cart {
+        /// What to do with it; shows it if left out.
+        #[command(subcommand)]
+        command: Option<Cart>,
+    },
+    /// Where orders are brought.
+    Address {
+        /// What to do with them; lists them if left out.
+        #[command(subcommand)]
+        command: Option<Addresses>,
+    },
+    /// Orders.
+    Order {
+        /// What to do.
+        #[command(subcommand)]
+        command: Order,
+    },
+    /// Send what waits, fetch answers and catalogues.
+    Sync(Sync),
+    /// What was shown when, one line an order.
+    Journal,
+}
+
+/// What to do with shops.
+#[derive(Debug, Subcommand)]
+pub enum Shops {
+    /// Show them.
+    List,
+    /// Choose one and remember who its owner is.
+    Add {
+        /// Its address (`/ip4/…/tcp/…/p2p/…`), its page (`http://…`), or its id.
+        target: String,
+        /// What to call it, where it does not say itself.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Look for shops around a place.
+    Find {
+        /// Latitude and longitude, such as `12.97,77.59`.
+        #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
+        near: String,
+    },
+}
+
+/// What to do with carriers.
+#[derive(Debug, Subcommand)]
+pub enum Hubs {
+    /// Show them.
+    List,
+    /// Use one more.
+    Add {
+        /// Its address: `/ip4/…/tcp/…/p2p/…`.
+        address: String,
+    },
+}
+
+/// A search.
+#[derive(Debug, Args)]
+pub struct Search {
+    /// Words in any order, their beginnings, or a barcode.
+    pub words: Vec<String>,
+    /// In this shop only.
+    #[arg(long)]
+    pub shop: Option<ShopId>,
+    /// How many at most.
+    #[arg(long, default_value_t = 20)]
+    pub limit: u16,
+    /// Where the page before ended.
+    #[arg(long)]
+    pub cursor: Option<String>,
+}
+
+/// What to do with the cart.
+#[derive(Debug, Subcommand)]
+pub enum Cart {
+    /// Show it.
+    Show,
+    /// Put something in.
+    Add {
+        /// From which shop.
+        shop: ShopId,
+        /// Which size or pack of which product.
+        variant: VariantId,
+        /// How much: `2`, `500g`, `1.5kg`, `750ml`, `2l`.
+        amount: String,
+    },
+    /// Take something out.
+    Remove {
+        /// From which shop.
+        shop: ShopId,
+        /// Which size or pack of which product.
+        variant: VariantId,
+    },
+    /// Take everything out.
+    Clear,
+}
+
+/// What to do with addresses.
+#[derive(Debug, Subcommand)]
+pub enum Addresses {
+    /// Show them.
+    List,
+    /// Add one; the first becomes the usual one.
+    Add {
+        /// What you call it, such as `home`.
+        label: String,
+        /// Street, house, landmark.
+        text: String,
+        /// Where to call.
+        #[arg(long, default_value = "")]
+        phone: String,
+        /// Make it the usual one.
+        #[arg(long)]
+        default: bool,
+    },
+    /// Remove one.
+    Remove {
+        /// What you call it.
+        label: String,
+    },
+}
+
+/// What to do with orders.
+#[derive(Debug, Subcommand)]
+pub enum Order {
+    /// Place what is in the cart, or the given items, one order a shop.
+    Place(Place),
+    /// Show where one order is, or all.
+    Status {
+        /// Which; all if left out.
+        id: Option<OrderId>,
+    },
+    /// Show all, newest first.
+    List,
+    /// Take an order back that the shop has not decided yet.
+    Withdraw {
+        /// Which.
+        id: OrderId,
+    },
+    /// Ask the shop to cancel an order that it has accepted.
+    Cancel {
+        /// Which.
+        id: OrderId,
+    },
+    /// Write an order into a file, to be carried to the shop by hand.
+    Export {
+        /// Which.
+        id: OrderId,
+        /// Where to.
+        file: PathBuf,
+    },
+    /// Take in a file that the shop made for this device.
+    Receive {
+        /// Which.
+        file: PathBuf,
+    },
+    /// Comes later.
+    #[command(hide = true)]
+    Change(Later),
+    /// Comes later.
+    #[command(hide = true)]
+    Approve(Later),
+    /// Comes later.
+    #[command(hide = true)]
+    Complain(Later),
+}
+
+/// Whatever is said to a command that is refused by name.
+#[derive(Debug, Args)]
+pub struct Later {
+    /// Anything.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<String>,
+}
+
+/// An order to be placed.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// At this shop only.
+    #[arg(long)]
+    pub shop: Option<ShopId>,
+    /// Instead of the cart: `VARIANT=AMOUNT`, several times; needs --shop.
+    #[arg(long = "item", value_name = "VARIANT=AMOUNT", requires = "shop")]
+    pub items: Vec<String>,
+    /// Come and collect it, rather than have it brought.
+    #[arg(long)]
+    pub pickup: bool,
+    /// Take a part of a line if there is not enough of it.
+    #[arg(long)]
+    pub partial: bool,
+    /// For how many hours an answer is any use.
+    #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..=2160))]
+    pub answer_within: u32,
+    /// For whom; the name given at `init` if left out.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Which of the addresses, by its label; the usual one if left out.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// What else the shop should know.
+    #[arg(long, default_value = "")]
+    pub note: String,
+}
+
+/// A round of sending and fetching.
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// One round, which is also what happens when nothing is said.
+    #[arg(long, conflicts_with = "seconds")]
+    pub once: bool,
+    /// Go on for so many seconds.
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub seconds: Option<u32>,
+    /// One way only.
+    #[arg(long)]
+    pub only: Option<Way>,
+}
+
+/// A way that orders go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// Straight to the shop.
+    Direct,
+    /// By the internet.
+    Hub,
+    /// By the neighbourhood.
+    Community,
+}

@@ -1,0 +1,261 @@
+//! `search` and `cart`: what there is, and what is to be bought.
+
+use kirana_core::{
+    catalogue::product::{Language, Product, Variant},
+    household::{CartLine, Item},
+    id::{ProductId, ShopId, VariantId},
+    money::{Money, Price},
+    quantity::{Quantity, Unit},
+};
+use kirana_migrations::catalogue::{Shelved, search::Query};
+use serde::Serialize;
+
+use super::{
+    Desk, Failure,
+    args::{Cart, Search},
+    now,
+};
+use crate::{app::Household, clock};
+
+#[derive(Serialize)]
+struct Found {
+    items: Vec<ProductLine>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ProductLine {
+    shop: ShopId,
+    id: ProductId,
+    name: String,
+    names: std::collections::BTreeMap<String, String>,
+    brand: Option<String>,
+    category: Option<String>,
+    in_stock: bool,
+    variants: Vec<VariantLine>,
+}
+
+#[derive(Serialize)]
+struct VariantLine {
+    id: VariantId,
+    label: Option<String>,
+    gtin: Option<String>,
+    sku: Option<String>,
+    price: Option<Price>,
+    unit: Unit,
+}
+
+impl ProductLine {
+    fn of(shelved: Shelved) -> Self {
+        let Shelved { shop, product, in_stock, .. } = shelved;
+        let names = product.names.iter();
+        Self {
+            shop,
+            id: product.id,
+            name: product.name(Language::ENGLISH).to_owned(),
+            names: names.map(|(l, name)| (l.as_str().to_owned(), name.clone())).collect(),
+            brand: product.brand,
+            category: product.category,
+            in_stock,
+            variants: product.variants.into_iter().map(VariantLine::of).collect(),
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let stock = if self.in_stock { "" } else { " (perhaps none left)" };
+        let variants = self.variants.iter().map(VariantLine::sentence);
+        format!("{}{stock}\n  {}", self.name, variants.collect::<Vec<_>>().join("\n  "))
+    }
+}
+
+impl VariantLine {
+    fn of((id, variant): (VariantId, Variant)) -> Self {
+        let Variant { label, gtin, sku, price, unit, .. } = variant;
+        Self { id, label, gtin: gtin.map(|gtin| gtin.to_string()), sku, price, unit }
+    }
+
+    fn sentence(&self) -> String {
+        let label = self.label.as_deref().map(|label| format!("{label}, ")).unwrap_or_default();
+        let price = self.price.map_or("no price".to_owned(), |price| said(price, self.unit));
+        format!("{}  {label}{price}", self.id)
+    }
+}
+
+/// A price as people say it: `45.00 INR`, `60.00 INR for 1 kg`.
+fn said(price: Price, unit: Unit) -> String {
+    let money = Money { minor: price.minor, currency: price.currency };
+    match Quantity::new(price.per, unit) {
+        Ok(per) if (price.per, unit) != (1, Unit::Piece) => format!("{money} for {per}"),
+        _ => money.to_string(),
+    }
+}
+
+pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
+    let wrong = |_| Failure::Usage("this cursor is not one that a page before gave".to_owned());
+    let after = search.cursor.map(|text| text.parse()).transpose().map_err(wrong)?;
+    let question = search.words.join(" ");
+    let query = Query { shop: search.shop, question, limit: search.limit, after };
+    let page = desk.household()?.search(&query)?;
+    let found = Found {
+        items: page.items.into_iter().map(ProductLine::of).collect(),
+        next_cursor: page.next.map(|cursor| cursor.to_string()),
+    };
+    desk.say(&found, || match found.items.is_empty() {
+        true => "Nothing like this is in the saved catalogues.".to_owned(),
+        false => found.items.iter().map(ProductLine::sentence).collect::<Vec<_>>().join("\n"),
+    });
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Shown {
+    items: Vec<CartItem>,
+}
+
+#[derive(Serialize)]
+struct CartItem {
+    #[serde(flatten)]
+    line: CartLine,
+    name: String,
+    price: Option<Price>,
+}
+
+pub(super) fn cart(desk: &Desk, command: Option<Cart>) -> Result<(), Failure> {
+    let household = desk.household()?;
+    let (at, mut rng) = (now(), clock::rng());
+    match command.unwrap_or(Cart::Show) {
+        Cart::Show => {}
+        Cart::Add { shop, variant, amount } => {
+            let (item, quantity) = wanted(&household, shop, variant, &amount)?;
+            household.edit_document(&mut rng, move |document| document.add(item, quantity, at))?;
+        }
+        Cart::Remove { shop, variant } => {
+            household
+                .edit_document(&mut rng, move |document| document.remove(shop, variant, at))?;
+        }
+        Cart::Clear => {
+            let lines = household.document()?.cart();
+            household.edit_document(&mut rng, move |document| {
+                let mut items = lines.iter().map(|line| line.item);
+                items.try_for_each(|item| document.remove(item.shop, item.variant, at))
+            })?;
+        }
+    }
+    let mut items = Vec::new();
+    for line in household.document()?.cart() {
+        let found = household.on_the_shelf(line.item.shop, line.item.variant)?;
+        let product = found.map(|(shelved, _)| shelved.product);
+        let price = product.as_ref().and_then(|p| p.variants.get(&line.item.variant)?.price);
+        let name = product.as_ref().map(name_of).unwrap_or_default();
+        items.push(CartItem { line, name, price });
+    }
+    let shown = Shown { items };
+    desk.say(&shown, || match shown.items.is_empty() {
+        true => "The cart is empty.".to_owned(),
+        false => {
+            let lines = shown.items.iter().map(|i| format!("{}  {}", i.line.quantity, i.name));
+            lines.collect::<Vec<_>>().join("\n")
+        }
+    });
+    Ok(())
+}
+
+fn name_of(product: &Product) -> String {
+    product.name(Language::ENGLISH).to_owned()
+}
+
+/// What somebody wants of a variant, checked against the saved catalogue.
+pub(super) fn wanted(
+    household: &Household,
+    shop: ShopId,
+    variant: VariantId,
+    amount: &str,
+) -> Result<(Item, Quantity), Failure> {
+    let missing =
+        || Failure::NotForSale(format!("the saved catalogue of shop {shop} has no {variant}"));
+    let (shelved, _) = household.on_the_shelf(shop, variant)?.ok_or_else(missing)?;
+    let kind = shelved.product.variants.get(&variant).ok_or_else(missing)?;
+    let name = shelved.product.name(Language::ENGLISH);
+    let quantity = quantity(amount, kind.unit)?;
+    if kind.price.is_none() || shelved.product.delisted {
+        return Err(Failure::NotForSale(format!("{name} is not for sale at the moment")));
+    }
+    if !kind.sells(quantity) {
+        let step = Quantity::new(kind.step, kind.unit).map(|q| q.to_string()).unwrap_or_default();
+        let least = Quantity::new(kind.min, kind.unit).map(|q| q.to_string()).unwrap_or_default();
+        let how = format!("{name} is sold in steps of {step}, at least {least}");
+        return Err(Failure::NotForSale(how));
+    }
+    let item = Item { shop, product: shelved.product.id, variant };
+    Ok((item, quantity))
+}
+
+/// Reads an amount: a bare number counts the variant's own unit, `kg` and `l` are thousands.
+fn quantity(text: &str, unit: Unit) -> Result<Quantity, Failure> {
+    let wrong = || {
+        Failure::Usage(format!("«{text}» is no amount; write it as 2, 500g, 1.5kg, 750ml or 2l"))
+    };
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(split);
+    let (said, thousands) = match suffix.trim() {
+        "" => (unit, false),
+        "g" => (Unit::Gram, false),
+        "kg" => (Unit::Gram, true),
+        "ml" => (Unit::Millilitre, false),
+        "l" => (Unit::Millilitre, true),
+        "piece" | "pieces" => (Unit::Piece, false),
+        _ => return Err(wrong()),
+    };
+    if said != unit {
+        return Err(Failure::NotForSale(format!("this is sold by {unit}, not by {said}")));
+    }
+    let amount = base_units(number.trim(), thousands).ok_or_else(wrong)?;
+    Quantity::new(amount, unit).map_err(|why| Failure::Usage(why.to_string()))
+}
+
+/// Whole base units of a decimal number, which has at most three decimals and only with `kg` or `l`.
+fn base_units(number: &str, thousands: bool) -> Option<u64> {
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(part) || part.len() > 3 {
+        return None;
+    }
+    let whole: u64 = whole.parse().ok()?;
+    match thousands {
+        true => {
+            let part: u64 = format!("{part:0<3}").parse().ok()?;
+            whole.checked_mul(1000)?.checked_add(part)
+        }
+        false if part.is_empty() => Some(whole),
+        false => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_as_people_write_them() {
+        for (text, unit, amount) in [
+            ("2", Unit::Piece, 2),
+            ("500g", Unit::Gram, 500),
+            ("1.5kg", Unit::Gram, 1500),
+            ("0.250 kg", Unit::Gram, 250),
+            ("750ml", Unit::Millilitre, 750),
+            ("2l", Unit::Millilitre, 2000),
+            ("250", Unit::Gram, 250),
+        ] {
+            let read = quantity(text, unit).expect(text);
+            assert_eq!((read.amount(), read.unit()), (amount, unit), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        for text in ["", "0", "-1", "1e3", "1.5", "1.2345kg", "2 boxes", "500ml", "٣", "1..2kg"] {
+            assert!(quantity(text, Unit::Gram).is_err(), "{text}");
+        }
+    }
+}

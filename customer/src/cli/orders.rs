@@ -1,0 +1,282 @@
+//! `order` and `journal`: placing, following, withdrawing, carrying by hand.
+
+use std::{collections::BTreeMap, io::Read, path::Path};
+
+use kirana_core::{
+    household::CartLine,
+    id::{OrderId, ShopId},
+    money::Currency,
+    order::placed::{Handover, Method, WantedLine},
+    spoken::ShortNumber,
+    time::UnixMs,
+};
+use serde::Serialize;
+
+use super::{
+    Desk, Failure,
+    args::{Order, Place},
+    carts, now,
+};
+use crate::{
+    app::{
+        Household,
+        file::FILE_BYTES_MAX,
+        place::{NewOrder, Personal},
+        status::OrderStatus,
+    },
+    clock,
+};
+
+#[derive(Serialize)]
+struct Orders<T: Serialize> {
+    orders: Vec<T>,
+}
+
+#[derive(Serialize)]
+struct Placed {
+    id: OrderId,
+    shop: ShopId,
+    /// The number that a person can read aloud.
+    number: String,
+}
+
+pub(super) fn order(desk: &Desk, command: Order) -> Result<(), Failure> {
+    match command {
+        Order::Place(place) => self::place(desk, &place),
+        Order::Status { id } => status(desk, id),
+        Order::List => status(desk, None),
+        Order::Withdraw { id } => ask(desk, id, "withdraw"),
+        Order::Cancel { id } => ask(desk, id, "cancel"),
+        Order::Export { id, file } => export(desk, id, &file),
+        Order::Receive { file } => receive(desk, &file),
+        Order::Change(_) => Err(Failure::Later("change")),
+        Order::Approve(_) => Err(Failure::Later("approve")),
+        Order::Complain(_) => Err(Failure::Later("complain")),
+    }
+}
+
+fn place(desk: &Desk, place: &Place) -> Result<(), Failure> {
+    let household = desk.household()?;
+    let (at, mut rng) = (now(), clock::rng());
+    let mut by_shop: BTreeMap<ShopId, Vec<WantedLine>> = BTreeMap::new();
+    let from_cart = place.items.is_empty();
+    for (shop, line) in wanted(&household, place)? {
+        by_shop.entry(shop).or_default().push(line);
+    }
+    if by_shop.is_empty() {
+        return Err(Failure::Nothing("the cart is empty: `kirana cart add` fills it"));
+    }
+    let personal = personal(&household, place)?;
+    let mut orders = Vec::new();
+    for (shop, lines) in by_shop {
+        let new = new_order(place, shop, lines, personal.clone(), at)?;
+        let placed = household.place(new, at, &mut rng)?;
+        // The order is safe; a cart that is not emptied is only shown once more.
+        if from_cart {
+            household.edit_document(&mut rng, move |document| document.empty_cart(shop, at))?;
+        }
+        let number = ShortNumber::of(shop, placed.id);
+        orders.push(Placed { id: placed.id, shop, number: number.to_string() });
+    }
+    let placed = Orders { orders };
+    desk.say(&placed, || {
+        let lines = placed.orders.iter().map(|order| {
+            format!("Order {} is placed and saved on this device ({}).", order.number, order.id)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    Ok(())
+}
+
+fn new_order(
+    place: &Place,
+    shop: ShopId,
+    lines: Vec<WantedLine>,
+    personal: Option<Personal>,
+    at: UnixMs,
+) -> Result<NewOrder, Failure> {
+    let first = lines.first().ok_or(Failure::Nothing("there is nothing to order"))?;
+    let currency: Currency = first.seen.currency;
+    let handover = match place.pickup {
+        true => Handover::Pickup { slot: None },
+        false => Handover::Delivery { slot: None },
+    };
+    let answer_by = at.plus_ms(u64::from(place.answer_within) * 60 * 60 * 1000);
+    Ok(NewOrder {
+        shop,
+        currency,
+        lines,
+        handover,
+        payment: Method::OnDelivery,
+        partial_ok: place.partial,
+        personal,
+        answer_by,
+    })
+}
+
+/// What is to be ordered where: the given items, or the cart.
+fn wanted(household: &Household, place: &Place) -> Result<Vec<(ShopId, WantedLine)>, Failure> {
+    let mut lines = Vec::new();
+    for text in &place.items {
+        let wrong = || Failure::Usage(format!("«{text}» is not VARIANT=AMOUNT"));
+        let (variant, amount) = text.split_once('=').ok_or_else(wrong)?;
+        let variant = variant.parse().map_err(|_| wrong())?;
+        let shop = place.shop.ok_or_else(wrong)?;
+        let (item, quantity) = carts::wanted(household, shop, variant, amount)?;
+        lines.push((shop, line(household, &CartLine { item, quantity })?));
+    }
+    if place.items.is_empty() {
+        let cart = household.document()?.cart();
+        let here = cart.iter().filter(|line| place.shop.is_none_or(|shop| line.item.shop == shop));
+        for wanted in here {
+            lines.push((wanted.item.shop, line(household, wanted)?));
+        }
+    }
+    Ok(lines)
+}
+
+/// A line at the price that the saved catalogue shows.
+fn line(household: &Household, wanted: &CartLine) -> Result<WantedLine, Failure> {
+    let item = wanted.item;
+    let gone = || {
+        let (shop, variant) = (item.shop, item.variant);
+        Failure::NotForSale(format!("shop {shop} no longer sells {variant}; take it off the cart"))
+    };
+    let (shelved, n) = household.on_the_shelf(item.shop, item.variant)?.ok_or_else(gone)?;
+    let variant = shelved.product.variants.get(&item.variant).ok_or_else(gone)?;
+    let price = variant.price.filter(|_| !shelved.product.delisted).ok_or_else(gone)?;
+    let line = WantedLine::new(item.product, item.variant, wanted.quantity, price);
+    Ok(WantedLine { seen_version: n, ..line })
+}
+
+fn personal(household: &Household, place: &Place) -> Result<Option<Personal>, Failure> {
+    let document = household.document()?;
+    let label = place.to.clone().or_else(|| document.usual_address());
+    let mut addresses = document.addresses();
+    let chosen = label.as_ref().and_then(|label| addresses.remove(label));
+    if let (Some(label), None) = (&place.to, &chosen) {
+        return Err(Failure::NotForSale(format!("there is no address «{label}»")));
+    }
+    let (address, phone) = chosen.map(|chosen| (chosen.text, chosen.phone)).unwrap_or_default();
+    let personal = Personal {
+        name: place.name.clone().unwrap_or_else(|| document.name()),
+        address: if place.pickup { String::new() } else { address },
+        phone,
+        note: place.note.clone(),
+    };
+    Ok((personal != Personal::default()).then_some(personal))
+}
+
+fn status(desk: &Desk, id: Option<OrderId>) -> Result<(), Failure> {
+    let household = desk.household()?;
+    if let Some(id) = id {
+        let status = household.order_status(id)?;
+        desk.say(&status, || sentence(&status));
+        return Ok(());
+    }
+    let mut orders = Vec::new();
+    for id in household.order_ids()? {
+        orders.push(household.order_status(id)?);
+    }
+    let all = Orders { orders };
+    desk.say(&all, || match all.orders.is_empty() {
+        true => "No order was placed yet.".to_owned(),
+        false => all.orders.iter().map(sentence).collect::<Vec<_>>().join("\n"),
+    });
+    Ok(())
+}
+
+fn sentence(status: &OrderStatus) -> String {
+    let number = ShortNumber::of(status.shop, status.id);
+    let total = status.total.map(|total| format!(", {total}")).unwrap_or_default();
+    let stage = match status.says.as_str() {
+        "decided" => format!("{} ({})", status.says, status.stage),
+        says => says.to_owned(),
+    };
+    format!("{number}  {}{total}: {stage}  [{}]", status.shop_name, status.id)
+}
+
+#[derive(Serialize)]
+struct Asked {
+    id: OrderId,
+    asked: &'static str,
+}
+
+fn ask(desk: &Desk, id: OrderId, what: &'static str) -> Result<(), Failure> {
+    let household = desk.household()?;
+    let (at, mut rng) = (now(), clock::rng());
+    match what {
+        "withdraw" => household.withdraw(id, at, &mut rng)?,
+        _ => household.cancel(id, at, &mut rng)?,
+    };
+    let asked = Asked { id, asked: what };
+    desk.say(&asked, || "The wish is saved on this device; the shop will answer it.".to_owned());
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Exported {
+    id: OrderId,
+    file: String,
+    bytes: usize,
+}
+
+fn export(desk: &Desk, id: OrderId, file: &Path) -> Result<(), Failure> {
+    let household = desk.household()?;
+    let bytes = household.export(id, now(), &mut clock::rng())?;
+    write_whole(file, &bytes).map_err(|source| failed(file, source))?;
+    let exported = Exported { id, file: file.display().to_string(), bytes: bytes.len() };
+    desk.say(&exported, || {
+        format!("Carry {} to the shop; only the shop can read it.", exported.file)
+    });
+    Ok(())
+}
+
+/// Written beside and renamed, so that nobody carries half a file.
+fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut fresh = file.as_os_str().to_owned();
+    fresh.push(".part");
+    std::fs::write(&fresh, bytes)?;
+    std::fs::File::open(&fresh)?.sync_all()?;
+    std::fs::rename(&fresh, file)
+}
+
+#[derive(Serialize)]
+struct Received {
+    changed: Vec<OrderId>,
+    doubted: Vec<String>,
+}
+
+fn receive(desk: &Desk, file: &Path) -> Result<(), Failure> {
+    let household = desk.household()?;
+    let opened = std::fs::File::open(file).map_err(|source| failed(file, source))?;
+    let mut bytes = Vec::new();
+    // One byte past the limit shows that a file is too long without reading all of it.
+    let mut limited = opened.take(FILE_BYTES_MAX as u64 + 1);
+    limited.read_to_end(&mut bytes).map_err(|source| failed(file, source))?;
+    let received = household.receive_file(&bytes, now())?;
+    let told = Received { changed: received.changed, doubted: received.doubted };
+    desk.say(&told, || match (told.changed.len(), told.doubted.first()) {
+        (0, Some(why)) => format!("Nothing was taken in: {why}"),
+        (0, None) => "Nothing new was in the file.".to_owned(),
+        (n, _) => format!("News about {n} order{}.", if n == 1 { "" } else { "s" }),
+    });
+    Ok(())
+}
+
+fn failed(file: &Path, source: std::io::Error) -> Failure {
+    Failure::File { path: file.display().to_string(), source }
+}
+
+pub(super) fn journal(desk: &Desk) -> Result<(), Failure> {
+    let orders = desk.household()?.journal()?;
+    let all = Orders { orders };
+    desk.say(&all, || {
+        let lines = all.orders.iter().map(|line| {
+            let route = line.first_route.map_or("nowhere yet", |route| route.as_str());
+            format!("{}  placed {}  first taken in: {route}", line.order, line.shown_placed)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    Ok(())
+}

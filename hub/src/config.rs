@@ -112,7 +112,7 @@ const HTTP_DEFAULT: &str = "127.0.0.1:0";
 /// Where other nodes reach this one unless told otherwise.
 const P2P_DEFAULT: &str = "/ip4/0.0.0.0/tcp/0";
 /// How long a token key is published before it signs: twice what a reader may cache.
-const KEY_LEAD_MS_DEFAULT: u64 = 30_000;
+pub const KEY_LEAD_MS_DEFAULT: u64 = 30_000;
 
 impl Config {
     /// Parses what was given into what is gone by.

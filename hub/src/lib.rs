@@ -3,7 +3,12 @@
 //! The program is [`cli::run`]; the simulation drives [`app::Hub`] directly.
 
 pub mod app;
+pub mod backup;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod key_file;
+mod net;
+pub mod serve;
 pub mod store;

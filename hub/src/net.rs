@@ -1,0 +1,55 @@
+//! Joins the app to libp2p: what nodes ask is answered by [`Hub::answer`].
+
+use std::{sync::Arc, time::Duration};
+
+use kirana_core::key::PublicKey;
+use kirana_sync::{
+    driver::{BoxFuture, Config, Handler, Multiaddr, Node, NodeHandle, RelayLimits, SpawnError},
+    wire::{Request, Response},
+};
+
+use crate::{app::Hub, clock};
+
+struct Door(Hub);
+
+impl Handler for Door {
+    fn answer(&self, peer: PublicKey, request: Request) -> BoxFuture<'_, Response> {
+        Box::pin(async move {
+            let name = request.name();
+            let response = self.0.answer(&peer, request, clock::now()).await;
+            let outcome = match &response {
+                Response::Refused(_) => "refused",
+                _ => "answered",
+            };
+            metrics::counter!("node_requests_total", "request" => name, "outcome" => outcome)
+                .increment(1);
+            response
+        })
+    }
+}
+
+/// Listens for nodes, answers them, and relays connections between them.
+///
+/// # Errors
+/// When the address is taken or is none of this machine's.
+pub async fn listen(hub: &Hub, address: Multiaddr) -> Result<NodeHandle, SpawnError> {
+    let seed = hub.keys().signing.to_seed();
+    let config = Config::new(seed).listening_on(address).relaying(RelayLimits::default());
+    let node = Node::spawn(config, Arc::new(Door(hub.clone()))).await?;
+    hub.set_p2p(node.addresses().iter().map(ToString::to_string).collect());
+    Ok(node)
+}
+
+/// How often what is past its time is thrown away.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Throws away what is past its time, now and again, for as long as the program runs.
+pub async fn sweep(hub: Hub) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = hub.store().sweep(clock::now()).await {
+            tracing::warn!(error = %error, "what is past its time could not be thrown away");
+        }
+    }
+}

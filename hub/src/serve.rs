@@ -1,0 +1,233 @@
+//! Runs a hub: opens its data, listens, says that it is ready, and ends cleanly.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::Path,
+    time::Duration,
+};
+
+use kirana_core::{enrolment::Enrolment, time::UnixMs};
+use kirana_migrations::{Database, Location, OpenError, Schema};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::{net::TcpListener, signal::unix::SignalKind};
+
+use crate::{
+    app::{self, Hub, Settings, password, password::Hasher, roster},
+    backup::DATABASE,
+    clock,
+    config::{Config, Role},
+    http, key_file, net,
+    store::Store,
+};
+
+/// Why a hub did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// The data folder cannot be made.
+    #[error("{path} cannot be used: {source}")]
+    Folder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its key cannot be had.
+    #[error(transparent)]
+    Key(#[from] key_file::NoKey),
+    /// The app refused.
+    #[error(transparent)]
+    App(#[from] app::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another --http or end what uses it")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The address of the node is none.
+    #[error("--p2p takes a multiaddr such as /ip4/0.0.0.0/tcp/4001, not {given:?}")]
+    P2p {
+        /// What was given.
+        given: String,
+    },
+    /// Nodes cannot be listened for.
+    #[error(transparent)]
+    Listen(#[from] kirana_sync::driver::SpawnError),
+    /// The roster to trust was not taken.
+    #[error("the roster {from} was not taken: {why}")]
+    Roster {
+        /// Where it came from.
+        from: String,
+        /// Why not.
+        why: String,
+    },
+    /// The server ended by itself.
+    #[error("the server ended: {0}")]
+    Io(#[from] io::Error),
+    /// The disk failed.
+    #[error("the disk failed; the next start copies the database to a fresh file first")]
+    Disk,
+}
+
+/// Opens a data folder.
+///
+/// # Errors
+/// [`Failed`] says what is wrong with it.
+pub async fn open(
+    data: &Path,
+    settings: Settings,
+    passphrase: Option<&str>,
+    hasher: Hasher,
+) -> Result<Hub, Failed> {
+    let folder = |source| Failed::Folder { path: data.to_owned(), source };
+    std::fs::create_dir_all(data).map_err(folder)?;
+    let path = data.join(DATABASE);
+    let has_database = path.exists();
+    let database = Database::open(Schema::Hub, Location::File(path))?;
+    let secrets = key_file::open(data, has_database, passphrase)?;
+    let store = Store::Sqlite(database);
+    let (now, mut rng) = (clock::now(), clock::rng());
+    Ok(Hub::open(store, secrets, hasher, settings, now, &mut rng).await?)
+}
+
+/// Runs until a signal or a failed disk.
+///
+/// # Errors
+/// [`Failed`].
+pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Failed> {
+    let p2p = config.p2p.parse().map_err(|_| Failed::P2p { given: config.p2p.clone() })?;
+    let bind = |source| Failed::Bind { address: config.http, source };
+    let listener = TcpListener::bind(config.http).await.map_err(bind)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let settings = Settings {
+        role: config.role,
+        issuer: config.public_url.clone().unwrap_or_else(|| url.clone()),
+        auto_approve: config.auto_approve,
+        limits: config.limits,
+        key_lead_ms: config.key_lead_ms,
+    };
+    let metrics = PrometheusBuilder::new().build_recorder();
+    let door_metrics = metrics.handle();
+    // Only a second hub in one process would have set one already, and it may keep it.
+    let _ = metrics::set_global_recorder(metrics);
+    let hasher = Hasher::pooled(password::Cost::STANDARD);
+    let hub = open(&config.data, settings, passphrase.as_deref(), hasher).await?;
+    let node = net::listen(&hub, p2p).await?;
+    prepare(&hub, &config, clock::now()).await?;
+    let sweeper = tokio::spawn(net::sweep(hub.clone()));
+    say_ready(&url, &node.addresses())?;
+    let router = http::router(http::Door { hub: hub.clone(), metrics: door_metrics });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let ended = axum::serve(listener, service).with_graceful_shutdown(asked_to_end()).into_future();
+    let outcome = tokio::select! {
+        ended = within_grace(ended) => ended.map_err(Failed::Io),
+        () = disk_failed(&hub) => Err(Failed::Disk),
+    };
+    sweeper.abort();
+    node.shutdown().await;
+    outcome
+}
+
+/// Pins the roster to trust, or makes one, and becomes certified where a central hub is named.
+async fn prepare(hub: &Hub, config: &Config, now: UnixMs) -> Result<(), Failed> {
+    if let Some(from) = &config.trust_roster {
+        trust(hub, from).await?;
+    }
+    if hub.ensure_roster(now, &mut clock::rng()).await? {
+        tracing::warn!(
+            "this hub had no roster, so it made itself a root; for more than a demonstration make \
+             one with `kirana-hub root new` on a machine that stays offline"
+        );
+    }
+    if config.role == Role::Community && hub.own_certificate().await?.is_none() {
+        tracing::info!(
+            proof = %proof(hub),
+            "this community hub has no certificate: POST /v1/hubs at its central hub gives one"
+        );
+    }
+    Ok(())
+}
+
+fn proof(hub: &Hub) -> String {
+    use base64::Engine;
+    let (key, sealing) = (hub.keys().signing.public(), hub.keys().sealing.public());
+    let asked = Enrolment { account: None, shop: None, key, sealing };
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(asked.prove(&hub.keys().signing))
+}
+
+async fn trust(hub: &Hub, from: &str) -> Result<(), Failed> {
+    let failed = |why: String| Failed::Roster { from: from.to_owned(), why };
+    let text = match from.strip_prefix("http://") {
+        Some(rest) => fetch(rest).await.map_err(|e| failed(e.to_string()))?,
+        None => tokio::fs::read_to_string(from).await.map_err(|e| failed(e.to_string()))?,
+    };
+    let given: roster::Published = serde_json::from_str(&text)
+        .map_err(|_| failed(roster::NotTrusted::Unreadable.to_string()))?;
+    hub.trust_roster(&given).await.map_err(|e| failed(e.to_string()))?;
+    Ok(())
+}
+
+/// How long another hub may take to hand over its roster.
+const FETCH_TIME_MAX: Duration = Duration::from_secs(10);
+/// The longest answer to that.
+const FETCH_BYTES_MAX: u64 = 256 * 1024;
+
+/// Asks a hub for its roster, over plain HTTP: the root's signature is what counts.
+async fn fetch(rest: &str) -> io::Result<String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let host = rest.split('/').next().unwrap_or_default();
+    let asking = async {
+        let mut stream = tokio::net::TcpStream::connect(host).await?;
+        let request = format!("GET /v1/hubs HTTP/1.0\r\nHost: {host}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.take(FETCH_BYTES_MAX).read_to_string(&mut answer).await?;
+        Ok::<_, io::Error>(answer)
+    };
+    let answer = tokio::time::timeout(FETCH_TIME_MAX, asking).await??;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.split(' ').nth(1) == Some("200") => Ok(body.to_owned()),
+        _ => Err(io::Error::other("the hub gave no roster")),
+    }
+}
+
+fn say_ready(url: &str, p2p: &[kirana_sync::driver::Multiaddr]) -> io::Result<()> {
+    let p2p: Vec<String> = p2p.iter().map(ToString::to_string).collect();
+    let line = serde_json::json!({ "ready": true, "http": url, "p2p": p2p });
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+async fn asked_to_end() {
+    let mut term = match tokio::signal::unix::signal(SignalKind::terminate()) {
+        Ok(term) => term,
+        // Without the signal there is nothing to wait for but the end of the process.
+        Err(_) => return std::future::pending().await,
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// How long open requests may take once the end was asked for.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Waits for the server; a connection that stays open does not keep the program from ending.
+async fn within_grace(serving: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => ended,
+        () = asked_to_end() => tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(())),
+    }
+}
+
+async fn disk_failed(hub: &Hub) {
+    hub.store().database().writer.stopped().await;
+}

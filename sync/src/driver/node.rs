@@ -22,7 +22,7 @@ use super::{
     behaviour::{self, Behaviour},
     identity::peer_of,
     peer_id,
-    pool::Pool,
+    pool::{Failed, Pool},
     public_key,
     server::Server,
 };
@@ -38,6 +38,11 @@ const COMMANDS: usize = 256;
 const EVENTS: usize = 1024;
 /// How long the start waits for the system to name the addresses it listens on.
 const LISTEN_TIME: Duration = Duration::from_secs(5);
+
+/// How often a request is sent before its failure is believed.
+const TRIES: u32 = 5;
+/// The wait before the second try; it doubles with each.
+const RETRY: Duration = Duration::from_millis(15);
 
 type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 
@@ -240,15 +245,34 @@ impl NodeHandle {
         request: Request,
         within: Duration,
     ) -> Result<Response, RequestError> {
-        let name = named(peer)?;
-        let asking = async {
-            self.connect(peer, within).await?;
-            self.inner.pool.exchange(name, &request).await
-        };
         tokio::select! {
-            answer = timeout(within, asking) => answer.unwrap_or(Err(RequestError::TimedOut)),
+            answer = timeout(within, self.ask(peer, &request, within)) => answer.unwrap_or(Err(RequestError::TimedOut)),
             () = self.inner.stop.cancelled() => Err(RequestError::Stopped),
         }
+    }
+
+    async fn ask(
+        &self,
+        peer: &PublicKey,
+        request: &Request,
+        within: Duration,
+    ) -> Result<Response, RequestError> {
+        let name = named(peer)?;
+        let (mut wait, mut last) = (RETRY, None);
+        for _ in 0..TRIES {
+            if let Err(error) = self.connect(peer, within).await {
+                // Where it was sent before, that it broke says more than that nobody is there now.
+                return Err(last.unwrap_or(error));
+            }
+            match self.inner.pool.exchange(name, request).await {
+                Ok(response) => return Ok(response),
+                Err(Failed::Final(error)) => return Err(error),
+                Err(Failed::Unanswered(error)) => last = Some(error),
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        Err(last.unwrap_or(RequestError::TimedOut))
     }
 
     /// Asks a relay to keep a place for this node, and gives the address that others reach it by.

@@ -7,7 +7,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use libp2p::{PeerId, Stream};
@@ -22,11 +21,6 @@ use crate::wire::{FRAME_BYTES_MAX, Protocol, Request, Response};
 
 /// Streams with one peer in one protocol at a time; further requests wait.
 const STREAMS_MAX: usize = 16;
-/// How often a request is sent on a fresh stream before its failure is believed.
-const TRIES: u32 = 5;
-/// The wait before the second try; it doubles with each.
-const RETRY: Duration = Duration::from_millis(15);
-
 /// The streams with one peer in one protocol.
 struct Line {
     idle: Mutex<Vec<Stream>>,
@@ -42,7 +36,7 @@ pub(super) struct Pool {
 }
 
 /// How one exchange went wrong.
-enum Failed {
+pub(super) enum Failed {
     /// Nothing of an answer came: it may be sent again.
     Unanswered(RequestError),
     /// It is final.
@@ -72,53 +66,34 @@ impl Pool {
         line.clone()
     }
 
-    /// Sends a request to a connected peer and reads the answer.
-    pub async fn exchange(
-        &self,
-        peer: PeerId,
-        request: &Request,
-    ) -> Result<Response, RequestError> {
+    /// Sends a request to a connected peer and reads the answer: on every stream that lies idle,
+    /// since all are dead when the peer restarted, then on a fresh one.
+    pub async fn exchange(&self, peer: PeerId, request: &Request) -> Result<Response, Failed> {
         let frame = request.to_frame();
         if frame.len() > FRAME_BYTES_MAX {
-            return Err(RequestError::TooLong(frame.len()));
+            return Err(Failed::Final(RequestError::TooLong(frame.len())));
         }
         let line = self.line(peer, request.protocol());
         let permit = line.permits.acquire().await;
-        let _permit = permit.map_err(|_| RequestError::Stopped)?;
-        // Streams that lay idle are tried first, all of them: if the peer restarted, all are dead.
+        let _permit = permit.map_err(|_| Failed::Final(RequestError::Stopped))?;
         while let Some(stream) = line.take() {
             match once(&line, stream, &frame).await {
-                Ok(response) => return Ok(response),
-                Err(Failed::Final(error)) => return Err(error),
                 Err(Failed::Unanswered(_)) => {}
+                done => return done,
             }
         }
-        let mut wait = RETRY;
-        let mut last = RequestError::TimedOut;
-        for _ in 0..TRIES {
-            let stream = self.open(&line, peer, request.protocol()).await?;
-            match once(&line, stream, &frame).await {
-                Ok(response) => return Ok(response),
-                Err(Failed::Final(error)) => return Err(error),
-                Err(Failed::Unanswered(error)) => last = error,
-            }
-            tokio::time::sleep(wait).await;
-            wait *= 2;
-        }
-        Err(last)
+        let stream = self.open(&line, peer, request.protocol()).await?;
+        once(&line, stream, &frame).await
     }
 
-    async fn open(
-        &self,
-        line: &Line,
-        peer: PeerId,
-        protocol: Protocol,
-    ) -> Result<Stream, RequestError> {
+    async fn open(&self, line: &Line, peer: PeerId, protocol: Protocol) -> Result<Stream, Failed> {
         let _one_by_one = line.opening.lock().await;
         let opened = self.control.clone().open_stream(peer, behaviour::protocol(protocol)).await;
         opened.map_err(|error| match error {
-            OpenStreamError::UnsupportedProtocol(_) => RequestError::NotSpoken(protocol.name()),
-            other => RequestError::Broken(other.to_string()),
+            OpenStreamError::UnsupportedProtocol(_) => {
+                Failed::Final(RequestError::NotSpoken(protocol.name()))
+            }
+            other => Failed::Unanswered(RequestError::Broken(other.to_string())),
         })
     }
 }

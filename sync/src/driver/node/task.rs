@@ -35,6 +35,14 @@ pub(super) struct Circuit {
     reply: Option<Reply<Multiaddr>>,
 }
 
+/// Who waits for a connection with a peer.
+#[derive(Default)]
+pub(super) struct Connecting {
+    /// Our own dial; `None` while another part of libp2p dials, perhaps with fewer addresses.
+    dial: Option<ConnectionId>,
+    replies: Vec<Reply<()>>,
+}
+
 pub(super) struct Task {
     pub swarm: Swarm<Behaviour>,
     pub is_relay: bool,
@@ -43,7 +51,7 @@ pub(super) struct Task {
     pub pool: Arc<Pool>,
     /// Where peers are, as the caller said: kept whatever becomes of a dial.
     pub known: BTreeMap<PeerId, BTreeSet<Multiaddr>>,
-    pub connecting: BTreeMap<PeerId, Vec<Reply<()>>>,
+    pub connecting: BTreeMap<PeerId, Connecting>,
     pub dialling: BTreeMap<ConnectionId, Reply<PeerId>>,
     pub circuits: Vec<Circuit>,
 }
@@ -83,16 +91,31 @@ impl Task {
             let _ = reply.send(Ok(()));
             return;
         }
+        self.connecting.entry(peer).or_default().replies.push(reply);
+        self.dial_known(peer);
+    }
+
+    /// Dials a peer that somebody waits for, unless a dial is under way.
+    fn dial_known(&mut self, peer: PeerId) {
         let addresses = self.known.get(&peer).into_iter().flatten().cloned().collect();
         let dial = DialOpts::peer_id(peer).addresses(addresses);
-        match self.swarm.dial(dial.extend_addresses_through_behaviour().build()) {
+        let dial = dial.extend_addresses_through_behaviour().build();
+        let connection = dial.connection_id();
+        match self.swarm.dial(dial) {
+            Ok(()) => {
+                if let Some(waiting) = self.connecting.get_mut(&peer) {
+                    waiting.dial = Some(connection);
+                }
+            }
             // A dial that is under way already will answer this one too.
-            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {
-                self.connecting.entry(peer).or_default().push(reply);
-            }
-            Err(error) => {
-                let _ = reply.send(Err(unreachable(Some(peer), &error)));
-            }
+            Err(DialError::DialPeerConditionFalse(_)) => {}
+            Err(error) => self.give_up(peer, &error),
+        }
+    }
+
+    fn give_up(&mut self, peer: PeerId, error: &DialError) {
+        for reply in self.connecting.remove(&peer).unwrap_or_default().replies {
+            let _ = reply.send(Err(unreachable(Some(peer), error)));
         }
     }
 
@@ -248,7 +271,7 @@ impl Task {
         address: Multiaddr,
         is_first: bool,
     ) {
-        for reply in self.connecting.remove(&peer).into_iter().flatten() {
+        for reply in self.connecting.remove(&peer).unwrap_or_default().replies {
             let _ = reply.send(Ok(()));
         }
         if let Some(reply) = self.dialling.remove(&connection) {
@@ -265,8 +288,11 @@ impl Task {
             let _ = reply.send(Err(unreachable(peer, error)));
         }
         let Some(peer) = peer.filter(|peer| !self.swarm.is_connected(peer)) else { return };
-        for reply in self.connecting.remove(&peer).into_iter().flatten() {
-            let _ = reply.send(Err(unreachable(Some(peer), error)));
+        match self.connecting.get(&peer).map(|waiting| waiting.dial) {
+            Some(Some(own)) if own == dial => self.give_up(peer, error),
+            // Somebody else's dial failed, and ours waited for it: now it is our turn.
+            Some(None) => self.dial_known(peer),
+            _ => {}
         }
     }
 

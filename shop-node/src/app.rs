@@ -75,7 +75,7 @@ pub struct Identity {
     /// The place from which it sells.
     #[n(4)]
     pub location: LocationId,
-    /// Where it stands, as a geohash, if it says so.
+    /// Where it stands, if it says so: latitude and longitude in degrees, `12.97,77.59`.
     #[n(5)]
     pub place: Option<String>,
     /// The hub that it asks to vouch for it, if any.

@@ -4,8 +4,13 @@
 //! joins the stored data with what is true by [`kirana_core`].
 
 pub mod app;
+pub mod backup;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod home;
 pub mod http;
 pub mod join;
+pub mod net;
+pub mod serve;
 pub mod store;

@@ -44,7 +44,7 @@ mod pool;
 mod server;
 
 pub use carrier::{Call, Carrier, CarrierHandle, Courier, Peer};
-pub use identity::{circuit, peer_id, public_key, with_peer};
+pub use identity::{circuit, key_of, peer_id, public_key, with_peer};
 pub use node::{Node, NodeHandle};
 
 /// Answers what others ask.

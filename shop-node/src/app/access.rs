@@ -9,11 +9,12 @@ use std::{
 };
 
 use kirana_core::{
-    certificate::{Certificate, Holder, StaffRole, Standing},
+    certificate::{Certificate, Holder, StaffRole, Standing, UnverifiedCertificate},
     challenge::{self, Nonce},
     id::ShopId,
     key::{KeyId, KeyPair},
     policy::{Action, BadPolicies, Policies, Principal, Resource, Role},
+    revocation::{BadList, RevocationList},
     statement::Party,
     time::UnixMs,
     token::{self, Claims, TOKEN_LIFETIME_MS},
@@ -41,6 +42,8 @@ pub struct Session {
     pub access_token: String,
     /// Seconds until it ends.
     pub expires_in: u64,
+    /// The key that it was given to.
+    pub device: KeyId,
 }
 
 /// Why somebody was not let in.
@@ -61,6 +64,9 @@ pub enum Closed {
     /// The answer was shown before.
     #[error("this answer was used before: ask for another nonce")]
     Again,
+    /// The list of those who are shut out cannot be made.
+    #[error(transparent)]
+    List(#[from] BadList),
     /// The policies say no.
     #[error("this is not for you to do")]
     Forbidden,
@@ -209,6 +215,29 @@ impl Access {
         Ok(self.session(subject, roles, device, now, rng))
     }
 
+    /// Shuts a device of somebody who works here out, at once; returns the number of the list that
+    /// says so.
+    ///
+    /// # Errors
+    /// [`Closed::NoOwner`], [`Closed::Nobody`] when no such device is known, or when nothing could
+    /// be stored.
+    pub fn revoke(&self, device: KeyId, now: UnixMs) -> Result<u64, Closed> {
+        let owner = self.shop.keys().owner.clone().ok_or(Closed::NoOwner)?;
+        let known = self.shop.reader().read(|c| known::chain(c, device))?;
+        let leaf = known.and_then(|chain| chain.into_iter().next()).ok_or(Closed::Nobody)?;
+        let leaf = UnverifiedCertificate::parse(&leaf).map_err(|_| Closed::Nobody)?;
+        let known_now = self.shop.known_now(now)?.at;
+        let trust = self.shop.trust()?;
+        let before = trust.lists().find(|list| list.issuer() == owner.id());
+        let mut revoked = before.map(|list| list.list().revoked.clone()).unwrap_or_default();
+        revoked.insert(leaf.claimed().serial);
+        let last = before.map_or(0, |list| list.list().number);
+        let list = RevocationList::next(last, known_now, revoked)?.sign(&owner);
+        let number = list.list().number;
+        self.shop.admit_lists(&[list.bytes().to_vec().into()], now)?;
+        Ok(number)
+    }
+
     fn session(
         &self,
         subject: String,
@@ -232,7 +261,7 @@ impl Access {
             sid: None,
         };
         let access_token = token::issue(&self.shop.keys().node.signing, &claims);
-        Session { access_token, expires_in: TOKEN_LIFETIME_MS / 1000 }
+        Session { access_token, expires_in: TOKEN_LIFETIME_MS / 1000, device }
     }
 
     /// Whom a token stands for, if it still counts.

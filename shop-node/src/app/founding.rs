@@ -33,7 +33,7 @@ pub struct Founding {
     pub name: String,
     /// What it sells in.
     pub currency: Currency,
-    /// Where it stands, as a geohash.
+    /// Where it stands: latitude and longitude in degrees, `12.97,77.59`.
     pub place: Option<String>,
     /// The hub that it asks to vouch for it.
     pub hub: Option<String>,

@@ -47,6 +47,11 @@ pub fn circuit(relay: &Multiaddr, key: &PublicKey) -> Multiaddr {
     }
 }
 
+/// The key of the peer that an address ends in; `None` when it names none.
+pub fn key_of(address: &Multiaddr) -> Option<PublicKey> {
+    public_key(&peer_of(address)?)
+}
+
 /// The peer that an address ends in.
 pub(super) fn peer_of(address: &Multiaddr) -> Option<PeerId> {
     match address.iter().last() {

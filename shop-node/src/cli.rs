@@ -1,0 +1,218 @@
+//! The command line of `kirana-shop`.
+//!
+//! Exit codes: 0 done; 1 it failed, or `verify` found faults; 2 usage or settings; 3 an import left
+//! some lines out.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+
+use crate::{
+    config::{BadConfig, Config, Given},
+    home::Home,
+    serve::{self, ServeError},
+};
+
+mod carry;
+mod join;
+mod keep;
+mod people;
+
+/// One shop's server and its tools.
+#[derive(Parser)]
+#[command(name = "kirana-shop", version, about)]
+pub struct Cli {
+    /// Results on stdout as JSON, errors on stderr as problem details.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the shop's data lies.
+#[derive(clap::Args)]
+pub struct Data {
+    /// The shop's data folder.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The passphrase behind which the keys lie; from the environment only.
+    #[arg(skip)]
+    passphrase: Option<String>,
+}
+
+impl Data {
+    fn home(&self) -> Home {
+        Home::at(&self.data, self.passphrase.clone())
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sets up a new shop: its keys, its folder, its recovery code.
+    Init(keep::Init),
+    /// Opens the shop: serves its people, households and hubs until it is told to end.
+    Serve {
+        #[command(flatten)]
+        data: Data,
+        /// Settings in a TOML file; the command line goes before it.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        given: Given,
+    },
+    /// Checks every order, every movement of stock and every sum; exit 1 and a line for each fault.
+    Verify(keep::Verify),
+    /// Writes everything into one encrypted file, also while the shop is open.
+    Backup(keep::Backup),
+    /// Makes a new box of the shop out of a backup; asks for the recovery code.
+    Restore(keep::Restore),
+    /// Applies to a hub, so that it vouches for the shop.
+    Join(join::Join),
+    /// Certifies somebody who works here, or shuts somebody out.
+    Staff(people::Staff),
+    /// Prints an access token for this shop's own door.
+    Token(people::Token),
+    /// Takes in an order that was carried here as a file, and writes the reply as a file.
+    Receive(carry::Receive),
+    /// Describes the HTTP door (OpenAPI 3.1).
+    Openapi,
+    /// Moves the shop to another box (not part of this version).
+    Move {
+        /// Whatever it would take.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
+}
+
+/// Does what was asked and says how it ended.
+pub fn run(given: Cli) -> ExitCode {
+    log_to_stderr();
+    let json = given.json;
+    match act(given.command) {
+        Ok(done) => {
+            match (&done.shown, json) {
+                (Some(shown), true) => println!("{shown}"),
+                (_, false) if !done.says.is_empty() => println!("{}", done.says),
+                _ => {}
+            }
+            ExitCode::from(done.code)
+        }
+        Err(failure) => {
+            match json {
+                true => eprintln!("{}", failure.problem()),
+                false => eprintln!("kirana-shop: {}", failure.says),
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn act(command: Command) -> Result<Done, Failure> {
+    let passphrase = std::env::var("KIRANA_PASSPHRASE").ok();
+    let with = |mut data: Data| {
+        data.passphrase.clone_from(&passphrase);
+        data.home()
+    };
+    match command {
+        Command::Init(init) => init.run(passphrase),
+        Command::Serve { data, config, given } => serve(&with(data), config, given),
+        Command::Verify(verify) => verify.run(with),
+        Command::Backup(backup) => backup.run(with),
+        Command::Restore(restore) => restore.run(with),
+        Command::Join(join) => join.run(with),
+        Command::Staff(staff) => staff.run(with),
+        Command::Token(token) => token.run(with),
+        Command::Receive(receive) => receive.run(with),
+        Command::Openapi => {
+            let api = json!(crate::http::api().1);
+            Ok(Done { says: format!("{api:#}"), shown: Some(api), code: 0 })
+        }
+        Command::Move { .. } => Err(Failure {
+            code: 2,
+            name: "not-yet",
+            says: "move is not part of this version yet; take a backup and restore it on the \
+                   new box"
+                .to_owned(),
+        }),
+    }
+}
+
+fn serve(home: &Home, config: Option<PathBuf>, given: Given) -> Result<Done, Failure> {
+    let file = config.as_deref().map(Given::read).transpose()?;
+    let config = Config::parse(given.or(file.unwrap_or_default()))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::of)?;
+    runtime.block_on(serve::serve(home, config))?;
+    Ok(Done::silent())
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second subscriber is refused; then the first one is in force.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// What a command ends with when it worked.
+pub struct Done {
+    /// For people.
+    says: String,
+    /// For programs.
+    shown: Option<Value>,
+    code: u8,
+}
+
+impl Done {
+    fn new(says: impl Into<String>, shown: Value) -> Self {
+        Self { says: says.into(), shown: Some(shown), code: 0 }
+    }
+
+    fn silent() -> Self {
+        Self { says: String::new(), shown: None, code: 0 }
+    }
+}
+
+/// What a command ends with when it did not.
+pub struct Failure {
+    code: u8,
+    name: &'static str,
+    says: String,
+}
+
+impl Failure {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self { code: 1, name: "failed", says: error.to_string() }
+    }
+
+    fn problem(&self) -> Value {
+        json!({
+            "type": format!("urn:kirana:{}", self.name), "title": self.says, "exit_code": self.code,
+        })
+    }
+}
+
+impl From<BadConfig> for Failure {
+    fn from(error: BadConfig) -> Self {
+        Self { code: 2, name: "settings", says: error.to_string() }
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let name = match &error {
+            ServeError::Config(_) => "settings",
+            ServeError::Home(_) => "data",
+            ServeError::Bind { .. } | ServeError::Net(_) => "address",
+            ServeError::DiskFailed => "disk-failed",
+            ServeError::Io(_) | ServeError::Setup(_) => "failed",
+        };
+        Self { code: 1, name, says: error.to_string() }
+    }
+}
+
+impl From<crate::home::HomeError> for Failure {
+    fn from(error: crate::home::HomeError) -> Self {
+        Self { code: 1, name: "data", says: error.to_string() }
+    }
+}

@@ -1,0 +1,189 @@
+//! The shop's folder: its database and the file with its keys.
+//!
+//! **Invariant:** the keys' file is readable by its owner alone. Behind a passphrase it is a locked
+//! box; without one it holds the bare keys, which does not protect against theft, and `init` says so.
+
+use std::{
+    fs::{DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use kirana_core::vault::{self, Cost, Shut};
+use kirana_migrations::{Database, Location, OpenError, Schema};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::app::{Keys, Shop, Unopened};
+
+/// The database's name in the folder.
+pub const DATABASE: &str = "shop.db";
+/// The keys' name in the folder.
+pub const KEYS: &str = "box.key";
+
+/// A shop's folder.
+#[derive(Debug, Clone)]
+pub struct Home {
+    folder: PathBuf,
+    passphrase: Option<Zeroizing<String>>,
+}
+
+impl Home {
+    /// The folder at this path, which need not exist yet, with the passphrase for its keys.
+    pub fn at(folder: impl Into<PathBuf>, passphrase: Option<String>) -> Self {
+        Self { folder: folder.into(), passphrase: passphrase.map(Zeroizing::new) }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the database lies.
+    pub fn database_path(&self) -> PathBuf {
+        self.folder.join(DATABASE)
+    }
+
+    /// Whether a shop was founded here.
+    pub fn is_made(&self) -> bool {
+        self.folder.join(KEYS).exists()
+    }
+
+    /// Makes the folder, for this person alone.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn make(&self) -> Result<(), HomeError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        made.map_err(|source| HomeError::Io { path: self.folder.clone(), source })
+    }
+
+    /// Opens the database, making the folder and the database if they are not there.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn database(&self) -> Result<Database, HomeError> {
+        self.make()?;
+        Ok(Database::open(Schema::Shop, Location::File(self.database_path()))?)
+    }
+
+    /// Opens the shop for work.
+    ///
+    /// # Errors
+    /// [`HomeError`] says what is missing or why it is not safe.
+    pub fn shop(&self) -> Result<Shop, HomeError> {
+        let keys = self.keys()?;
+        Ok(Shop::open(self.database()?, keys)?)
+    }
+
+    /// Opens the shop only to look at it, whatever state it is in.
+    ///
+    /// # Errors
+    /// [`HomeError`] when there is no shop.
+    pub fn shop_unchecked(&self) -> Result<Shop, HomeError> {
+        let keys = self.keys()?;
+        Ok(Shop::open_unchecked(self.database()?, keys)?)
+    }
+
+    /// Keeps keys; they are on the disk when this returns, in the place of older ones.
+    ///
+    /// # Errors
+    /// When the disk refuses; the older keys are then still there.
+    pub fn keep_keys(&self, keys: &Keys, rng: &mut dyn CryptoRng) -> Result<(), HomeError> {
+        let bytes = keys.to_bytes();
+        let kept = match &self.passphrase {
+            Some(passphrase) => vault::lock(&bytes, passphrase, Cost::STANDARD, rng),
+            None => bytes.to_vec(),
+        };
+        let path = self.folder.join(KEYS);
+        write_synced(&path, &Zeroizing::new(kept)).map_err(|source| HomeError::Io { path, source })
+    }
+
+    /// Reads the keys.
+    ///
+    /// # Errors
+    /// [`HomeError`]: not founded, open to others, or behind another passphrase.
+    pub fn keys(&self) -> Result<Keys, HomeError> {
+        let path = self.folder.join(KEYS);
+        let io = |source| HomeError::Io { path: path.clone(), source };
+        let about = match std::fs::metadata(&path) {
+            Ok(about) => about,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(HomeError::NotMade),
+            Err(e) => return Err(io(e)),
+        };
+        if about.permissions().mode() & 0o077 != 0 {
+            return Err(HomeError::OpenToOthers { path });
+        }
+        let bytes = Zeroizing::new(std::fs::read(&path).map_err(io)?);
+        if let Some(keys) = Keys::from_bytes(&bytes) {
+            return Ok(keys);
+        }
+        let passphrase = self.passphrase.as_ref().ok_or(HomeError::PassphraseNeeded)?;
+        let opened = vault::unlock(&bytes, passphrase)?;
+        Keys::from_bytes(&opened).ok_or(HomeError::Damaged { path })
+    }
+}
+
+/// Writes a file of mode 0600 beside its place and renames it, so that a power cut leaves either
+/// the old or the new one whole.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Why the folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// Nothing is there yet.
+    #[error("there is no shop here yet: run `kirana-shop init`")]
+    NotMade,
+    /// A shop is there already.
+    #[error("there is a shop in {path} already")]
+    AlreadyMade {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The keys could be read by others.
+    #[error("{path} can be read by others on this machine: run `chmod 600` on it first")]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The keys are behind a passphrase and none was given.
+    #[error("the keys are behind a passphrase: give it in KIRANA_PASSPHRASE")]
+    PassphraseNeeded,
+    /// The box does not open.
+    #[error(transparent)]
+    Shut(#[from] Shut),
+    /// The file holds something else.
+    #[error("{path} does not hold the keys of a shop; restore it from a backup")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk refused.
+    #[error("{path} cannot be used: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The shop in it cannot be opened.
+    #[error(transparent)]
+    Unopened(#[from] Unopened),
+}

@@ -1,0 +1,103 @@
+//! Runs an open shop: its HTTP door, its node, its errands, until it is told to end.
+//!
+//! **Invariant:** standard output holds the ready line and nothing else.
+
+use std::{io, net::SocketAddr};
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    app::{Shop, access::Access},
+    clock,
+    config::{BadConfig, Config},
+    home::{Home, HomeError},
+    http::{self, Door},
+    net::{self, NetError},
+};
+
+/// Opens the shop and serves it until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// [`ServeError`] says what stands in the way and what to do.
+pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
+    let shop = home.shop()?;
+    let metrics = PrometheusBuilder::new().install_recorder();
+    let metrics = metrics.map_err(|error| ServeError::Setup(error.to_string()))?;
+    let secret = clock::draw(&mut clock::rng());
+    let access =
+        Access::new(shop.clone(), secret).map_err(|error| ServeError::Setup(error.to_string()))?;
+    let listener = TcpListener::bind(config.http).await;
+    let listener = listener.map_err(|source| ServeError::Bind { address: config.http, source })?;
+    let bound = listener.local_addr()?;
+    let node = net::start(&shop, &config).await?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let errands = tokio::spawn(net::run(shop.clone(), node.clone(), config.hubs.clone()));
+
+    let addresses: Vec<String> = node.addresses().iter().map(ToString::to_string).collect();
+    let ready =
+        serde_json::json!({ "ready": true, "http": format!("http://{bound}"), "p2p": addresses });
+    println!("{ready}");
+    tracing::info!(shop.id = %shop.id(), generation = shop.generation(), "the shop is open");
+
+    let writer = shop.database().writer.clone();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let door = http::router(Door { access, metrics });
+    let server = axum::serve(listener, door).with_graceful_shutdown(async {
+        // Either somebody said so or everybody who could is gone.
+        let _ = ended.await;
+    });
+    let server = tokio::spawn(server.into_future());
+    let failed = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = tokio::signal::ctrl_c() => false,
+        () = writer.stopped() => true,
+    };
+    // Whoever waits for the server has been told by the signal itself if this has gone already.
+    let _ = end.send(());
+    errands.abort();
+    node.shutdown().await;
+    match tokio::time::timeout(CLOSING_TIME, server).await {
+        Ok(Ok(closed)) => closed?,
+        Ok(Err(panicked)) => return Err(ServeError::Setup(panicked.to_string())),
+        Err(_) => tracing::warn!("some requests were cut off when the shop closed"),
+    }
+    if failed { Err(ServeError::DiskFailed) } else { Ok(()) }
+}
+
+/// How long open requests may take to end.
+const CLOSING_TIME: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Why the shop does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] BadConfig),
+    /// The folder or the shop in it cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}; choose another address or stop what uses it")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The node cannot listen.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The disk failed while the shop was open.
+    #[error("the disk failed: nothing more is stored; check the disk, then start the shop again")]
+    DiskFailed,
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Something inside could not be set up.
+    #[error("cannot start: {0}")]
+    Setup(String),
+}

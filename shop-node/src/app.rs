@@ -33,6 +33,7 @@ pub mod access;
 pub mod answer;
 pub mod backup;
 pub mod counter;
+pub mod courier;
 pub mod deliver;
 pub mod desk;
 pub mod founding;

@@ -10,12 +10,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kirana_core::vault::{self, Cost, Shut};
-use kirana_migrations::{Database, Location, OpenError, Schema};
+use kirana_core::{
+    time::UnixMs,
+    vault::{self, Cost, Shut},
+};
+use kirana_migrations::{Database, Location, OpenError, Schema, database::HEADS};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::app::{Keys, Shop, Unopened};
+use crate::app::{
+    Keys, Shop, Unopened,
+    backup::{self, NoBackup},
+};
 
 /// The database's name in the folder.
 pub const DATABASE: &str = "shop.db";
@@ -86,6 +92,47 @@ impl Home {
         Ok(Shop::open_unchecked(self.database()?, keys)?)
     }
 
+    /// Makes a new box of the shop out of a backup. Data that is here already is kept beside the new
+    /// data, and its generation is passed over.
+    ///
+    /// # Errors
+    /// [`HomeError`]; a backup that cannot be used changes nothing here.
+    pub fn restore(
+        &self,
+        backup: &Path,
+        code: &str,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Shop, HomeError> {
+        self.make()?;
+        let used_here = match self.is_made() && self.database_path().exists() {
+            true => self.shop_unchecked().map_or(0, |shop| shop.generation()),
+            false => 0,
+        };
+        let fresh = self.folder.join("restored.db");
+        let io = |source| HomeError::Io { path: self.folder.clone(), source };
+        // Left by a restore that a power cut ended.
+        remove(&fresh).map_err(io)?;
+        let keys = backup::unpack(backup, code, &fresh)?;
+        self.put_aside(now).map_err(io)?;
+        std::fs::rename(&fresh, self.database_path()).map_err(io)?;
+        let shop = Shop::restore(self.database()?, &keys, used_here, now, rng)?;
+        self.keep_keys(shop.keys(), rng)?;
+        Ok(shop)
+    }
+
+    /// Moves old data aside, with its list of heads, which says what that data once held.
+    fn put_aside(&self, now: UnixMs) -> io::Result<()> {
+        for name in [DATABASE, "shop.db-wal", "shop.db-shm", HEADS] {
+            let to = self.folder.join(format!("{name}.replaced-{}", now.get()));
+            match std::fs::rename(self.folder.join(name), &to) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps keys; they are on the disk when this returns, in the place of older ones.
     ///
     /// # Errors
@@ -122,6 +169,13 @@ impl Home {
         let passphrase = self.passphrase.as_ref().ok_or(HomeError::PassphraseNeeded)?;
         let opened = vault::unlock(&bytes, passphrase)?;
         Keys::from_bytes(&opened).ok_or(HomeError::Damaged { path })
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
     }
 }
 
@@ -183,6 +237,9 @@ pub enum HomeError {
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// The backup cannot be used.
+    #[error(transparent)]
+    Backup(#[from] NoBackup),
     /// The shop in it cannot be opened.
     #[error(transparent)]
     Unopened(#[from] Unopened),

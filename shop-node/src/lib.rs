@@ -4,7 +4,6 @@
 //! joins the stored data with what is true by [`kirana_core`].
 
 pub mod app;
-pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    app::{Shop, access::Access},
+    app::access::Access,
     clock,
     config::{BadConfig, Config},
     home::{Home, HomeError},

@@ -9,12 +9,11 @@ use std::{
 };
 
 use kirana_core::{
-    certificate::{Certificate, Holder, StaffRole, Standing, UnverifiedCertificate},
+    certificate::{StaffRole, Standing},
     challenge::{self, Nonce},
     id::ShopId,
     key::{KeyId, KeyPair},
     policy::{Action, BadPolicies, Policies, Principal, Resource, Role},
-    revocation::{BadList, RevocationList},
     statement::Party,
     time::UnixMs,
     token::{self, Claims, TOKEN_LIFETIME_MS},
@@ -23,7 +22,11 @@ use kirana_core::{
 use kirana_migrations::{Abort, StoreError, WriteError};
 use rand_core::CryptoRng;
 
-use super::{Shop, Undeliverable, refusal::NotStored};
+use super::{
+    Shop, Undeliverable,
+    refusal::NotStored,
+    staff::{Member, NotStaffed},
+};
 use crate::store::known;
 
 /// Somebody who was let in.
@@ -64,9 +67,9 @@ pub enum Closed {
     /// The answer was shown before.
     #[error("this answer was used before: ask for another nonce")]
     Again,
-    /// The list of those who are shut out cannot be made.
+    /// Somebody could not be certified.
     #[error(transparent)]
-    List(#[from] BadList),
+    NotStaffed(#[from] NotStaffed),
     /// The policies say no.
     #[error("this is not for you to do")]
     Forbidden,
@@ -196,46 +199,14 @@ impl Access {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Session, Closed> {
-        let owner = self.shop.keys().owner.as_ref().ok_or(Closed::NoOwner)?;
         let mut seed = [0; 64];
         rng.fill_bytes(&mut seed);
         let keys = KeyPair::from_seed(seed);
-        let standing = Standing::Staff { shop: self.shop.id(), role, account: None, label };
         let (key, sealing) = (keys.signing.public(), keys.sealing.public());
-        let certificate = Certificate::issue(owner, &Holder { key, sealing, standing }, now, rng);
-        let chain = vec![certificate.bytes().to_vec()];
-        let above = self.shop.chain()?.into_iter().skip(1);
-        let chain: Vec<Vec<u8>> = chain.into_iter().chain(above).collect();
+        let chain = self.shop.add_staff(Member { key, sealing, role, label }, now, rng)?;
         let holder = self.shop.trust()?.check(&chain, self.shop.known_now(now)?)?;
         let (subject, roles) = subject_of(&holder).ok_or(Closed::Nobody)?;
-        let device = keys.id();
-        self.shop.writer().write(move |tx| -> Result<(), Abort<Closed>> {
-            Ok(known::put_chain(tx, device, &chain, now)?)
-        })?;
-        Ok(self.session(subject, roles, device, now, rng))
-    }
-
-    /// Shuts a device of somebody who works here out, at once; returns the number of the list that
-    /// says so.
-    ///
-    /// # Errors
-    /// [`Closed::NoOwner`], [`Closed::Nobody`] when no such device is known, or when nothing could
-    /// be stored.
-    pub fn revoke(&self, device: KeyId, now: UnixMs) -> Result<u64, Closed> {
-        let owner = self.shop.keys().owner.clone().ok_or(Closed::NoOwner)?;
-        let known = self.shop.reader().read(|c| known::chain(c, device))?;
-        let leaf = known.and_then(|chain| chain.into_iter().next()).ok_or(Closed::Nobody)?;
-        let leaf = UnverifiedCertificate::parse(&leaf).map_err(|_| Closed::Nobody)?;
-        let known_now = self.shop.known_now(now)?.at;
-        let trust = self.shop.trust()?;
-        let before = trust.lists().find(|list| list.issuer() == owner.id());
-        let mut revoked = before.map(|list| list.list().revoked.clone()).unwrap_or_default();
-        revoked.insert(leaf.claimed().serial);
-        let last = before.map_or(0, |list| list.list().number);
-        let list = RevocationList::next(last, known_now, revoked)?.sign(&owner);
-        let number = list.list().number;
-        self.shop.admit_lists(&[list.bytes().to_vec().into()], now)?;
-        Ok(number)
+        Ok(self.session(subject, roles, keys.id(), now, rng))
     }
 
     fn session(

@@ -80,7 +80,7 @@ impl Shop {
     }
 
     /// Remembers a peer's certificates, if they count and are its own, and takes lists in.
-    fn meet(
+    pub(crate) fn meet(
         &self,
         peer: KeyId,
         parcel: &kirana_core::envelope::Parcel,

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kirana_core::{
+    envelope::Parcel,
     key::KeyId,
     mail::{Address, Mail},
     time::UnixMs,
@@ -123,8 +124,12 @@ impl Run<'_> {
                 self.posted(tag, response.as_ref())?;
             }
             Effect::Suspect { peer, why } => self.note(format!("peer {peer}: {why}")),
-            // A hub's word about itself changes nothing here: the roster comes with the lists.
-            Effect::Welcomed { lists, .. } => self.shop.admit_lists(&lists, self.now)?,
+            Effect::Welcomed { peer, certificates, lists, .. } => {
+                let parcel = Parcel { certificates, lists, ..Parcel::default() };
+                if let Err(e) = self.shop.meet(peer, &parcel, self.now, self.rng) {
+                    self.note(format!("peer {peer}: what it says of itself was refused: {e}"));
+                }
+            }
             // A shop has no outbox of this kind, and follows no catalogue.
             Effect::Put { .. } | Effect::Reached { .. } | Effect::Forget { .. } => {}
             Effect::CompareHeads { .. } | Effect::Load(_) | Effect::Availability { .. } => {}
@@ -135,7 +140,7 @@ impl Run<'_> {
 
     fn greet(&self, id: u64, peer: KeyId) -> Result<Call, StoreError> {
         let certificates = self.shop.chain()?.into_iter().map(ByteVec::from).collect();
-        let lists = self.shop.reader().read(|c| known::lists(c))?;
+        let lists = self.shop.reader().read(known::lists)?;
         let lists = lists.into_iter().map(ByteVec::from).collect();
         Ok(Call { id, peer, request: Request::Hello { certificates, lists } })
     }
@@ -192,8 +197,7 @@ impl Run<'_> {
                 // Nobody vouches for it any more, so no hub may hear of it.
                 Ok(None) | Err(_) => continue,
             };
-            let sealed =
-                self.shop.seal_waiting(&[waiting], &certified, self.now, self.rng).ok();
+            let sealed = self.shop.seal_waiting(&[waiting], &certified, self.now, self.rng).ok();
             let Some((_, mail)) = sealed.and_then(|mut sealed| sealed.pop()) else { continue };
             let request = Request::Put { mail };
             self.inputs.push_back(Input::Ask { tag: n, peer: hub, request });

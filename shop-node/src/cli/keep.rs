@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use kirana_core::{money::Currency, vault};
+use kirana_core::{
+    money::Currency,
+    vault::{self, Cost},
+};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{Data, Done, Failure};
 use crate::{
-    app::{Founding, Keys, Shop},
-    backup::{self, BackupError},
+    app::{Founding, Keys, Shop, backup::NoBackup},
     clock,
     home::{Home, HomeError},
 };
@@ -128,10 +130,15 @@ pub struct Backup {
 
 impl Backup {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
-        let home = with(self.data);
-        let made = backup::make(&home, &self.file, clock::now(), &mut clock::rng())?;
-        let says = format!("{} holds the shop, {} bytes.", self.file.display(), made.bytes);
-        Ok(Done::new(says, json!({ "file": self.file, "bytes": made.bytes })))
+        let shop = with(self.data).shop()?;
+        let fresh = self.file.with_extension("unfinished");
+        // Left by a backup that a power cut ended: never whole, so never missed.
+        let _ = std::fs::remove_file(&fresh);
+        shop.backup(&fresh, Cost::STANDARD, &mut clock::rng())?;
+        std::fs::rename(&fresh, &self.file).map_err(Failure::of)?;
+        let bytes = std::fs::metadata(&self.file).map_err(Failure::of)?.len();
+        let says = format!("{} holds the shop, {bytes} bytes.", self.file.display());
+        Ok(Done::new(says, json!({ "file": self.file, "bytes": bytes })))
     }
 }
 
@@ -151,7 +158,7 @@ impl Restore {
             Err(_) => rpassword::prompt_password("Recovery code: ").map_err(Failure::of)?,
         };
         let home = with(self.data);
-        let shop = backup::restore(&home, &self.file, &code, clock::now(), &mut clock::rng())?;
+        let shop = home.restore(&self.file, &code, clock::now(), &mut clock::rng())?;
         let says = format!(
             "{} is back, as box {}. Open orders wait until their customers' devices were heard; \
              counted goods are closed to sale until the stock is confirmed.",
@@ -163,8 +170,8 @@ impl Restore {
     }
 }
 
-impl From<BackupError> for Failure {
-    fn from(error: BackupError) -> Self {
+impl From<NoBackup> for Failure {
+    fn from(error: NoBackup) -> Self {
         Self { code: 1, name: "backup", says: error.to_string() }
     }
 }

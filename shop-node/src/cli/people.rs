@@ -82,10 +82,10 @@ enum StaffCommand {
 impl Staff {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         let StaffCommand::Revoke { data, device } = self.what;
-        let access = door(&with(data))?;
-        let number = access.revoke(device, clock::now())?;
-        let says = format!("{device} is shut out; this is list {number}.");
-        Ok(Done::new(says, json!({ "device": device, "list": number })))
+        let shop = with(data).shop()?;
+        shop.revoke_staff(device, clock::now(), &mut clock::rng()).map_err(Failure::of)?;
+        let says = format!("{device} is shut out, from now on.");
+        Ok(Done::new(says, json!({ "device": device, "revoked": true })))
     }
 }
 

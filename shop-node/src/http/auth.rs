@@ -30,7 +30,9 @@ impl From<Closed> for Problem {
         match closed {
             Closed::Forbidden => Self::forbidden(),
             Closed::NoOwner => Self::new(StatusCode::CONFLICT, "no-owner-key", closed.to_string()),
-            Closed::List(_) => Self::new(StatusCode::CONFLICT, "list", closed.to_string()),
+            Closed::NotStaffed(_) => {
+                Self::new(StatusCode::CONFLICT, "not-staffed", closed.to_string())
+            }
             Closed::NotStored(not_stored) => not_stored.into(),
             Closed::Store(error) => Self::internal(&error),
             Closed::Token(_)

@@ -8,6 +8,7 @@ use axum::{
 use kirana_core::{
     id::{LocationId, VariantId},
     policy::Action,
+    quantity::Quantity,
     stock::walk::Slot,
 };
 use serde::Deserialize;
@@ -191,8 +192,9 @@ pub struct Sale {
 pub struct SoldLine {
     #[schema(value_type = String)]
     variant_id: VariantId,
-    /// Base units.
-    amount: u64,
+    /// How much, in the unit that it is sold in.
+    #[schema(value_type = Object)]
+    quantity: Quantity,
 }
 
 /// Sells to somebody at the counter, through the same ledger as the orders.
@@ -204,7 +206,8 @@ pub async fn sell(
     Json(given): Json<Sale>,
 ) -> Result<Response, Problem> {
     let lines = given.lines.iter();
-    let lines = lines.map(|line| SaleLine { variant: line.variant_id, amount: line.amount });
+    let lines =
+        lines.map(|line| SaleLine { variant: line.variant_id, amount: line.quantity.amount() });
     let lines: Vec<_> = lines.collect();
     let sold = door
         .run(move |access| {

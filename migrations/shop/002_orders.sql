@@ -76,6 +76,12 @@ CREATE TABLE stock_balance (
   PRIMARY KEY (variant, location)
 ) STRICT, WITHOUT ROWID;
 
+-- Heads of the ledger that customers were told and that the ledger does not have: its end is lost.
+CREATE TABLE missing_anchor (
+  hash    BLOB PRIMARY KEY CHECK (length(hash) = 32),
+  seen_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What the ledger holds for each line of an order.
 CREATE TABLE reservation (
   order_n  INTEGER NOT NULL REFERENCES customer_order (n),

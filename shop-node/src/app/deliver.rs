@@ -5,6 +5,7 @@
 
 use kirana_core::{
     envelope::{self, Parcel},
+    hash::Hash,
     id::OrderId,
     key::KeyId,
     mail::{Address, Mail},
@@ -26,6 +27,7 @@ use super::{
 use crate::store::{
     known, orders, outgoing,
     settings::{self, Setting},
+    stock,
 };
 
 /// What became of a delivery.
@@ -164,6 +166,11 @@ impl Inner {
             let By::Customer(device) = &read.by else { continue };
             let key = device.certified.key().id();
             known::put_chain(tx, key, &device.chain, desk.now.at)?;
+            match &read.said {
+                Said::Entry(Body::Placed(placed)) => desk.check_anchors(&placed.anchors)?,
+                Said::Wish(wish) => desk.check_anchors(wish.anchors())?,
+                _ => {}
+            }
             let new = match &read.said {
                 Said::Entry(Body::Placed(placed)) => vec![desk.place(read, device, placed)?],
                 Said::Wish(wish) => desk.grant(read, device, wish)?,
@@ -198,6 +205,17 @@ impl Desk<'_, '_> {
             }
         }
         if news { self.trust_changed() } else { Ok(()) }
+    }
+
+    /// P8: a chain cannot see its own missing end, but customers were told where it was. After a
+    /// restore they may rightly know of an end that is gone.
+    fn check_anchors(&self, anchors: &[Hash]) -> Result<(), StoreError> {
+        for anchor in anchors.iter().filter(|_| self.shop.generation == 1) {
+            if !stock::has_hash(self.tx, self.shop.identity.shop, *anchor)? {
+                stock::put_missing_anchor(self.tx, *anchor, self.now.at)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn keep_list(&self, list: &SignedList) -> Result<bool, StoreError> {

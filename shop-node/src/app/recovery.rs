@@ -47,6 +47,7 @@ impl Shop {
             settings::clear(tx, Setting::ReadOnly)?;
             let revision = trust_revision(tx)?;
             settings::put(tx, Setting::TrustRevision, &(revision + 1))?;
+            tx.execute("DELETE FROM missing_anchor", [])?;
             // What waited for devices may have been sent and more: they ask by themselves.
             tx.execute("UPDATE outgoing SET posted = 0", [])?;
             Ok(())

@@ -95,6 +95,9 @@ fn check_ledger(
             (after, found.movements) = (n, found.movements + 1);
         }
     }
+    found.faults.extend(stock::missing_anchors(c)?.iter().map(|anchor| {
+        format!("the stock ledger has lost its end: a customer was told of movement {anchor}")
+    }));
     let stored = stock::balances(c, None, u32::MAX)?;
     found.faults.extend(walk.check(&stored).iter().map(ToString::to_string));
     let mut reserved = BTreeMap::new();

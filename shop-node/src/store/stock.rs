@@ -5,8 +5,10 @@
 use std::collections::BTreeMap;
 
 use kirana_core::{
+    hash::Hash,
     id::{LocationId, ShopId, VariantId},
     stock::{Balance, Change, Head, Movement, Written, walk::Slot},
+    time::UnixMs,
 };
 use kirana_migrations::{
     StoreError, Tx,
@@ -53,6 +55,36 @@ pub fn has(c: &Connection, n: u64, hash: &[u8; 32]) -> Result<bool, StoreError> 
     let row = c.prepare_cached(sql)?.query_row(params![int(n), hash], |_| Ok(())).optional()?;
     Ok(row.is_some())
 }
+
+/// Whether the ledger has a movement with this digest, or begins with it.
+pub fn has_hash(c: &Connection, shop: ShopId, hash: Hash) -> Result<bool, StoreError> {
+    if Head::start(shop).hash == hash {
+        return Ok(true);
+    }
+    let sql = "SELECT 1 FROM stock_movement WHERE hash = ?1";
+    let row = c.prepare_cached(sql)?.query_row([hash.as_bytes()], |_| Ok(())).optional()?;
+    Ok(row.is_some())
+}
+
+/// Notes a head that a customer was told and that the ledger does not have.
+pub fn put_missing_anchor(tx: &Tx<'_>, hash: Hash, at: UnixMs) -> Result<(), StoreError> {
+    let sql = "INSERT INTO missing_anchor (hash, seen_ms)
+               SELECT ?1, ?2 WHERE (SELECT count(*) FROM missing_anchor) < ?3
+               ON CONFLICT (hash) DO NOTHING";
+    let row = params![hash.as_bytes(), int(at.get()), MISSING_ANCHORS_MAX];
+    tx.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// The heads that customers were told and that the ledger does not have.
+pub fn missing_anchors(c: &Connection) -> Result<Vec<Hash>, StoreError> {
+    let mut statement = c.prepare("SELECT hash FROM missing_anchor ORDER BY hash")?;
+    let hashes = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+    hashes.map(|hash| hash_of("a missing anchor", &hash?)).collect()
+}
+
+/// A customer who invents heads fills no disk.
+const MISSING_ANCHORS_MAX: i64 = 1000;
 
 /// What is there of one variant at one location.
 pub fn balance(

@@ -201,7 +201,8 @@ impl Customer {
 
     /// Opens a reply and walks the chain of the order in it.
     pub fn read(&self, neighbourhood: &Neighbourhood, reply: &Mail) -> (Vec<Vec<u8>>, Order) {
-        let parcel = envelope::open(&reply.sealed, &[self.keys.sealing.clone()]).expect("ours");
+        let parcel =
+            envelope::open(&reply.sealed, std::slice::from_ref(&self.keys.sealing)).expect("ours");
         let statements: Vec<Vec<u8>> = parcel.statements.iter().map(|s| s.to_vec()).collect();
         let node = neighbourhood.shop.keys().node.signing.public();
         let mut entries = statements.iter().map(|s| UnverifiedStatement::parse(s).expect("parses"));

@@ -26,7 +26,7 @@ fn restored(street: &Neighbourhood, image: Vec<u8>) -> Neighbourhood {
 }
 
 fn opened(customer: &Customer, mail: &Mail) -> Parcel {
-    envelope::open(&mail.sealed, &[customer.keys.sealing.clone()]).expect("ours")
+    envelope::open(&mail.sealed, std::slice::from_ref(&customer.keys.sealing)).expect("ours")
 }
 
 #[test]
@@ -174,4 +174,47 @@ fn goods_are_packed_fetched_and_paid_and_the_ledger_follows() {
     assert_eq!(street.shop.verify().unwrap().faults, Vec::<String>::new());
     street.enter(rice, What::Wastage(1));
     assert_eq!(street.balance(rice), (0, 0));
+}
+
+#[test]
+fn p8_a_customer_who_knows_a_later_end_of_the_ledger_shows_that_it_was_lost() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let asha = Customer::new(&street, 20);
+    let mut wanted = asha.wants(&[(rice, 1, 9000)]);
+    wanted.anchors = vec![kirana_core::hash::Hash::of(b"a movement that was lost")];
+    let placed = asha.sign(1, wanted);
+    street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
+    let faults = street.shop.verify().unwrap().faults;
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].contains("lost its end"), "{faults:?}");
+}
+
+#[test]
+fn p1_of_two_branches_the_higher_generation_wins_and_the_other_is_kept() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 1, 9000)]));
+    let mail = asha.mail(&street, &asha.parcel(&[&placed]));
+    let image = street.shop.database().image().unwrap();
+    let before = street.deliver(&mail).unwrap().reply.unwrap();
+    let before = opened(&asha, &before);
+    let street = restored(&street, image);
+    // The restored shop decides anew, and hears of its own earlier decision afterwards.
+    let mail = asha.mail(&street, &asha.parcel(&[&placed]));
+    street.deliver(&mail).unwrap();
+    let mut parcel = asha.parcel(&[]);
+    parcel.statements = before.statements.clone();
+    parcel.certificates.extend(before.certificates.clone());
+    let after = street.deliver(&asha.mail(&street, &parcel)).unwrap();
+    let now = opened(&asha, &after.reply.unwrap());
+    assert_eq!(now.statements[0], before.statements[0]);
+    assert_ne!(now.statements[1], before.statements[1], "generation 2 wins");
+    let row = street.shop.database().reader.read(|c| {
+        let row = kirana_shop::store::orders::by_id(c, placed.statement().order)?.remove(0);
+        kirana_shop::store::orders::lost_bytes(c, row.n)
+    });
+    assert_eq!(row.unwrap(), [before.statements[1].to_vec()]);
+    assert_eq!(street.shop.verify().unwrap().faults, Vec::<String>::new());
 }

@@ -1,0 +1,157 @@
+//! The HTTP door itself: errors, headers, devices and shops, the community role, bad starts.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use kirana_core::{
+    enrolment::Enrolment,
+    id::{AccountId, ShopId},
+    key::KeyPair,
+    time::UnixMs,
+};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::program::{PASSWORD, Running, program, send, text};
+
+fn keys(pair: &KeyPair, account: AccountId, shop: Option<ShopId>) -> Value {
+    let (key, sealing) = (pair.signing.public(), pair.sealing.public());
+    let asked = Enrolment { account: Some(account), shop, key, sealing };
+    let sealing: String = sealing.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let proof = URL_SAFE_NO_PAD.encode(asked.prove(&pair.signing));
+    json!({ "signing_key": key.to_string(), "sealing_key": sealing, "proof": proof })
+}
+
+async fn account(hub: &Running, login: &str) -> (String, AccountId) {
+    hub.register(login).await;
+    let token = text(&hub.sign_in(login).await, "access_token").to_owned();
+    let (_, me) = send(hub.get("/v1/me").bearer_auth(&token)).await;
+    (token, text(&me, "id").parse().expect("an id"))
+}
+
+#[tokio::test]
+async fn every_error_is_a_problem_document_and_every_answer_is_guarded() {
+    let hub = Running::start(&[]);
+    let at = |path: &str| format!("{}{path}", hub.url);
+    let big = vec![b' '; 1024 * 1024 + 1];
+    let json_type = ("content-type", "application/json");
+    let cases = [
+        (404, hub.client.get(at("/v1/nothing"))),
+        (405, hub.client.put(at("/v1/accounts"))),
+        (405, hub.client.request(Method::TRACE, at("/v1/me"))),
+        (413, hub.client.post(at("/v1/accounts")).header(json_type.0, json_type.1).body(big)),
+        (415, hub.client.post(at("/v1/accounts")).body("login=a")),
+        (400, hub.client.post(at("/v1/accounts")).header(json_type.0, json_type.1).body("{")),
+        (401, hub.client.get(at("/v1/me"))),
+    ];
+    for (status, request) in cases {
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), status);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{status}");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert!(answer.headers().contains_key("content-security-policy"));
+        assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    }
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        assert_eq!(send(hub.get(path)).await.0, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_certified_once_per_key_and_shut_out_by_the_list() {
+    let hub = Running::start(&[]);
+    let (token, id) = account(&hub, "asha").await;
+    let body = keys(&KeyPair::from_seed([5; 64]), id, None);
+    let ask = || hub.post("/v1/devices", &body).bearer_auth(&token).header("idempotency-key", "k1");
+    let (status, first) = send(ask()).await;
+    assert_eq!(status, StatusCode::CREATED, "{first}");
+    assert_eq!(send(ask()).await.1, first, "the same request gets the same certificate");
+    let stolen = keys(&KeyPair::from_seed([6; 64]), AccountId::new(UnixMs::new(1), [1; 10]), None);
+    let (status, _) = send(hub.post("/v1/devices", &stolen).bearer_auth(&token)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "a proof for another account");
+    let (other, _) = account(&hub, "ravi").await;
+    let device = format!("/v1/devices/{}", text(&first, "id"));
+    assert_eq!(send(hub.delete(&device).bearer_auth(&other)).await.0, StatusCode::NOT_FOUND);
+    let (_, before) = send(hub.get("/v1/revocations")).await;
+    assert_eq!(send(hub.delete(&device).bearer_auth(&token)).await.0, StatusCode::NO_CONTENT);
+    let (_, after) = send(hub.get("/v1/revocations")).await;
+    assert_ne!(before, after);
+}
+
+#[tokio::test]
+async fn a_shop_applies_is_approved_and_is_found_near_by() {
+    let hub = Running::start(&["--auto-approve"]);
+    let (token, id) = account(&hub, "owner").await;
+    let shop = ShopId::new(UnixMs::new(1_790_000_000_000), [3; 10]);
+    let body = json!({
+        "id": shop.to_string(), "name": "Asha Stores", "place": "12.9716,77.5946",
+        "owner": keys(&KeyPair::from_seed([7; 64]), id, Some(shop)),
+    });
+    let (status, applied) = send(hub.post("/v1/shops", &body).bearer_auth(&token)).await;
+    assert_eq!((status, text(&applied, "state")), (StatusCode::CREATED, "approved"));
+    assert!(applied["certificate"].is_string());
+    let (_, near) = send(hub.get("/v1/shops?near=12.9720,77.5950&radius_m=500&q=asha")).await;
+    assert_eq!(near["items"][0]["id"], applied["id"]);
+    let (_, far) = send(hub.get("/v1/shops?near=13.5,77.5950&radius_m=500")).await;
+    assert_eq!(far["items"].as_array().map(Vec::len), Some(0));
+    let (_, hubs) = send(hub.get("/v1/hubs")).await;
+    assert_eq!(hubs["items"][0]["role"], "central");
+}
+
+#[tokio::test]
+async fn a_community_hub_has_no_accounts_and_trusts_the_roster_it_was_given() {
+    let central = Running::start(&[]);
+    let hub = Running::start(&["--role", "community", "--trust-roster", &central.url]);
+    let body = json!({ "login": "asha", "password": PASSWORD });
+    for path in ["/v1/accounts", "/v1/sessions"] {
+        let (status, problem) = send(hub.post(path, &body)).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(text(&problem, "type"), "urn:kirana:problem:community-hub");
+    }
+    let (_, there) = send(central.get("/v1/hubs")).await;
+    assert_eq!(send(hub.get("/v1/hubs")).await.1["roster"], there["roster"]);
+}
+
+#[test]
+fn bad_starts_say_what_is_wrong_and_what_to_do() {
+    let data = tempfile::tempdir().expect("a folder");
+    let output = |more: &[&str]| {
+        let output = program(data.path(), "serve").args(more).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, error) = output(&["--http", "0.0.0.0:0"]);
+    assert!(code == Some(2) && error.contains("--behind-tls"), "{error}");
+    let config = data.path().join("hub.toml");
+    std::fs::write(&config, "no-such-key = 1\n").expect("written");
+    let (code, error) = output(&["--config", &config.to_string_lossy()]);
+    assert!(code == Some(2) && error.contains("no-such-key"), "{error}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (code, error) = output(&["--http", &address]);
+    assert!(code == Some(1) && error.contains("cannot listen"), "{error}");
+    std::fs::write(data.path().join("hub.db"), "no database at all").expect("written");
+    let (code, error) = output(&[]);
+    assert!(code == Some(1) && error.contains("hub.db"), "{error}");
+}
+
+#[tokio::test]
+async fn a_restored_hub_keeps_its_keys_and_its_accounts() {
+    let hub = Running::start(&[]);
+    hub.register("asha").await;
+    let (_, before) = send(hub.get("/v1/hubs")).await;
+    let data = hub.stop();
+    let file = data.path().join("backup");
+    let name = file.to_string_lossy().into_owned();
+    let output = program(data.path(), "backup --json").arg(&name).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let code: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let fresh = tempfile::tempdir().expect("a folder");
+    let restored = program(fresh.path(), "restore")
+        .arg(&name)
+        .env("KIRANA_RECOVERY_CODE", text(&code, "recovery_code"))
+        .status();
+    assert!(restored.expect("it runs").success());
+    let hub = Running::start_in(fresh, &[]);
+    hub.sign_in("asha").await;
+    let (_, after) = send(hub.get("/v1/hubs")).await;
+    assert_eq!(after["root"], before["root"]);
+    assert_eq!(after["items"][0]["key"], before["items"][0]["key"]);
+}

@@ -1,0 +1,6 @@
+//! The hub from outside: the real program over its sockets, and the app as the simulation drives it.
+
+mod door;
+mod program;
+mod relay;
+mod sessions;

@@ -1,0 +1,115 @@
+//! Starts the real program and talks to it.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub const PASSWORD: &str = "four plain words here";
+
+/// A running hub, ended with the test.
+pub struct Running {
+    child: Child,
+    pub url: String,
+    pub data: TempDir,
+    pub client: Client,
+}
+
+impl Running {
+    pub fn start(more: &[&str]) -> Self {
+        Self::start_in(TempDir::new().expect("a folder"), more)
+    }
+
+    pub fn start_in(data: TempDir, more: &[&str]) -> Self {
+        let mut child = program(data.path(), "serve")
+            .args(["--p2p", "/ip4/127.0.0.1/tcp/0"])
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("a ready line");
+        let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
+        assert_eq!(ready["ready"], true);
+        let url = ready["http"].as_str().expect("an address").to_owned();
+        // Whichever test is first sets it for all.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { child, url, data, client: Client::new() }
+    }
+
+    /// Ends the program as an operator does and hands back its data.
+    pub fn stop(mut self) -> TempDir {
+        let pid = self.child.id().to_string();
+        Command::new("kill").arg(&pid).status().expect("kill runs");
+        let status = self.child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(0), "SIGTERM ends cleanly");
+        std::mem::replace(&mut self.data, TempDir::new().expect("a folder"))
+    }
+
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("{}{path}", self.url))
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.url)).json(body)
+    }
+
+    pub fn delete(&self, path: &str) -> RequestBuilder {
+        self.client.delete(format!("{}{path}", self.url))
+    }
+
+    pub fn form(&self, path: &str, body: &str) -> RequestBuilder {
+        self.client
+            .post(format!("{}{path}", self.url))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.to_owned())
+    }
+
+    pub async fn register(&self, login: &str) {
+        let body = json!({ "login": login, "password": PASSWORD });
+        let (status, answer) = send(self.post("/v1/accounts", &body)).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+    }
+
+    /// Signs in and returns the pair of tokens.
+    pub async fn sign_in(&self, login: &str) -> Value {
+        let body = json!({ "login": login, "password": PASSWORD });
+        let (status, tokens) = send(self.post("/v1/sessions", &body)).await;
+        assert_eq!(status, StatusCode::CREATED, "{tokens}");
+        tokens
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program with a command and a data folder.
+pub fn program(data: &Path, command: &str) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_kirana-hub"));
+    program.args(command.split(' ')).arg("--data").arg(data);
+    program.env_remove("KIRANA_PASSPHRASE").stdin(Stdio::null());
+    program
+}
+
+pub async fn send(request: RequestBuilder) -> (StatusCode, Value) {
+    let answer = request.send().await.expect("an answer");
+    let status = answer.status();
+    let text = answer.text().await.expect("a body");
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+pub fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} in {value}"))
+}

@@ -32,6 +32,7 @@ use crate::store::{
 pub mod access;
 pub mod answer;
 pub mod backup;
+pub mod catalogue;
 pub mod counter;
 pub mod courier;
 pub mod deliver;
@@ -99,6 +100,8 @@ pub(crate) struct Inner {
     trust: RwLock<(u64, Arc<Trust>)>,
     /// Which waiting things this process sealed into which mail; losing it costs one more listing.
     sealed: Mutex<BTreeMap<Hash, u64>>,
+    /// The catalogue's documents as of some chunk: each transaction looks whether there is a newer.
+    pub(crate) documents: catalogue::Documents,
 }
 
 impl Shop {

@@ -219,6 +219,26 @@ impl Bucket {
         Ok(changed)
     }
 
+    /// Makes edits upon an earlier state, as somebody did who saw no more: what others did since
+    /// stays beside them, and where they differ is a clash. `None` when that state was never here.
+    ///
+    /// `author` needs an incarnation of its own for this, since its line parts from any other.
+    pub fn edit_upon(
+        &mut self,
+        upon: &Heads,
+        author: &Author,
+        edits: &[Edit],
+        now: UnixMs,
+    ) -> Option<Result<BTreeSet<ProductId>, EditError>> {
+        let mut apart = Self { doc: self.doc.fork_at(upon.as_slice()).ok()?, ..self.clone() };
+        let before = apart.heads();
+        Some(apart.edit_all(author, edits, now).and_then(|changed| {
+            let made = apart.doc.get_changes(before.as_slice());
+            self.doc.apply_changes(made).map_err(document)?;
+            Ok(changed)
+        }))
+    }
+
     /// The product, if the bucket holds it.
     pub fn product(&self, id: ProductId) -> Option<Product> {
         fields::read_product(&self.doc, id, &self.object(id)?)

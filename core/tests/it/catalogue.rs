@@ -201,6 +201,19 @@ fn p5_two_prices_set_apart_are_both_shown_until_somebody_picks() {
 }
 
 #[test]
+fn p5_an_edit_upon_an_older_state_clashes_instead_of_overwriting() {
+    let mut node = stocked();
+    let seen = node.heads();
+    node.edit(&staff(2).author, &price(1, 4_600), UnixMs::new(10)).expect("an edit");
+    let late = node.edit_upon(&seen, &staff(3).author, &[price(1, 4_900)], UnixMs::new(11));
+    assert_eq!(late.map(|made| made.is_ok()), Some(true));
+    assert_eq!(node.conflicts().len(), 1);
+    let strange = Heads::new([kirana_core::hash::Hash::of(b"never")]);
+    let never = node.edit_upon(&strange, &staff(3).author, &[price(1, 1)], UnixMs::new(12));
+    assert_eq!(never, None);
+}
+
+#[test]
 fn p5_the_same_price_set_twice_apart_is_no_clash() {
     let node = stocked();
     let (mut a, mut b) = (node.clone(), node.clone());

@@ -6,9 +6,10 @@ use kirana_core::{
     catalogue::{
         BucketNo,
         document::Bucket,
-        head::{Extent, Head, SignedHead},
+        head::{Extent, Head, SignedHead, UnverifiedHead},
     },
     id::{ProductId, ShopId},
+    time::UnixMs,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -208,6 +209,22 @@ pub fn after(
         None => reached(c, shop)?.get(&bucket).is_none_or(|reached| reached.n <= n),
     };
     Ok(complete.then_some(chunks))
+}
+
+/// When the last chunk of a document that is stored here was signed.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn signed_at(c: &Connection, shop: ShopId, bucket: BucketNo) -> Result<UnixMs, StoreError> {
+    let sql = "SELECT head FROM catalogue_chunk WHERE shop = ?1 AND bucket = ?2
+               ORDER BY n DESC LIMIT 1";
+    let keys = (shop.as_bytes(), bucket.get());
+    let head: Option<Vec<u8>> =
+        c.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
+    let Some(head) = head else { return Ok(UnixMs::default()) };
+    let head = UnverifiedHead::parse(&head);
+    let head = head.map_err(|_| StoreError::damaged("a catalogue head of part", bucket))?;
+    Ok(head.claimed().at)
 }
 
 /// Forgets a shop's catalogue.

@@ -48,6 +48,16 @@ impl Shop {
                 self.list(peer.id(), address, after, limit, now, rng)
             }
             Request::Delete { ids } => self.forget_mail(peer.id(), &ids),
+            Request::Batch { batch, certificates } => {
+                let chain: Vec<Vec<u8>> = certificates.into_iter().map(Vec::from).collect();
+                Ok(match self.admit_batch(&batch, &chain, now, rng) {
+                    Ok(id) => Response::Admitted { id },
+                    Err(error) => Response::Refused(super::catalogue::admission::refused(&error)),
+                })
+            }
+            pull @ (Request::Heads { .. } | Request::Chunks { .. } | Request::Snapshot { .. }) => {
+                self.serve_pull(pull).map_err(Undeliverable::from)
+            }
             other => {
                 let reason = format!("a shop does not answer {}", other.name());
                 Ok(Response::refused(Code::Unknown, reason))

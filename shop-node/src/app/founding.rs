@@ -132,6 +132,7 @@ impl Shop {
             keys,
             trust: RwLock::new((revision, Arc::new(trust))),
             sealed: Mutex::default(),
+            documents: super::catalogue::Documents::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -24,6 +24,7 @@ use kirana_migrations::{Head, StoreError, rusqlite::Connection};
 
 use super::desk::Desk;
 use crate::store::{
+    catalogue,
     orders::{self, OrderRow},
     stock::{self, Reserved},
 };
@@ -65,6 +66,9 @@ impl Desk<'_, '_> {
             after.push((there, arrived));
         }
         stock::put(self.tx, &written, &after)?;
+        for (slot, _) in &after {
+            catalogue::stock_changed(self.tx, self.shop.identity.shop, slot.variant)?;
+        }
         Ok(written)
     }
 

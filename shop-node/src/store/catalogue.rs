@@ -1,0 +1,127 @@
+//! Brings the shelves in line with the catalogue: offers that decisions read, and what is in stock.
+//!
+//! Chunks, product rows and the search are shared with households: see
+//! [`kirana_migrations::catalogue`].
+
+use std::collections::BTreeSet;
+
+use kirana_core::{
+    catalogue::{BucketNo, product::Product},
+    gtin::Gtin,
+    id::{ProductId, ShopId, VariantId},
+};
+use kirana_migrations::{
+    StoreError, Tx,
+    catalogue::projection,
+    rusqlite::{Connection, OptionalExtension},
+};
+
+use super::offers::{self, Shelf};
+
+/// In which document a product lives, if it is known.
+pub fn bucket_of(
+    c: &Connection,
+    shop: ShopId,
+    product: ProductId,
+) -> Result<Option<BucketNo>, StoreError> {
+    let sql = "SELECT bucket FROM product WHERE shop = ?1 AND id = ?2";
+    let keys = (shop.as_bytes(), product.as_bytes());
+    let bucket = c.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
+    Ok(bucket.map(BucketNo::new))
+}
+
+/// The product of a barcode.
+pub fn by_gtin(c: &Connection, shop: ShopId, gtin: Gtin) -> Result<Option<ProductId>, StoreError> {
+    let sql = "SELECT p.id FROM variant v JOIN product p ON p.row = v.product
+               WHERE v.gtin = ?2 AND v.shop = ?1 ORDER BY p.row LIMIT 1";
+    found(c, sql, shop, &super::int(gtin.to_number()))
+}
+
+/// The product of one of the shop's own numbers.
+pub fn by_sku(c: &Connection, shop: ShopId, sku: &str) -> Result<Option<ProductId>, StoreError> {
+    let sql = "SELECT p.id FROM variant v JOIN product p ON p.row = v.product
+               WHERE v.shop = ?1 AND v.sku = ?2 ORDER BY p.row LIMIT 1";
+    found(c, sql, shop, &sku)
+}
+
+fn found(
+    c: &Connection,
+    sql: &str,
+    shop: ShopId,
+    key: &dyn kirana_migrations::rusqlite::ToSql,
+) -> Result<Option<ProductId>, StoreError> {
+    let id: Option<Vec<u8>> =
+        c.prepare_cached(sql)?.query_row((shop.as_bytes(), key), |row| row.get(0)).optional()?;
+    let read = |id: Vec<u8>| {
+        ProductId::from_slice(&id).ok_or_else(|| StoreError::damaged("a product", "id"))
+    };
+    id.map(read).transpose()
+}
+
+/// Offers each priced variant of a listed product, and no others; `version` is the number of the
+/// chunk, so that an order can say which price it saw.
+pub fn offer(tx: &Tx<'_>, shop: ShopId, product: &Product, version: u64) -> Result<(), StoreError> {
+    let mut offered = BTreeSet::new();
+    for (id, variant) in &product.variants {
+        let Some(price) = variant.price.filter(|_| !product.delisted) else { continue };
+        let before = offers::get(tx, *id)?;
+        let safety = before.as_ref().map_or(0, |shelf| shelf.safety);
+        let same = before.as_ref().filter(|shelf| shelf.price == price);
+        let shelf = Shelf {
+            variant: *id,
+            product: product.id,
+            price,
+            tax_bp: product.tax_bp,
+            unit: variant.unit,
+            counted: product.counted,
+            safety,
+            version: same.map_or(version, |shelf| shelf.version),
+            closed: false,
+        };
+        offers::put(tx, &shelf)?;
+        offered.insert(*id);
+    }
+    let sql = "SELECT variant FROM offer WHERE product = ?1";
+    let mut statement = tx.prepare_cached(sql)?;
+    let before = statement
+        .query_map([product.id.as_bytes()], |row| row.get(0))?
+        .collect::<Result<Vec<Vec<u8>>, _>>()?;
+    for variant in before.iter().filter_map(|id| VariantId::from_slice(id)) {
+        if !offered.contains(&variant) {
+            offers::remove(tx, variant)?;
+        }
+    }
+    mark_in_stock(tx, shop, product)
+}
+
+/// Marks a product as in stock if somebody who orders it now could get some.
+fn mark_in_stock(tx: &Tx<'_>, shop: ShopId, product: &Product) -> Result<(), StoreError> {
+    let mut in_stock = !product.counted;
+    for variant in product.variants.keys() {
+        in_stock = in_stock || is_there(tx, *variant)?;
+    }
+    match product.variants.keys().next() {
+        Some(variant) => projection::set_in_stock(tx, shop, *variant, in_stock),
+        None => Ok(()),
+    }
+}
+
+fn is_there(c: &Connection, variant: VariantId) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM stock_balance WHERE variant = ?1
+                              AND on_hand > reserved)";
+    Ok(c.prepare_cached(sql)?.query_row([variant.as_bytes()], |row| row.get(0))?)
+}
+
+/// After a movement: whether any of the variant's product can still be had.
+pub fn stock_changed(tx: &Tx<'_>, shop: ShopId, variant: VariantId) -> Result<(), StoreError> {
+    let sql = "SELECT NOT o.counted OR EXISTS (
+                 SELECT 1 FROM offer s JOIN stock_balance b ON b.variant = s.variant
+                 WHERE s.product = o.product AND b.on_hand > b.reserved)
+               FROM offer o WHERE o.variant = ?1";
+    let in_stock: Option<bool> =
+        tx.prepare_cached(sql)?.query_row([variant.as_bytes()], |row| row.get(0)).optional()?;
+    match in_stock {
+        Some(in_stock) => projection::set_in_stock(tx, shop, variant, in_stock),
+        None => Ok(()),
+    }
+}

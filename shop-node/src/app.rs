@@ -39,6 +39,7 @@ pub mod deliver;
 pub mod desk;
 pub mod founding;
 pub mod heads;
+pub mod import;
 pub mod keys;
 pub mod ledger;
 pub mod mailing;

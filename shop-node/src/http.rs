@@ -26,9 +26,11 @@ use crate::{
 };
 
 pub mod auth;
+pub mod catalogue;
 pub mod deeds;
 mod extract;
 mod health;
+pub mod imports;
 mod later;
 pub mod mail;
 pub mod orders;
@@ -113,13 +115,27 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(stock::movements, stock::enter))
         .routes(routes!(stock::confirm))
         .routes(routes!(stock::sell))
+        .routes(routes!(catalogue::shelf))
+        .routes(routes!(catalogue::all, catalogue::add))
+        .routes(routes!(catalogue::one, catalogue::amend, catalogue::delist))
+        .routes(routes!(catalogue::conflicts))
+        .routes(routes!(catalogue::settle))
+        .routes(routes!(imports::report))
         .split_for_parts();
     (router.merge(later::router()), api)
 }
 
+/// The one path whose bodies are whole files.
+fn files() -> (Router<Door>, utoipa::openapi::OpenApi) {
+    let (router, api) = OpenApiRouter::new().routes(routes!(imports::run)).split_for_parts();
+    (router.layer(RequestBodyLimitLayer::new(crate::app::import::IMPORT_BYTES_MAX)), api)
+}
+
 /// The door as it is served.
 pub fn router(door: Door) -> Router {
-    let (router, api) = api();
+    let (router, mut api) = api();
+    let (files, api_of_files) = files();
+    api.merge(api_of_files);
     let openapi = move || {
         let api = api.clone();
         async move { axum::Json(api) }
@@ -134,8 +150,9 @@ pub fn router(door: Door) -> Router {
                 "this cannot be done here",
             )
         })
-        .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .merge(files)
+        .layer(DefaultBodyLimit::disable())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
         .layer(middleware::from_fn(problems_only))
         .layer(middleware::from_fn_with_state(door.clone(), count))

@@ -219,6 +219,12 @@ impl Bucket {
         Ok(changed)
     }
 
+    /// The bucket as it was at an earlier state; `None` when that state was never here.
+    pub fn at(&self, heads: &Heads) -> Option<Self> {
+        let doc = self.doc.fork_at(heads.as_slice()).ok()?;
+        Some(Self { shop: self.shop, number: self.number, doc })
+    }
+
     /// Makes edits upon an earlier state, as somebody did who saw no more: what others did since
     /// stays beside them, and where they differ is a clash. `None` when that state was never here.
     ///
@@ -230,7 +236,7 @@ impl Bucket {
         edits: &[Edit],
         now: UnixMs,
     ) -> Option<Result<BTreeSet<ProductId>, EditError>> {
-        let mut apart = Self { doc: self.doc.fork_at(upon.as_slice()).ok()?, ..self.clone() };
+        let mut apart = self.at(upon)?;
         let before = apart.heads();
         Some(apart.edit_all(author, edits, now).and_then(|changed| {
             let made = apart.doc.get_changes(before.as_slice());

@@ -42,6 +42,7 @@ use crate::store::{
 };
 
 pub mod admission;
+pub mod amendment;
 pub mod pulls;
 
 /// Documents that were read before, each with the generation and number it stood at.
@@ -174,6 +175,25 @@ impl Shop {
         self.reader().read(|c| search(c, &query))
     }
 
+    /// Products with how much of each is free to sell; `None` where nobody counts.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn with_amounts(
+        &self,
+        items: Vec<Shelved>,
+    ) -> Result<Vec<(Shelved, Option<u64>)>, StoreError> {
+        self.reader().read(|c| {
+            items
+                .into_iter()
+                .map(|item| {
+                    let amount = shelves::available(c, &item.product)?;
+                    Ok((item, amount))
+                })
+                .collect()
+        })
+    }
+
     /// One product with what an editor needs.
     ///
     /// # Errors
@@ -262,7 +282,7 @@ pub(crate) fn may_edit(tx: &Tx<'_>) -> Result<(), Abort<NotEdited>> {
 
 /// Sorts edits by the document they belong to: a known product stays where it was born, a new one
 /// goes into the last document that has room.
-fn placed(
+pub(crate) fn placed(
     c: &Connection,
     inner: &Inner,
     reached: &BTreeMap<BucketNo, Reached>,
@@ -297,16 +317,16 @@ fn placed(
 }
 
 /// One person's edits in one transaction.
-struct Editing<'a, 't> {
-    inner: &'a Inner,
-    tx: &'a Tx<'t>,
-    author: Author,
-    now: UnixMs,
-    upon: Option<&'a Heads>,
+pub(crate) struct Editing<'a, 't> {
+    pub(crate) inner: &'a Inner,
+    pub(crate) tx: &'a Tx<'t>,
+    pub(crate) author: Author,
+    pub(crate) now: UnixMs,
+    pub(crate) upon: Option<&'a Heads>,
 }
 
 impl Editing<'_, '_> {
-    fn make(
+    pub(crate) fn make(
         &self,
         bucket: BucketNo,
         reached: Option<&Reached>,

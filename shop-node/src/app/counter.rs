@@ -183,7 +183,7 @@ impl Desk<'_, '_> {
         }
     }
 
-    fn enter(&mut self, entry: &Entry, by: KeyId) -> Result<Entered, Abort<NotEntered>> {
+    pub(crate) fn enter(&mut self, entry: &Entry, by: KeyId) -> Result<Entered, Abort<NotEntered>> {
         let variant = entry.variant;
         let shelf = offers::get(self.tx, variant)?;
         let shelf = shelf.ok_or(Abort::Refused(NotEntered::NotSold(variant)))?;

@@ -1,0 +1,323 @@
+//! The catalogue over HTTP: a public shelf, and editing for those who may.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use kirana_core::{
+    catalogue::{
+        conflict::{Claim, Conflict, Field, Value as Held},
+        document::Heads,
+        edit::{Edit, EditError},
+        product::{Language, Product},
+    },
+    hash::Hash,
+    id::{ProductId, VariantId},
+    money::Price,
+    policy::Action,
+    quantity::Unit,
+};
+use kirana_migrations::catalogue::Shelved;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Door,
+    auth::SignedIn,
+    extract::{Json, Path, Query},
+    now,
+    orders::Page,
+    problem::Problem,
+};
+use crate::{
+    app::catalogue::{
+        NotEdited, Seen,
+        amendment::{Amendment, PriceAmendment},
+    },
+    clock,
+};
+
+/// What is looked for.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Words, their beginnings, or a barcode; without them everything is listed.
+    #[serde(default)]
+    q: String,
+    /// At most so many, up to 100.
+    limit: Option<u16>,
+    /// Where the page before ended.
+    cursor: Option<String>,
+}
+
+/// The shelf: what the shop sells, in stock first. Nobody needs to sign in.
+#[utoipa::path(get, path = "/v1/products", tag = "catalogue", params(Asked),
+    responses((status = 200, body = Page), (status = 400, body = Problem)))]
+pub async fn shelf(
+    State(door): State<Door>,
+    Query(asked): Query<Asked>,
+) -> Result<axum::Json<Page>, Problem> {
+    let limit = asked.limit.unwrap_or(20).clamp(1, 100);
+    let after = asked.cursor.as_deref().map(str::parse).transpose();
+    let after = after.map_err(|_| Problem::malformed("the cursor is not one of this list"))?;
+    let page = door
+        .run(move |access| {
+            let page = access.shop().products(&asked.q, limit, after)?;
+            let next = page.next.map(|cursor| cursor.to_string());
+            Ok::<_, Problem>((access.shop().with_amounts(page.items)?, next))
+        })
+        .await?;
+    let items = page.0.iter().map(|(shelved, available)| shown(shelved, *available)).collect();
+    Ok(axum::Json(Page { items, next_cursor: page.1 }))
+}
+
+/// One product, with the heads that an edit is made upon.
+#[utoipa::path(get, path = "/v1/catalogue/products/{id}", tag = "catalogue",
+    responses((status = 200, body = Value), (status = 404, body = Problem)))]
+pub async fn one(
+    State(door): State<Door>,
+    Path(id): Path<ProductId>,
+) -> Result<axum::Json<Value>, Problem> {
+    let seen = door.run(move |access| Ok::<_, Problem>(access.shop().product(id)?)).await?;
+    Ok(axum::Json(full(&seen.ok_or_else(Problem::not_found)?)))
+}
+
+/// Everything that is on the shelf, for those who edit it.
+#[utoipa::path(get, path = "/v1/catalogue/products", tag = "catalogue", params(Asked),
+    responses((status = 200, body = Page)))]
+pub async fn all(door: State<Door>, asked: Query<Asked>) -> Result<axum::Json<Page>, Problem> {
+    shelf(door, asked).await
+}
+
+/// Puts a new product on the shelf.
+#[utoipa::path(post, path = "/v1/catalogue/products", tag = "catalogue", request_body = Value,
+    security(("token" = [])), responses((status = 201, body = Value)))]
+pub async fn add(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Json(amendment): Json<Amendment>,
+) -> Result<Response, Problem> {
+    let seen = door
+        .run(move |access| {
+            access.allow(&visitor, Action::EditCatalogue, &access.here())?;
+            let shop = access.shop();
+            let id = shop.add_product(&amendment, visitor.device, now(), &mut clock::rng())?;
+            Ok::<_, Problem>(shop.product(id)?)
+        })
+        .await?;
+    let seen = seen.ok_or_else(Problem::not_found)?;
+    Ok((StatusCode::CREATED, axum::Json(full(&seen))).into_response())
+}
+
+/// A product's amendment and what its editor saw.
+#[derive(Deserialize)]
+pub struct Patch {
+    /// The heads that the editor saw; without them the edit is made upon what is there now.
+    upon: Option<Vec<Hash>>,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, Value>,
+}
+
+/// Changes a product; upon older heads it clashes with what others did since, visibly.
+#[utoipa::path(patch, path = "/v1/catalogue/products/{id}", tag = "catalogue",
+    request_body = Value, security(("token" = [])),
+    responses((status = 200, body = Value), (status = 409, body = Problem)))]
+pub async fn amend(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<ProductId>,
+    Json(patch): Json<Patch>,
+) -> Result<axum::Json<Value>, Problem> {
+    let amendment: Amendment = serde_json::from_value(Value::Object(patch.rest))
+        .map_err(|why| Problem::malformed(why.to_string()))?;
+    let upon = patch.upon.map(Heads::new);
+    let seen = door
+        .run(move |access| {
+            access.allow(&visitor, Action::EditCatalogue, &access.here())?;
+            let (shop, by) = (access.shop(), visitor.device);
+            shop.amend_product(id, amendment, by, upon, now(), &mut clock::rng())?;
+            Ok::<_, Problem>(shop.product(id)?)
+        })
+        .await?;
+    Ok(axum::Json(full(&seen.ok_or_else(Problem::not_found)?)))
+}
+
+/// Takes a product off the shelf; its id stays for the orders that name it.
+#[utoipa::path(delete, path = "/v1/catalogue/products/{id}", tag = "catalogue",
+    security(("token" = [])), responses((status = 204), (status = 404, body = Problem)))]
+pub async fn delist(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Path(product): Path<ProductId>,
+) -> Result<StatusCode, Problem> {
+    let edits = vec![Edit::Delist { product }];
+    door.run(move |access| {
+        access.allow(&visitor, Action::EditCatalogue, &access.here())?;
+        let by = visitor.device;
+        access.shop().edit_catalogue(edits, by, None, now(), &mut clock::rng())?;
+        Ok::<_, Problem>(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+/// Every field that two people set apart to different values.
+#[utoipa::path(get, path = "/v1/catalogue/conflicts", tag = "catalogue",
+    security(("token" = [])), responses((status = 200, body = Page)))]
+pub async fn conflicts(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+) -> Result<axum::Json<Page>, Problem> {
+    let all = door
+        .run(move |access| {
+            access.allow(&visitor, Action::EditCatalogue, &access.here())?;
+            Ok::<_, Problem>(access.shop().conflicts()?)
+        })
+        .await?;
+    Ok(axum::Json(Page { items: all.iter().map(clash).collect(), next_cursor: None }))
+}
+
+/// The value that holds from now on: `price`, or `value` for any other field.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pick {
+    /// The price, for a clash of prices.
+    #[schema(value_type = Option<Object>)]
+    price: Option<PriceAmendment>,
+    /// A text, number or flag, for a clash of another field.
+    value: Option<Value>,
+}
+
+/// Settles a clash.
+#[utoipa::path(post, path = "/v1/catalogue/conflicts/{id}", tag = "catalogue",
+    request_body = Pick, security(("token" = [])),
+    responses((status = 200, body = Value), (status = 404, body = Problem)))]
+pub async fn settle(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<String>,
+    Json(pick): Json<Pick>,
+) -> Result<axum::Json<Value>, Problem> {
+    let (product, variant, field) = place(&id).ok_or_else(Problem::not_found)?;
+    let seen = door
+        .run(move |access| {
+            access.allow(&visitor, Action::SettleClash, &access.here())?;
+            let shop = access.shop();
+            let value = picked(pick, shop.identity().currency)?;
+            let edit = Edit::Settle { product, variant, field, value };
+            let by = visitor.device;
+            shop.edit_catalogue(vec![edit], by, None, now(), &mut clock::rng())?;
+            Ok::<_, Problem>(shop.product(product)?)
+        })
+        .await?;
+    Ok(axum::Json(full(&seen.ok_or_else(Problem::not_found)?)))
+}
+
+fn picked(pick: Pick, usual: kirana_core::money::Currency) -> Result<Held, Problem> {
+    let wrong = || Problem::malformed("say one price, or one value that is a text, number or flag");
+    match (pick.price, pick.value) {
+        (Some(price), None) => Ok(Held::Price(price.price(usual))),
+        (None, Some(Value::String(text))) => Ok(Held::Text(text)),
+        (None, Some(Value::Bool(flag))) => Ok(Held::Flag(flag)),
+        (None, Some(Value::Number(number))) => Ok(Held::Number(number.as_u64().ok_or_else(wrong)?)),
+        _ => Err(wrong()),
+    }
+}
+
+/// The place of a clash, as its id says.
+fn place(id: &str) -> Option<(ProductId, Option<VariantId>, Field)> {
+    let mut parts = id.splitn(3, '.');
+    let product = parts.next()?.parse().ok()?;
+    let variant = match parts.next()? {
+        "-" => None,
+        variant => Some(variant.parse().ok()?),
+    };
+    Some((product, variant, Field::named(parts.next()?)))
+}
+
+fn clash(conflict: &Conflict) -> Value {
+    let Conflict { product, variant, field, values } = conflict;
+    let inner = variant.map_or_else(|| "-".to_owned(), |variant| variant.to_string());
+    json!({
+        "id": format!("{product}.{inner}.{field}"), "product_id": product, "variant_id": variant,
+        "field": field, "values": values.iter().map(claim).collect::<Vec<_>>(),
+    })
+}
+
+fn claim(claim: &Claim) -> Value {
+    let value = match &claim.value {
+        Held::Price(price) => json!(price),
+        Held::Text(text) => json!(text),
+        Held::Number(number) => json!(number),
+        Held::Flag(flag) => json!(flag),
+    };
+    json!({"value": value, "author": claim.author, "at": claim.at})
+}
+
+fn full(seen: &Seen) -> Value {
+    let mut value = shown(&seen.shelved, None);
+    if let Value::Object(fields) = &mut value {
+        fields.remove("available");
+        fields.insert("heads".to_owned(), json!(seen.heads.hashes()));
+        let conflicts: Vec<_> = seen.conflicts.iter().map(clash).collect();
+        fields.insert("conflicts".to_owned(), json!(conflicts));
+    }
+    value
+}
+
+fn shown(shelved: &Shelved, available: Option<u64>) -> Value {
+    let product = &shelved.product;
+    let first = product.variants.values().next();
+    json!({
+        "id": product.id, "name": product.name(Language::ENGLISH), "names": product.names,
+        "synonyms": product.synonyms, "brand": product.brand, "category": product.category,
+        "description": product.description, "tax_bp": product.tax_bp,
+        "counted": product.counted, "delisted": product.delisted,
+        "diets": product.diets, "allergens": product.allergens,
+        "gtin": first.and_then(|variant| variant.gtin),
+        "price": first.and_then(|variant| variant.price),
+        "unit_price": first.and_then(|variant| unit_price(variant.price?, variant.unit)),
+        "available": available, "in_stock": shelved.in_stock, "variants": variants(product),
+    })
+}
+
+fn variants(product: &Product) -> Vec<Value> {
+    let one = |(id, variant): (&VariantId, &kirana_core::catalogue::product::Variant)| {
+        json!({
+            "id": id, "label": variant.label, "gtin": variant.gtin, "sku": variant.sku,
+            "price": variant.price, "unit": variant.unit, "step": variant.step,
+            "min": variant.min,
+            "unit_price": variant.price.and_then(|price| unit_price(price, variant.unit)),
+        })
+    };
+    product.variants.iter().map(one).collect()
+}
+
+/// The price of a kilogram, a litre or a piece, for comparing.
+fn unit_price(price: Price, unit: Unit) -> Option<Value> {
+    let (amount, of) = match unit {
+        Unit::Piece => (1, "piece"),
+        Unit::Gram => (1000, "kg"),
+        Unit::Millilitre => (1000, "l"),
+    };
+    let money = price.of(amount).ok()?;
+    Some(json!({"minor": money.minor, "currency": money.currency, "unit": of}))
+}
+
+impl From<NotEdited> for Problem {
+    fn from(why: NotEdited) -> Self {
+        let title = why.to_string();
+        let unprocessable = |code| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title.clone());
+        match why {
+            NotEdited::Edit(EditError::NoSuchProduct(_)) => Self::not_found(),
+            NotEdited::Edit(_) => unprocessable("product"),
+            NotEdited::TooLarge => unprocessable("too-large"),
+            NotEdited::Batch(_) => unprocessable("batch"),
+            NotEdited::UnknownHeads => Self::new(StatusCode::CONFLICT, "unknown-heads", title),
+            NotEdited::ReadOnly(_) => Self::new(StatusCode::CONFLICT, "read-only", title),
+            NotEdited::Forbidden => Self::forbidden(),
+            NotEdited::NotStored(not_stored) => not_stored.into(),
+            NotEdited::Store(error) => Self::internal(&error),
+        }
+    }
+}

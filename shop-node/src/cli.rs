@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod carry;
+mod import;
 mod join;
 mod keep;
 mod people;
@@ -61,6 +62,8 @@ enum Command {
         #[command(flatten)]
         given: Given,
     },
+    /// Takes a file of products in.
+    Import(import::Import),
     /// Checks every order, every movement of stock and every sum; exit 1 and a line for each fault.
     Verify(keep::Verify),
     /// Writes everything into one encrypted file, also while the shop is open.
@@ -117,6 +120,7 @@ fn act(command: Command) -> Result<Done, Failure> {
     match command {
         Command::Init(init) => init.run(passphrase),
         Command::Serve { data, config, given } => serve(&with(data), config, given),
+        Command::Import(import) => import.run(with),
         Command::Verify(verify) => verify.run(with),
         Command::Backup(backup) => backup.run(with),
         Command::Restore(restore) => restore.run(with),

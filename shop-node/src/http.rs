@@ -100,7 +100,7 @@ impl utoipa::Modify for Bearer {
 
 /// The whole door with its description.
 pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
-    let (router, api) = OpenApiRouter::with_openapi(Api::openapi())
+    let (router, mut api) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
@@ -122,6 +122,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::settle))
         .routes(routes!(imports::report))
         .split_for_parts();
+    api.merge(files().1);
     (router.merge(later::router()), api)
 }
 
@@ -133,9 +134,8 @@ fn files() -> (Router<Door>, utoipa::openapi::OpenApi) {
 
 /// The door as it is served.
 pub fn router(door: Door) -> Router {
-    let (router, mut api) = api();
-    let (files, api_of_files) = files();
-    api.merge(api_of_files);
+    let (router, api) = api();
+    let files = files().0;
     let openapi = move || {
         let api = api.clone();
         async move { axum::Json(api) }

@@ -76,8 +76,13 @@ impl Evidence<'_> {
     /// What households hold as promised and as taken home, per variant, by their own chains.
     fn promised(&self, shop: ShopId) -> BTreeMap<VariantId, u64> {
         let mut promised = BTreeMap::new();
-        let orders = self.devices.iter().flat_map(|device| &device.orders);
-        for (_, held) in orders.filter(|(id, _)| *id == shop) {
+        let is_stolen = |held: &HeldOrder| self.journal.stolen.contains(&held.customer);
+        let devices = self.devices.iter().flat_map(|device| &device.orders);
+        let own = devices.filter(|(id, held)| *id == shop && !is_stolen(held));
+        // A thief is told nothing more: there the shop's own word is all that there is.
+        let shops = self.shops.iter().filter(|view| view.shop == shop);
+        let stolen = shops.flat_map(|view| &view.orders).filter(|held| is_stolen(held));
+        for held in own.map(|(_, held)| held).chain(stolen) {
             let Ok(claim) = Claim::read(&held.chain) else { continue };
             for (variant, amount) in claim.reserved() {
                 *promised.entry(variant).or_default() += amount;

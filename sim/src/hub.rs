@@ -6,7 +6,12 @@ use kirana_core::{
     time::UnixMs,
 };
 use kirana_hub::{
-    app::{self, Error, Settings, password::{Cost, Hasher}, roster::Published, throttle::Limits},
+    app::{
+        self, Error, Settings,
+        password::{Cost, Hasher},
+        roster::Published,
+        throttle::Limits,
+    },
     config::Role,
     store::{Store, secrets::Secrets},
 };
@@ -52,6 +57,12 @@ impl Hub {
         block_on(self.hub.answer(peer, request, now))
     }
 
+    /// Takes a revocation list.
+    pub fn admit_list(&self, list: &[u8], now: UnixMs) {
+        // A full disk takes it later, from whoever calls next.
+        let _ = block_on(self.hub.admit_lists(&[list], now));
+    }
+
     /// Throws away what is past its time.
     pub fn sweep(&self, now: UnixMs) {
         // A full disk keeps what is past its time a little longer.
@@ -63,7 +74,6 @@ fn settings(role: Role) -> Settings {
     Settings {
         role,
         issuer: "http://hub.invalid".to_owned(),
-        p2p: Vec::new(),
         auto_approve: true,
         limits: Limits::default(),
         key_lead_ms: 30_000,

@@ -42,8 +42,16 @@ pub struct Journal {
     pub handed_out: BTreeSet<(Party, OrderId)>,
     /// Mail that a relay said it had stored and that nobody has taken since.
     pub kept_by: BTreeMap<NodeId, BTreeMap<Hash, Kept>>,
-    /// Mail for shops that a relay threw away.
-    pub dropped: BTreeSet<Hash>,
+    /// Households whose device was stolen.
+    pub stolen: BTreeSet<Party>,
+    /// Mail that shops took in straight from devices.
+    pub taken_in: BTreeSet<(NodeId, Hash)>,
+    /// Orders that are known to have reached their shop.
+    pub arrived: BTreeSet<(NodeId, OrderId)>,
+    /// Orders that were under way when a relay threw mail of their device away.
+    pub dropped_orders: BTreeSet<OrderId>,
+    /// Orders that were under way when their device died.
+    pub died_with: BTreeSet<OrderId>,
     /// Which entries were in a piece of mail that a device was handed.
     pub handed_to: BTreeMap<(NodeId, Hash), Vec<(OrderId, Hash)>>,
     entries: BTreeMap<Place, Hash>,
@@ -67,6 +75,13 @@ impl Journal {
     pub fn told_placed(&mut self, order: OrderId, told: Told) {
         self.undecided.insert(order);
         self.told.insert(order, told);
+    }
+
+    /// The orders of this device that no shop has decided, as far as was seen.
+    pub fn under_way_of(&self, device: NodeId) -> Vec<OrderId> {
+        let undecided = self.undecided.iter().copied();
+        let own = |order: &OrderId| self.told.get(order).is_some_and(|t| t.device == device);
+        undecided.filter(own).collect()
     }
 
     /// Whether an order of this box is on its way.

@@ -149,6 +149,11 @@ pub enum Strike {
         /// Which.
         hub: NodeId,
     },
+    /// A device fills its share of a hub.
+    Flood {
+        /// Of which hub.
+        hub: NodeId,
+    },
     /// An enemy speaks in the name of a household or of a shop.
     Forge {
         /// To which shop.
@@ -312,6 +317,9 @@ fn hub(node: NodeId, scale: Scale, dice: &mut Dice, plan: &mut Plan) {
     }
     if dice.permille(300) {
         strikes(plan, at(dice), Strike::FullDisk { node, ms: far(dice) });
+    }
+    if dice.permille(150) {
+        strikes(plan, at(dice), Strike::Flood { hub: node });
     }
 }
 

@@ -2,19 +2,38 @@
 
 use kirana_core::time::UnixMs;
 
-use crate::{fault::Faults, report::Outcome, schedule::Schedule, sometimes::Met, trace::Trace};
+use crate::{
+    dice::Dice,
+    plan::{self, Scale},
+    report::{Outcome, Violation},
+    world::World,
+};
 
 /// Runs a seed to its end and checks it.
 pub fn run(seed: u64) -> Outcome {
-    let schedule = Schedule::<()>::new(START);
-    Outcome {
-        seed,
-        simulated_ms: schedule.now().get() - START.get(),
-        orders_decided: 0,
-        faults: Faults::default(),
-        met: Met::default(),
-        violations: Vec::new(),
-        trace: Trace::default().finish(),
+    let scale = Scale::of(seed, &mut Dice::new(seed, "scale"));
+    let plan = plan::draw(scale, &mut Dice::new(seed, "plan"));
+    let mut world = World::found(seed, scale, plan, START);
+    world.run_until(START.plus_ms(scale.busy_ms));
+    world.heal_and_check();
+    world.digest_databases();
+    world.outcome(seed, START)
+}
+
+impl World {
+    fn outcome(self, seed: u64, start: UnixMs) -> Outcome {
+        let violations = self.broken.iter();
+        let violations =
+            violations.map(|(promise, what)| Violation { seed, promise, what: what.clone() });
+        Outcome {
+            seed,
+            simulated_ms: self.now().since(start),
+            orders_decided: self.orders_decided(),
+            violations: violations.collect(),
+            faults: self.faults,
+            met: self.met,
+            trace: self.trace.finish(),
+        }
     }
 }
 

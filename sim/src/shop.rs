@@ -2,12 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kirana_core::{
-    id::{LocationId, ShopId},
-    key::PublicKey,
-    money::Currency,
-    time::UnixMs,
-};
+use kirana_core::{money::Currency, time::UnixMs};
 use kirana_migrations::{Abort, Database, StoreError};
 use kirana_shop::{
     app::{
@@ -15,9 +10,7 @@ use kirana_shop::{
         counter::{Entry, What},
         courier::Courier,
     },
-    store::{
-        offers::{self, Shelf},
-    },
+    store::offers::{self, Shelf},
 };
 use rand_chacha::ChaCha20Rng;
 
@@ -67,6 +60,14 @@ impl Shop {
         app::Shop::found(database, keys, founding, now, rng)
     }
 
+    /// What `verify` finds.
+    pub fn verify(&self) -> Vec<String> {
+        match self.shop.verify() {
+            Ok(found) => found.faults,
+            Err(e) => vec![e.to_string()],
+        }
+    }
+
     /// When its next timer is due, by its own clock.
     pub fn wakes_at(&self) -> Option<UnixMs> {
         self.courier.wakes_at()
@@ -83,13 +84,7 @@ pub fn stock_up(
     now: UnixMs,
     rng: &mut ChaCha20Rng,
 ) -> Result<(), String> {
-    let shelves: Vec<Shelf> = goods.iter().map(shelf).collect();
-    let database = shop.database();
-    let written = database.writer.write(move |tx| -> Result<(), Abort<StoreError>> {
-        shelves.iter().try_for_each(|shelf| offers::put(tx, shelf))?;
-        Ok(())
-    });
-    written.map_err(|e| e.to_string())?;
+    put_on_sale(shop, goods)?;
     for good in goods.iter().filter(|good| good.is_counted) {
         let what = What::Receipt(good.opening);
         let entry = Entry { variant: good.variant, location: None, what, note: String::new() };
@@ -97,6 +92,19 @@ pub fn stock_up(
         shop.enter(entry, by, now, rng).map_err(|e| e.to_string())?;
     }
     Ok(())
+}
+
+/// Writes what is sold at what price, as the catalogue's projection does.
+///
+/// # Errors
+/// What went wrong, in words.
+pub fn put_on_sale(shop: &app::Shop, goods: &[Good]) -> Result<(), String> {
+    let shelves: Vec<Shelf> = goods.iter().map(shelf).collect();
+    let written = shop.database().writer.write(move |tx| -> Result<(), Abort<StoreError>> {
+        shelves.iter().try_for_each(|shelf| offers::put(tx, shelf))?;
+        Ok(())
+    });
+    written.map_err(|e| e.to_string())
 }
 
 fn shelf(good: &Good) -> Shelf {
@@ -110,23 +118,5 @@ fn shelf(good: &Good) -> Shelf {
         safety: 0,
         version: 1,
         closed: false,
-    }
-}
-
-/// Who a shop is, for those who meet it.
-pub struct Card {
-    /// The shop.
-    pub shop: ShopId,
-    /// Its owner.
-    pub owner: PublicKey,
-    /// From where it sells.
-    pub location: LocationId,
-}
-
-impl Card {
-    /// Of this shop.
-    pub fn of(shop: &app::Shop) -> Self {
-        let identity = shop.identity();
-        Self { shop: identity.shop, owner: identity.owner, location: identity.location }
     }
 }

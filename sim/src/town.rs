@@ -1,9 +1,9 @@
 //! Who is who in a seed: the root, the hubs, the shops with their owners, the households.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
-    certificate::{Certificate, Holder, HubRole, Standing},
+    certificate::{Certificate, Holder, HubRole, Serial, Standing},
     id::{AccountId, LocationId, ShopId},
     key::{KeyId, KeyPair, PublicKey, SealingPublic, SigningKey},
     money::Price,
@@ -13,12 +13,7 @@ use kirana_core::{
 use kirana_shop::app::Keys;
 use minicbor::bytes::ByteVec;
 
-use crate::{
-    dice::Dice,
-    goods::Good,
-    node::NodeId,
-    plan::Scale,
-};
+use crate::{dice::Dice, goods::Good, node::NodeId, plan::Scale};
 
 /// A shop as the town knows it.
 pub struct ShopSeat {
@@ -68,6 +63,8 @@ pub struct Town {
     pub shops: Vec<ShopSeat>,
     /// By node.
     pub devices: BTreeMap<NodeId, DeviceSeat>,
+    /// What the hub has revoked.
+    pub revoked: BTreeSet<Serial>,
     /// Every key that a box of a shop ever had.
     pub boxes: BTreeMap<KeyId, PublicKey>,
 }
@@ -86,9 +83,10 @@ impl Town {
         let roster = Roster { number: 1, issued: now, hubs: entries.collect() };
         let roster = roster.sign(&root).bytes().to_vec();
         let central = hubs[0].signing.clone();
+        let revoked = BTreeSet::new();
         let (devices, boxes) = (BTreeMap::new(), BTreeMap::new());
         let (shops, hub_secrets) = (Vec::new(), Vec::new());
-        Self { root, roster, central, hub_secrets, shops, devices, boxes }
+        Self { root, roster, central, hub_secrets, shops, devices, revoked, boxes }
     }
 
     /// The hub's certificate for a shop's owner.

@@ -1,7 +1,10 @@
 //! What an outsider can read off a device or a shop: signed bytes, movements, and what `verify`
 //! says; the checkers see nothing else.
 
+use std::collections::BTreeSet;
+
 use kirana_core::{
+    hash::Hash,
     id::{OrderId, ShopId, VariantId},
     statement::Party,
 };
@@ -30,6 +33,8 @@ pub struct DeviceView {
     pub node: NodeId,
     /// Its orders, by shop.
     pub orders: Vec<(ShopId, HeldOrder)>,
+    /// Statements that their shop refused for good, by its own signature.
+    pub refused: BTreeSet<Hash>,
     /// What its own verification found.
     pub faults: Vec<String>,
 }

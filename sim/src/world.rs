@@ -11,6 +11,7 @@ use kirana_core::{
 };
 
 use crate::{
+    books::Books,
     check::Broken,
     device::Device,
     dice::Dice,
@@ -20,7 +21,7 @@ use crate::{
     machine::Machine,
     network::Network,
     node::NodeId,
-    plan::{Planned, Scale},
+    plan::Planned,
     schedule::Schedule,
     shop::Shop,
     sometimes::{Met, Situation},
@@ -28,14 +29,18 @@ use crate::{
     trace::Trace,
 };
 
+mod boxes;
 mod dial;
 mod end;
+mod enemies;
 mod founding;
 mod people;
 mod relay;
+mod situations;
 mod strike;
 mod transport;
 
+use boxes::device_call;
 use relay::Mischief;
 use transport::Exchange;
 
@@ -71,7 +76,6 @@ pub enum Event {
 
 /// One seed's world.
 pub struct World {
-    pub(crate) scale: Scale,
     pub(crate) schedule: Schedule<Event>,
     pub(crate) network: Network,
     pub(crate) town: Town,
@@ -82,11 +86,14 @@ pub struct World {
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
     pub(crate) met: Met,
+    pub(crate) books: BTreeMap<NodeId, Books>,
     pub(crate) trace: Trace,
     pub(crate) broken: Vec<Broken>,
     exchanges: BTreeMap<u64, Exchange>,
     next_exchange: u64,
     mischief: BTreeMap<NodeId, Mischief>,
+    /// By which way the mail comes that is being handed over.
+    way: Situation,
     healed: bool,
 }
 

@@ -1,7 +1,7 @@
 //! P1: what was shown as placed is at the shop exactly once, decided, and the same on both sides;
 //! P6: nothing is there in the name of somebody who never asked for it.
 
-use kirana_core::order::entry::Kind;
+use kirana_core::{hash::Hash, order::entry::Kind};
 
 use super::{Broken, Evidence, Pair};
 use crate::{claim::Claim, view::ShopView};
@@ -38,6 +38,10 @@ fn both_sides_agree(
 ) -> Result<(), Broken> {
     let order = pair.order;
     let at = shop.node;
+    if evidence.journal.stolen.contains(&pair.customer) {
+        // Whoever has a stolen device is shut out: nothing is promised to a thief.
+        return Ok(());
+    }
     let told = evidence.journal.told.get(&order).filter(|told| told.customer == pair.customer);
     let Some(told) = told else {
         // Nobody was told of it: it may exist nowhere but on a device that died while placing.
@@ -51,6 +55,7 @@ fn both_sides_agree(
     let device = told.device;
     let held = match pair.at_shop.as_slice() {
         [held] => held,
+        [] if is_refused(evidence, pair) => return Ok(()),
         [] => return Err(("P1", format!("{at}: order {order} of {device} never arrived"))),
         _ => return Err(("P1", format!("{at}: order {order} is there {}x", pair.at_shop.len()))),
     };
@@ -74,6 +79,12 @@ fn both_sides_agree(
         return Err(("P6", format!("order {order} of {device} was withdrawn by somebody else")));
     }
     Ok(())
+}
+
+/// Whether the shop signed that it would not look at the order: it came too late, for instance.
+fn is_refused(evidence: &Evidence<'_>, pair: &Pair<'_>) -> bool {
+    let first = pair.at_device.and_then(|held| held.chain.first()).map(|first| Hash::of(first));
+    first.is_some_and(|first| evidence.devices.iter().any(|view| view.refused.contains(&first)))
 }
 
 fn kinds(chain: &[Vec<u8>]) -> String {

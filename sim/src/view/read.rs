@@ -82,6 +82,35 @@ pub fn device_lacks(database: &Database, order: OrderId, entry: Hash) -> bool {
     found.unwrap_or(false)
 }
 
+/// The orders that a shop holds.
+pub fn order_ids(database: &Database) -> Vec<OrderId> {
+    let found: Result<Vec<Vec<u8>>, StoreError> = database.reader.read(|connection| {
+        let mut select = connection.prepare_cached("SELECT id FROM customer_order ORDER BY n")?;
+        let rows = select.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    });
+    found.unwrap_or_default().iter().filter_map(|id| OrderId::from_slice(id)).collect()
+}
+
+/// Whether any chain here has a branch that lost.
+pub fn has_lost_branch(database: &Database, table: &'static str) -> bool {
+    let found: Result<bool, StoreError> = database.reader.read(|connection| {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE lost > 0)");
+        Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+    });
+    found.unwrap_or(false)
+}
+
+/// The first permanent refusal of an order's first entry, if a device holds one.
+pub fn refusals(database: &Database) -> Vec<Vec<u8>> {
+    let found: Result<Vec<Vec<u8>>, StoreError> = database.reader.read(|connection| {
+        let mut select = connection.prepare_cached("SELECT bytes FROM refusal ORDER BY hash")?;
+        let rows = select.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    });
+    found.unwrap_or_default()
+}
+
 /// Whether a hub still has a piece of mail.
 pub fn hub_keeps(database: &Database, mail: Hash) -> bool {
     let found: Result<bool, StoreError> = database.reader.read(|connection| {

@@ -28,7 +28,8 @@ impl World {
             let reachable = self.network.carries(node, contact, now)
                 && self.network.carries(contact, node, now)
                 && self.is_on(contact);
-            if reachable && self.connect(node, contact)
+            if reachable
+                && self.connect(node, contact)
                 && let Some(key) = self.key_of(contact)
             {
                 self.feed(node, Input::Connected { peer: key.id(), role });

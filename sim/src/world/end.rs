@@ -1,7 +1,15 @@
 //! The end of a run: everything is mended, people finish what they began, and the promises are
 //! checked from outside.
 
-use kirana_core::{hash::Hash, time::UnixMs};
+use std::collections::BTreeSet;
+
+use kirana_core::{
+    hash::Hash,
+    order::wish::{Answer, Said},
+    statement::UnverifiedStatement,
+    time::UnixMs,
+};
+use kirana_migrations::Database;
 
 use super::{Event, World};
 use crate::{
@@ -33,6 +41,7 @@ impl World {
             }
         }
         self.look_at_situations();
+        self.flip_a_byte();
     }
 
     fn heal(&mut self) {
@@ -50,6 +59,7 @@ impl World {
                 self.power_on(node);
             }
         }
+        self.drain();
         let devices: Vec<NodeId> = self.devices.keys().copied().collect();
         devices.into_iter().for_each(|device| self.dial_now(device));
     }
@@ -79,7 +89,8 @@ impl World {
                 }
             };
             let faults = machine.program.as_ref().map_or_else(Vec::new, |p| p.verify());
-            devices.push(DeviceView { node: *node, orders, faults });
+            let refused = self.refused(&machine.database);
+            devices.push(DeviceView { node: *node, orders, refused, faults });
         }
         for (node, machine) in &self.shops {
             let Some(shop) = self.shop_id(*node) else { continue };
@@ -100,6 +111,20 @@ impl World {
         broken
     }
 
+    /// What shops refused to a device, as far as they truly signed it.
+    fn refused(&self, database: &Database) -> BTreeSet<Hash> {
+        let mut refused = BTreeSet::new();
+        for bytes in read::refusals(database) {
+            let Ok(statement) = UnverifiedStatement::parse(&bytes) else { continue };
+            let Some(key) = self.town.boxes.get(&statement.signer()) else { continue };
+            let Ok(signed) = statement.verify(key) else { continue };
+            if let Ok(Said::Answer(Answer::Refusal(refusal))) = Said::of(signed.statement()) {
+                refused.insert(refusal.answers);
+            }
+        }
+        refused
+    }
+
     /// P7: mail that a hub said it stored, that nobody deleted and whose time has not passed.
     fn hubs_lost(&self) -> Vec<crate::check::Broken> {
         let now = self.schedule.now();
@@ -109,7 +134,10 @@ impl World {
             for (id, kept) in kept.iter().filter(|(_, kept)| kept.until > now) {
                 if !read::hub_keeps(&machine.database, *id) {
                     let to = kept.to;
-                    broken.push(("P7", format!("{hub}: mail {id} for {to:?} was stored and is gone")));
+                    broken.push((
+                        "P7",
+                        format!("{hub}: mail {id} for {to:?} was stored and is gone"),
+                    ));
                 }
             }
         }
@@ -126,7 +154,9 @@ impl World {
             };
             match database.map(|database| database.image()) {
                 Some(Ok(image)) => self.trace.database(node, Hash::of(&image)),
-                Some(Err(e)) => self.broke("P8", format!("{node}: the database is unreadable: {e}")),
+                Some(Err(e)) => {
+                    self.broke("P8", format!("{node}: the database is unreadable: {e}"))
+                }
                 None => {}
             }
         }

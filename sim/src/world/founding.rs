@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use kirana_core::{id::ShopId, money::Currency, time::UnixMs};
+use kirana_core::{id::ShopId, key::KeyId, money::Currency, time::UnixMs};
 use kirana_customer::app::{Household, shop::Introduced};
 use kirana_hub::{app::roster::Published, config::Role};
 use kirana_migrations::{Database, Location, Schema};
+use kirana_shop::app::Keys;
 use minicbor::bytes::ByteVec;
 
 use super::{Event, World};
 use crate::{
+    books::Books,
     clocks::NodeClock,
     device::Device,
     dice::Dice,
@@ -22,8 +24,8 @@ use crate::{
     node::NodeId,
     plan::{Planned, Scale},
     schedule::Schedule,
-    shop::Shop,
-    sometimes::Met,
+    shop::{Shop, stock_up},
+    sometimes::{Met, Situation},
     town::{ShopSeat, Town},
     trace::Trace,
 };
@@ -45,7 +47,6 @@ impl World {
         town.settle(scale, start, &mut dice);
         let mut weather = Dice::new(seed, "weather");
         let mut world = Self {
-            scale,
             schedule: Schedule::new(start),
             network: Network::new(Weather::draw(&mut weather), weather),
             town,
@@ -56,11 +57,13 @@ impl World {
             journal: Journal::default(),
             faults: Faults::default(),
             met: Met::default(),
+            books: BTreeMap::new(),
             trace: Trace::default(),
             broken: Vec::new(),
             exchanges: BTreeMap::new(),
             next_exchange: 0,
             mischief: BTreeMap::new(),
+            way: Situation::TakenInByHub,
             healed: false,
         };
         world.hubs_learn_the_roster();
@@ -93,23 +96,35 @@ impl World {
         let start = self.now();
         let database = memory(Schema::Shop);
         let mut own = Dice::new(seed, &node.to_string());
-        let keys = Shop::draw_keys(&mut own);
-        let program = Shop::found(database.clone(), keys.clone(), start, own.source());
-        let shop = program.id();
-        let vouched = self.town.vouch(shop, program.owner(), start, dice);
-        program.certify(vec![vouched], self.town.root.public(), &self.town.roster, start);
+        let keys = Keys::draw(own.source());
+        let made = Shop::found(database.clone(), keys.clone(), start, own.source());
+        let made = made.expect("an empty database takes a shop");
+        let identity = made.identity().clone();
+        let vouched = self.town.vouch(identity.shop, identity.owner, start, dice);
+        made.vouched_by(vouched.to_vec()).expect("the certificate is this owner's");
+        let trusted = made.trust_hubs(self.town.root.public(), self.town.roster.clone());
+        trusted.expect("the roster is by the root");
         let goods = Good::draw_all(Currency::INR, start, dice);
-        program.stock(&goods, start, own.source());
+        stock_up(&made, &goods, start, own.source()).expect("an empty shelf takes goods");
         for good in goods.iter().filter(|good| good.is_counted) {
-            *self.journal.shelf_of(shop, good.variant) = good.opening;
+            *self.journal.shelf_of(identity.shop, good.variant) = good.opening;
         }
+        let staff = [keys.node.id(), KeyId::of(&own.bytes()), KeyId::of(&own.bytes())];
+        let books = Books::open(identity.shop, &goods, staff, start);
+        self.books.insert(node, books.expect("an empty list takes products"));
         let key = keys.node.signing.public();
         self.town.boxes.insert(key.id(), key);
-        let location = program.location();
-        self.town.shops.push(ShopSeat { shop, location, keys, goods, backup: None });
+        let seat = ShopSeat {
+            shop: identity.shop,
+            location: identity.location,
+            keys,
+            goods,
+            backup: None,
+        };
+        self.town.shops.push(seat);
         let clock = NodeClock::roughly_right(&mut own);
         let mut machine = Machine::new(database, key, clock, own);
-        machine.start(program);
+        machine.start(Shop::of(made));
         self.shops.insert(node, machine);
     }
 
@@ -148,14 +163,15 @@ impl World {
         for node in shops {
             let Some(machine) = self.shops.get(&node) else { continue };
             let Some(program) = machine.program.as_ref() else { continue };
-            let certificates = program.chain().into_iter().map(ByteVec::from).collect();
+            let chain = program.shop.chain().expect("the database can be read");
+            let certificates = chain.into_iter().map(ByteVec::from).collect();
             let shop = Introduced {
                 name: node.to_string(),
                 certificates,
                 addresses: Vec::new(),
                 hubs: Vec::new(),
             };
-            introduced.push((program.id(), shop));
+            introduced.push((program.shop.id(), shop));
         }
         introduced
     }

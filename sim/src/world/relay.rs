@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use kirana_core::{
     envelope,
-    hash::Hash,
     key::PublicKey,
     mail::{Address, Mail},
     statement::UnverifiedStatement,
@@ -51,7 +50,10 @@ impl World {
             }
             if truth < mischief.drops_until && self.people.permille(500) {
                 self.struck(Fault::RelayDrop, hub);
-                self.journal.dropped.extend(order_mail(mail));
+                if let Some(device) = self.node_of(peer.id()) {
+                    let orders = self.journal.under_way_of(device);
+                    self.journal.dropped_orders.extend(orders);
+                }
                 return Some(Response::Stored { id: mail.id() });
             }
         }
@@ -125,7 +127,8 @@ impl World {
             let Some(entries) = self.journal.handed_to.get(&(client, *id)) else { continue };
             for (order, hash) in entries {
                 if read::device_lacks(&machine.database, *order, *hash) {
-                    let what = format!("{client}: entry {hash} of {order} was acknowledged, not kept");
+                    let what =
+                        format!("{client}: entry {hash} of {order} was acknowledged, not kept");
                     self.broken.push(("P7", what));
                 }
             }
@@ -165,9 +168,4 @@ impl World {
             Err(clash) => self.broke("P1", clash),
         }
     }
-}
-
-/// The names of mail for shops: a household's order may be in it.
-fn order_mail(mail: &Mail) -> Option<Hash> {
-    matches!(mail.to, Address::Shop(_)).then(|| mail.id())
 }

@@ -51,6 +51,7 @@ impl World {
             Strike::RelayReplay { hub } => self.mischief.entry(hub).or_default().replays += 4,
             Strike::Forge { shop } => self.forge(shop),
             Strike::Steal { device } => self.steal(device),
+            Strike::Flood { hub } => self.flood(hub),
         }
     }
 
@@ -86,6 +87,8 @@ impl World {
 
     /// Switches a box off; it comes back after a while.
     pub(super) fn power_off(&mut self, node: NodeId, off_ms: u64) {
+        let orders = self.journal.under_way_of(node);
+        self.journal.died_with.extend(orders);
         match node {
             NodeId::Hub(_) => self.hubs.get_mut(&node).into_iter().for_each(|m| m.crash()),
             NodeId::Shop(_) => self.shops.get_mut(&node).into_iter().for_each(|m| m.crash()),
@@ -126,5 +129,18 @@ impl World {
         if !full && was_full {
             self.met(Situation::FullDiskHealed);
         }
+    }
+}
+
+impl World {
+    /// P5: copies that differ, and clashes that nobody is shown.
+    pub(super) fn clashes_hidden(&mut self) -> Vec<crate::check::Broken> {
+        let mut broken = Vec::new();
+        for (node, books) in &mut self.books {
+            let shared = books.share();
+            let faults = shared.err().into_iter().chain(books.faults());
+            broken.extend(faults.map(|fault| ("P5", format!("{node}: {fault}"))));
+        }
+        broken
     }
 }

@@ -10,7 +10,7 @@ use kirana_sync::{
 };
 
 use super::{Event, World};
-use crate::{fault::Fault, node::NodeId};
+use crate::{fault::Fault, node::NodeId, sometimes::Situation};
 
 /// A request under way.
 #[derive(Debug, Clone)]
@@ -125,6 +125,10 @@ impl World {
             }
             Err(_) => Input::Failed { id },
         };
+        self.way = match server {
+            NodeId::Hub(0) => Situation::TakenInByHub,
+            _ => Situation::TakenInByCommunity,
+        };
         self.feed(client, input);
     }
 
@@ -143,7 +147,7 @@ impl World {
     pub(super) fn feed(&mut self, node: NodeId, input: Input) {
         let calls = match node {
             NodeId::Device(_) => self.feed_device(node, input),
-            NodeId::Shop(_) => self.feed_shop(node, input),
+            NodeId::Shop(_) => self.feed_shop(node, self.way, input),
             NodeId::Hub(_) | NodeId::Staff(_) => Vec::new(),
         };
         // What was sent before the power failed is on its way, whatever became of the sender.

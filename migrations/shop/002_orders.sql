@@ -94,6 +94,16 @@ CREATE TABLE reservation (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reservation_by_variant ON reservation (variant, location);
 
+-- What a device asked for under a key of its own, so that asking again does nothing again.
+CREATE TABLE done_once (
+  device  BLOB NOT NULL CHECK (length(device) = 16),
+  key     TEXT NOT NULL,
+  request BLOB NOT NULL CHECK (length(request) = 32),
+  answer  BLOB NOT NULL,
+  at_ms   INTEGER NOT NULL,
+  PRIMARY KEY (device, key)
+) STRICT, WITHOUT ROWID;
+
 -- What is for sale at what price: the decision reads it, the catalogue's projection writes it.
 CREATE TABLE offer (
   variant  BLOB PRIMARY KEY,

@@ -43,6 +43,7 @@ pub mod import;
 pub mod keys;
 pub mod ledger;
 pub mod mailing;
+pub mod once;
 pub mod orders;
 pub mod person;
 pub mod place;
@@ -57,6 +58,7 @@ pub mod wishes;
 pub use deliver::{Delivered, Outcome};
 pub use founding::{Founding, Unopened};
 pub use keys::Keys;
+pub use once::Once;
 pub use refusal::Undeliverable;
 
 /// Who this shop is: written once when it is founded.

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod imports;
 pub mod known;
 pub mod offers;
+pub mod once;
 pub mod orders;
 pub mod outgoing;
 pub mod people;

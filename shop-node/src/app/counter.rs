@@ -4,6 +4,8 @@
 //! leaves too little releases by rule in the same transaction.
 
 use kirana_core::{
+    cbor,
+    hash::Hash,
     id::{LocationId, OrderId, VariantId},
     key::KeyId,
     planted::{Bug, is_planted},
@@ -11,16 +13,20 @@ use kirana_core::{
     time::UnixMs,
 };
 use kirana_migrations::{Abort, StoreError, WriteError};
+use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
 use super::{
     Shop,
     desk::{Desk, Visit},
     ledger::NotMoved,
+    once::{Before, Once, request_hash},
     refusal::NotStored,
 };
 use crate::store::{offers, settings, settings::Setting, stock};
 
+/// The answer to a sale of [`SALE_LINES_MAX`] lines, with the orders that it shortened.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// Lines that one counter sale may have.
 pub const SALE_LINES_MAX: usize = 200;
 
@@ -53,14 +59,36 @@ pub enum What {
 }
 
 /// What an entry led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 pub struct Entered {
     /// The numbers of the movements in the ledger, one for each line.
+    #[n(0)]
     pub movements: Vec<u64>,
     /// The balances after it, one for each line.
-    pub balances: Vec<Balance>,
+    #[n(1)]
+    pub balances: Vec<After>,
     /// Orders that lost something by the shortage rule.
+    #[n(2)]
     pub shortened: Vec<OrderId>,
+}
+
+/// A balance after a movement, in base units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct After {
+    /// What is on hand.
+    #[n(0)]
+    pub on_hand: u64,
+    /// What of it is kept for orders.
+    #[n(1)]
+    pub reserved: u64,
+}
+
+impl From<Balance> for After {
+    fn from(Balance { on_hand, reserved }: Balance) -> Self {
+        Self { on_hand, reserved }
+    }
 }
 
 /// One line of a sale at the counter.
@@ -87,6 +115,9 @@ pub enum NotEntered {
     /// Too many lines, or none.
     #[error("a sale has between 1 and {SALE_LINES_MAX} lines")]
     Lines,
+    /// The key was used for something else.
+    #[error("this Idempotency-Key was used for another request: take a fresh one")]
+    KeyReused,
     /// This box changes nothing any more.
     #[error("this box no longer speaks for the shop: {0}")]
     ReadOnly(String),
@@ -129,13 +160,23 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Entered, NotEntered> {
-        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
-        let entered = self.writer().write(move |tx| {
-            let mut desk = Desk::open(&inner, tx, &visit)?;
-            desk.may_enter()?;
-            desk.enter(&entry, by)
-        });
-        Ok(entered?)
+        self.enter_once(None, entry, by, now, rng)
+    }
+
+    /// [`Shop::enter`], once for each key.
+    ///
+    /// # Errors
+    /// As there, and [`NotEntered::KeyReused`].
+    pub fn enter_once(
+        &self,
+        once: Option<Once>,
+        entry: Entry,
+        by: KeyId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Entered, NotEntered> {
+        let request = request_hash(&("enter", &entry));
+        self.at_the_counter(once, request, now, rng, move |desk| desk.enter(&entry, by))
     }
 
     /// Sells to somebody at the counter; all lines or none.
@@ -149,16 +190,53 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Entered, NotEntered> {
+        self.sell_once(None, lines, by, now, rng)
+    }
+
+    /// [`Shop::sell`], once for each key.
+    ///
+    /// # Errors
+    /// As there, and [`NotEntered::KeyReused`].
+    pub fn sell_once(
+        &self,
+        once: Option<Once>,
+        lines: Vec<SaleLine>,
+        by: KeyId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Entered, NotEntered> {
         if lines.is_empty() || lines.len() > SALE_LINES_MAX {
             return Err(NotEntered::Lines);
         }
+        let request = request_hash(&("sell", &lines));
+        self.at_the_counter(once, request, now, rng, move |desk| desk.sell(&lines, by))
+    }
+
+    fn at_the_counter(
+        &self,
+        once: Option<Once>,
+        request: Hash,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+        mut work: impl FnMut(&mut Desk<'_, '_>) -> Result<Entered, Abort<NotEntered>> + Send + 'static,
+    ) -> Result<Entered, NotEntered> {
         let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
-        let sold = self.writer().write(move |tx| {
+        let entered = self.writer().write(move |tx| {
             let mut desk = Desk::open(&inner, tx, &visit)?;
+            match desk.before(once.as_ref(), request)? {
+                Before::New => {}
+                Before::Other => return Err(Abort::Refused(NotEntered::KeyReused)),
+                Before::Done(answer) => {
+                    let entered = cbor::from_slice("an answer", &answer, ANSWER_BYTES_MAX);
+                    return entered.map_err(|e| StoreError::damaged("an answer", e).into());
+                }
+            }
             desk.may_enter()?;
-            desk.sell(&lines, by)
+            let entered = work(&mut desk)?;
+            desk.remember(once.as_ref(), request, &cbor::to_vec(&entered))?;
+            Ok(entered)
         });
-        Ok(sold?)
+        Ok(entered?)
     }
 
     /// Somebody says that the stock is as the ledger says, after a restore: it is sold again.
@@ -209,7 +287,7 @@ impl Desk<'_, '_> {
         let shortened = self.settle_shortage(slot)?;
         Ok(Entered {
             movements: vec![written.movement.seq],
-            balances: vec![stock::balance(self.tx, variant, location)?],
+            balances: vec![stock::balance(self.tx, variant, location)?.into()],
             shortened,
         })
     }
@@ -234,7 +312,7 @@ impl Desk<'_, '_> {
             if !is_planted(Bug::SellReserved) {
                 sold.shortened.extend(self.settle_shortage(Slot { variant, location })?);
             }
-            sold.balances.push(stock::balance(self.tx, variant, location)?);
+            sold.balances.push(stock::balance(self.tx, variant, location)?.into());
         }
         Ok(sold)
     }

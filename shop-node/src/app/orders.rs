@@ -31,6 +31,7 @@ use super::{
     Shop,
     desk::{AppendError, Desk, Visit},
     ledger::NotMoved,
+    once::{Before, Once, request_hash},
     refusal::NotStored,
 };
 use crate::store::{
@@ -114,6 +115,9 @@ pub enum NotDone {
     /// Something in it is closed until counted.
     #[error("something in order {0} is closed until somebody has counted it")]
     StockClosed(OrderId),
+    /// The key was used for something else.
+    #[error("this Idempotency-Key was used for another request: take a fresh one")]
+    KeyReused,
     /// This box changes nothing any more.
     #[error("this box no longer speaks for the shop: {0}")]
     ReadOnly(String),
@@ -165,9 +169,33 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<OrderView, NotDone> {
+        self.act_once(None, which, deed, now, rng)
+    }
+
+    /// [`Shop::act`], once for each key.
+    ///
+    /// # Errors
+    /// As there, and [`NotDone::KeyReused`].
+    pub fn act_once(
+        &self,
+        once: Option<Once>,
+        which: Which,
+        deed: Deed,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<OrderView, NotDone> {
         let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
+        let request = request_hash(&("act", which, &deed));
         let view = self.writer().write(move |tx| {
             let mut desk = Desk::open(&inner, tx, &visit)?;
+            match desk.before(once.as_ref(), request)? {
+                Before::New => {}
+                Before::Other => return Err(Abort::Refused(NotDone::KeyReused)),
+                Before::Done(_) => {
+                    let row = one(tx, which)?;
+                    return Ok(view(&row, &orders::chain(tx, &row)?)?);
+                }
+            }
             if let Some(why) = desk.read_only()? {
                 return Err(Abort::Refused(NotDone::ReadOnly(why)));
             }
@@ -177,6 +205,7 @@ impl Shop {
             }
             let mut chain = orders::chain(tx, &row)?;
             desk.act(&row, &mut chain, &deed)?;
+            desk.remember(once.as_ref(), request, &[])?;
             Ok(view(&orders::by_number(tx, row.n)?, &chain)?)
         });
         Ok(view?)

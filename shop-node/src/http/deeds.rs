@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     Door,
     auth::SignedIn,
-    extract::{Json, Path},
+    extract::{Json, Path, Repeatable},
     now,
     orders::{may, shown, which},
     problem::Problem,
@@ -57,14 +57,15 @@ pub async fn act(
     State(door): State<Door>,
     SignedIn(visitor): SignedIn,
     Path((id, deed)): Path<(String, String)>,
+    key: Repeatable,
     Json(details): Json<Details>,
 ) -> Result<axum::Json<Value>, Problem> {
-    let which = which(&id, &visitor)?;
+    let (which, once) = (which(&id, &visitor)?, key.by(visitor.device)?);
     let (deed, action) = deed_of(&deed, details)?;
     let view = door
         .run(move |access| {
             may(access, &visitor, action, &access.shop().order(which)?)?;
-            Ok::<_, Problem>(access.shop().act(which, deed, now(), &mut clock::rng())?)
+            Ok::<_, Problem>(access.shop().act_once(once, which, deed, now(), &mut clock::rng())?)
         })
         .await?;
     Ok(axum::Json(shown(&view)))

@@ -11,9 +11,11 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use kirana_core::key::KeyId;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use crate::app::Once;
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -66,6 +68,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             .await
             .map(|query| Self(query.0))
             .map_err(|rejection: QueryRejection| Problem::malformed(rejection.body_text()))
+    }
+}
+
+/// The header `Idempotency-Key`, as it came.
+pub struct Repeatable(Option<String>);
+
+impl Repeatable {
+    /// The key as one of this device.
+    ///
+    /// # Errors
+    /// A problem when it is empty, too long or not plain text.
+    pub fn by(self, device: KeyId) -> Result<Option<Once>, Problem> {
+        let key = |key: String| {
+            Once::new(device, &key)
+                .ok_or_else(|| Problem::malformed("an Idempotency-Key has 1 to 255 plain letters"))
+        };
+        self.0.map(key).transpose()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let key = parts.headers.get("idempotency-key");
+        Ok(Self(key.map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned())))
     }
 }
 

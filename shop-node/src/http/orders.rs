@@ -241,6 +241,9 @@ impl From<NotDone> for Problem {
             NotDone::WaitsForCustomer(_) => conflict("waits-for-customer"),
             NotDone::StockClosed(_) => conflict("stock-closed"),
             NotDone::ReadOnly(_) => conflict("read-only"),
+            NotDone::KeyReused => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", title)
+            }
             NotDone::NotStored(not_stored) => not_stored.into(),
             NotDone::Store(error) => Self::internal(&error),
         }

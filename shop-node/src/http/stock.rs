@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{
     Door,
     auth::SignedIn,
-    extract::{Json, Query},
+    extract::{Json, Query, Repeatable},
     now,
     orders::Page,
     problem::Problem,
@@ -128,14 +128,15 @@ const NOTE_BYTES_MAX: usize = 500;
 pub async fn enter(
     State(door): State<Door>,
     SignedIn(visitor): SignedIn,
+    key: Repeatable,
     Json(given): Json<Movement>,
 ) -> Result<Response, Problem> {
-    let entry = entry(given)?;
+    let (entry, once) = (entry(given)?, key.by(visitor.device)?);
     let entered = door
         .run(move |access| {
             access.allow(&visitor, Action::MoveStock, &access.here())?;
             let by = visitor.device;
-            Ok::<_, Problem>(access.shop().enter(entry, by, now(), &mut clock::rng())?)
+            Ok::<_, Problem>(access.shop().enter_once(once, entry, by, now(), &mut clock::rng())?)
         })
         .await?;
     Ok((StatusCode::CREATED, axum::Json(shown(&entered))).into_response())
@@ -203,8 +204,10 @@ pub struct SoldLine {
 pub async fn sell(
     State(door): State<Door>,
     SignedIn(visitor): SignedIn,
+    key: Repeatable,
     Json(given): Json<Sale>,
 ) -> Result<Response, Problem> {
+    let once = key.by(visitor.device)?;
     let lines = given.lines.iter();
     let lines =
         lines.map(|line| SaleLine { variant: line.variant_id, amount: line.quantity.amount() });
@@ -213,7 +216,7 @@ pub async fn sell(
         .run(move |access| {
             access.allow(&visitor, Action::RingUpSale, &access.here())?;
             let by = visitor.device;
-            Ok::<_, Problem>(access.shop().sell(lines, by, now(), &mut clock::rng())?)
+            Ok::<_, Problem>(access.shop().sell_once(once, lines, by, now(), &mut clock::rng())?)
         })
         .await?;
     Ok((StatusCode::CREATED, axum::Json(shown(&sold))).into_response())
@@ -237,6 +240,9 @@ impl From<NotEntered> for Problem {
             NotEntered::NotSold(_) => conflict("not-sold"),
             NotEntered::Closed(_) => conflict("stock-closed"),
             NotEntered::Lines => Self::malformed(title),
+            NotEntered::KeyReused => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", title)
+            }
             NotEntered::ReadOnly(_) => conflict("read-only"),
             NotEntered::NotStored(not_stored) => not_stored.into(),
             NotEntered::Store(error) => Self::internal(&error),

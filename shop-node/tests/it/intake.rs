@@ -295,3 +295,42 @@ fn a_guest_orders_and_the_address_is_kept_unreadable() {
     let raw = street.shop.database().image().unwrap();
     assert!(!raw.windows(part.bytes.len()).any(|window| window == part.bytes));
 }
+
+#[test]
+fn p1_a_sale_repeated_under_its_key_sells_once() {
+    use kirana_shop::app::{
+        Once,
+        counter::{NotEntered, SaleLine},
+    };
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 10);
+    let till = street.shop.keys().node.id();
+    let sell = |amount, key: &str| {
+        let (lines, once) = (vec![SaleLine { variant: rice, amount }], Once::new(till, key));
+        street.shop.sell_once(once, lines, till, NOW, &mut rng(6))
+    };
+    let first = sell(2, "bill 1").unwrap();
+    assert_eq!(sell(2, "bill 1").unwrap(), first);
+    assert_eq!(street.balance(rice), (8, 0));
+    assert!(matches!(sell(3, "bill 1"), Err(NotEntered::KeyReused)));
+    sell(3, "bill 2").unwrap();
+    assert_eq!(street.balance(rice), (5, 0));
+}
+
+#[test]
+fn p2_a_walk_in_cannot_buy_what_is_kept_for_an_order() {
+    use kirana_shop::app::counter::SaleLine;
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 2, 9000)]));
+    street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
+    let till = street.shop.keys().node.id();
+    let sell = |amount| {
+        let lines = vec![SaleLine { variant: rice, amount }];
+        street.shop.sell(lines, till, NOW, &mut rng(6))
+    };
+    assert!(sell(2).is_err());
+    sell(1).unwrap();
+    assert_eq!(street.balance(rice), (2, 2));
+}

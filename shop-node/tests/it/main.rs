@@ -3,5 +3,6 @@
 mod catalogue;
 mod intake;
 mod neighbour;
+mod program;
 mod recovery;
 mod safekeeping;

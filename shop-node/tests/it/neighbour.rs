@@ -129,6 +129,7 @@ pub struct Customer {
     pub keys: KeyPair,
     pub party: Party,
     pub certificate: Vec<u8>,
+    pub now: UnixMs,
     shop: ShopId,
 }
 
@@ -143,7 +144,7 @@ impl Customer {
         };
         let certificate = Certificate::issue(&neighbourhood.hub, &holder, NOW, &mut rng(n));
         let (party, shop) = (Party::Account(account), neighbourhood.shop.id());
-        Self { keys, party, certificate: certificate.bytes().to_vec(), shop }
+        Self { keys, party, certificate: certificate.bytes().to_vec(), now: NOW, shop }
     }
 
     pub fn guest(neighbourhood: &Neighbourhood, n: u8) -> Self {
@@ -151,7 +152,7 @@ impl Customer {
         let certificate =
             Certificate::of_guest(&keys.signing, keys.sealing.public(), NOW, &mut rng(n));
         let (party, shop) = (Party::Guest(keys.id()), neighbourhood.shop.id());
-        Self { keys, party, certificate: certificate.bytes().to_vec(), shop }
+        Self { keys, party, certificate: certificate.bytes().to_vec(), now: NOW, shop }
     }
 
     pub fn wants(&self, lines: &[(VariantId, u64, i64)]) -> Placed {
@@ -175,8 +176,8 @@ impl Customer {
 
     pub fn sign(&self, n: u8, placed: Placed) -> SignedStatement {
         let order = OrderId::new(NOW, [n; 10]);
-        let until = NOW.plus_ms(DAY_MS);
-        placed.sign(order, self.shop, NOW, until, &self.keys.signing).expect("it is valid")
+        let until = self.now.plus_ms(DAY_MS);
+        placed.sign(order, self.shop, self.now, until, &self.keys.signing).expect("it is valid")
     }
 
     pub fn wish(&self, n: u8, wish: &Wish) -> SignedStatement {
@@ -196,7 +197,7 @@ impl Customer {
         let sealed = envelope::seal(parcel, &to, &mut rng(9)).expect("it is sealed");
         let certificates = vec![self.certificate.clone().into()];
         let address = Address::Shop(neighbourhood.shop.id());
-        stamp::post(&self.keys.signing, certificates, address, NOW.plus_ms(DAY_MS), sealed)
+        stamp::post(&self.keys.signing, certificates, address, self.now.plus_ms(DAY_MS), sealed)
     }
 
     /// Opens a reply and walks the chain of the order in it.

@@ -1,0 +1,305 @@
+//! The program itself, with real processes, files and signals.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use kirana_core::{cbor, id::VariantId, mail::Mail};
+use kirana_migrations::{Abort, Database, Schema, rusqlite::Connection};
+use kirana_shop::{app::Shop, clock, home::Home};
+use serde_json::Value;
+
+use crate::neighbour::{Customer, Neighbourhood};
+
+fn kirana(arguments: &[&str], data: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));
+    command.args(arguments).arg("--data").arg(data).arg("--json");
+    command.output().expect("the program runs")
+}
+
+fn init(data: &Path) -> Value {
+    let done = kirana(&["init", "--name", "Corner"], data);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).expect("JSON")
+}
+
+/// A shop that is open, and is killed with the test.
+struct Served {
+    child: Child,
+    http: String,
+}
+
+impl Served {
+    fn at(data: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kirana-shop"))
+            .args(["serve", "--http", "127.0.0.1:0", "--p2p", "/ip4/127.0.0.1/tcp/0"])
+            .args(["--announce", "false", "--data"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("it is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
+        assert_eq!(ready["ready"], true);
+        let http = ready["http"].as_str().expect("an address").trim_start_matches("http://");
+        Self { child, http: http.to_owned() }
+    }
+
+    /// Status, content type and body of one answer; nothing if the server went away.
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+    ) -> Option<(u16, String, Vec<u8>)> {
+        let mut stream = TcpStream::connect(&self.http).ok()?;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\
+             content-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).ok()?;
+        // A server that refuses a long body may close before it has read all of it.
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        let kind = head.lines().find_map(|line| line.strip_prefix("content-type: "));
+        Some((status, kind.unwrap_or_default().to_owned(), answer[end + 4..].to_vec()))
+    }
+
+    fn deliver(&self, mail: &Mail) -> Option<u16> {
+        let answer = self.ask("POST", "/v1/mail", "application/cbor", &cbor::to_vec(mail))?;
+        Some(answer.0)
+    }
+
+    fn signal(&self, signal: &str) {
+        let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(killed.expect("kill runs").success());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn opened(data: &Path) -> Shop {
+    Home::at(data, None).shop().expect("it opens")
+}
+
+/// Waits until nobody has the database open any more, so that it is one whole file.
+fn closed(data: &Path) {
+    while data.join("shop.db-wal").exists() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn serve_says_when_it_is_ready_and_ends_cleanly_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path());
+    let mut served = Served::at(folder.path());
+    assert_eq!(served.ask("GET", "/healthz", "", b"").unwrap().0, 200);
+    assert_eq!(served.ask("GET", "/readyz", "", b"").unwrap().0, 200);
+    served.signal("-TERM");
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn every_error_is_a_problem_document() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path());
+    let served = Served::at(folder.path());
+    let long = vec![b'x'; 1024 * 1024 + 1];
+    let cases: [(&str, &str, &str, &[u8], u16); 6] = [
+        ("GET", "/v1/nothing", "", b"", 404),
+        ("DELETE", "/v1/orders", "", b"", 405),
+        ("POST", "/v1/mail", "application/cbor", &long, 413),
+        ("POST", "/v1/mail", "application/cbor", b"not mail", 422),
+        ("GET", "/v1/khata", "", b"", 501),
+        ("GET", "/v1/orders", "", b"", 401),
+    ];
+    for (method, path, kind, body, expected) in cases {
+        let (status, kind, body) = served.ask(method, path, kind, body).expect("an answer");
+        assert_eq!(status, expected, "{method} {path}: {}", String::from_utf8_lossy(&body));
+        assert!(kind.starts_with("application/problem+json"), "{method} {path}: {kind}");
+        let problem: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(problem["status"], expected, "{method} {path}");
+        assert!(problem["type"].is_string(), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_taken_port_and_an_unknown_setting_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let refused = kirana(&["serve", "--http", &address], folder.path());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains(&address));
+    let config = folder.path().join("shop.toml");
+    std::fs::write(&config, "htpp = \"127.0.0.1:80\"\n").unwrap();
+    let refused = kirana(&["serve", "--config", config.to_str().unwrap()], folder.path());
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("htpp"));
+}
+
+#[test]
+fn p8_a_database_that_was_cut_or_is_newer_is_refused_in_plain_words() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path());
+    closed(folder.path());
+    let file = folder.path().join("shop.db");
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let refused = kirana(&["serve"], folder.path());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("cut off"));
+    std::fs::write(&file, &whole).unwrap();
+    let newer = Schema::Shop.version() as i64 + 1;
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", newer).unwrap();
+    let refused = kirana(&["serve"], folder.path());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("newer"));
+}
+
+#[test]
+fn a_command_of_a_later_version_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));
+    let refused = command.args(["move", "--data"]).arg(folder.path()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("move"));
+}
+
+/// Puts a variant on the shelf of a shop that is not being served.
+fn shelf(data: &Path, amount: u64) -> (Neighbourhood, VariantId) {
+    let shop = opened(data);
+    let street = Neighbourhood { shop, hub: kirana_core::key::SigningKey::from_seed([40; 32]) };
+    let rice = street.stock(1, 9000, amount);
+    (street, rice)
+}
+
+#[test]
+fn p7_orders_that_were_answered_survive_sigkill_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path());
+    let (street, rice) = shelf(folder.path(), 1000);
+    let mut mails = Vec::new();
+    for guest in 0..5 {
+        let mut customer = Customer::guest(&street, 100 + guest);
+        customer.now = clock::now();
+        for n in 0..12 {
+            let placed = customer.sign(n, customer.wants(&[(rice, 1, 9000)]));
+            mails.push(customer.mail(&street, &customer.parcel(&[&placed])));
+        }
+    }
+    drop(street);
+    let mut answered = 0;
+    let mut waiting = mails.iter();
+    for round in 0..4 {
+        let served = Served::at(folder.path());
+        for mail in waiting.by_ref().take(8 + round) {
+            if served.deliver(mail) == Some(200) {
+                answered += 1;
+            }
+        }
+        std::thread::scope(|scope| {
+            let unsure = waiting.by_ref().take(4).collect::<Vec<_>>();
+            let sending = scope.spawn(|| unsure.into_iter().map(|m| served.deliver(m)).collect());
+            served.signal("-KILL");
+            let answers: Vec<Option<u16>> = sending.join().expect("it ends");
+            answered += answers.into_iter().filter(|answer| *answer == Some(200)).count();
+        });
+    }
+    let verified = kirana(&["verify"], folder.path());
+    let found: Value = serde_json::from_slice(&verified.stdout).expect("JSON");
+    assert_eq!(verified.status.code(), Some(0), "{found}");
+    let kept = found["orders"].as_u64().expect("a number") as usize;
+    assert!(kept >= answered && answered >= 38, "{kept} kept of {answered} answered");
+    // Everything again, as customers do who heard nothing: each order is there once.
+    let served = Served::at(folder.path());
+    for mail in &mails {
+        assert_eq!(served.deliver(mail), Some(200));
+    }
+    drop(served);
+    let verified = kirana(&["verify"], folder.path());
+    let found: Value = serde_json::from_slice(&verified.stdout).expect("JSON");
+    assert_eq!((verified.status.code(), found["orders"].as_u64()), (Some(0), Some(60)), "{found}");
+}
+
+#[test]
+fn p8_an_old_database_file_put_back_is_refused_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path());
+    closed(folder.path());
+    let file = folder.path().join("shop.db");
+    let yesterday = std::fs::read(&file).unwrap();
+    drop(shelf(folder.path(), 10));
+    closed(folder.path());
+    std::fs::write(&file, yesterday).unwrap();
+    let refused = kirana(&["serve"], folder.path());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("restore"));
+    assert_eq!(kirana(&["verify"], folder.path()).status.code(), Some(1));
+}
+
+#[test]
+fn a_backup_made_beside_serve_is_restored_into_a_new_generation() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("old");
+    let code = init(&data)["recovery_code"].as_str().expect("a code").to_owned();
+    drop(shelf(&data, 10));
+    let served = Served::at(&data);
+    let file = folder.path().join("monday.backup");
+    let made = kirana(&["backup", file.to_str().unwrap()], &data);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert_eq!(kirana(&["verify"], &data).status.code(), Some(0), "beside serve");
+    drop(served);
+    let restore = |code: &str, data: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));
+        command.env("KIRANA_RECOVERY_CODE", code).args(["restore", "--json", "--data"]);
+        command.arg(data).arg(&file).output().expect("it runs")
+    };
+    let wrong = restore(&"0".repeat(56), &folder.path().join("wrong"));
+    assert_eq!(wrong.status.code(), Some(1));
+    let new = folder.path().join("new");
+    let restored = restore(&code, &new);
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    let shown: Value = serde_json::from_slice(&restored.stdout).expect("JSON");
+    assert_eq!(shown["generation"], 2);
+    assert_eq!(kirana(&["verify"], &new).status.code(), Some(0));
+    drop(Served::at(&new));
+}
+
+#[test]
+fn another_program_may_write_beside_serve() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path());
+    let (street, rice) = shelf(folder.path(), 10);
+    let mut guest = Customer::guest(&street, 100);
+    guest.now = clock::now();
+    let placed = guest.sign(1, guest.wants(&[(rice, 1, 9000)]));
+    let mail = guest.mail(&street, &guest.parcel(&[&placed]));
+    let served = Served::at(folder.path());
+    let beside: &Database = street.shop.database();
+    let written = beside.writer.write(|tx| -> Result<usize, Abort<()>> {
+        Ok(tx.execute("UPDATE offer SET minor = minor", [])?)
+    });
+    written.unwrap();
+    assert_eq!(served.deliver(&mail), Some(200));
+    assert_eq!(street.balance(rice), (10, 1));
+}

@@ -47,6 +47,8 @@ struct Identity {
     party: Party,
     trust: Trust,
     known_time: KnownTime,
+    /// The own clock's last reading that is in the database.
+    noted: UnixMs,
 }
 
 impl Household {
@@ -109,8 +111,45 @@ impl Household {
     }
 
     /// Reads the own clock and says what time it is as far as anybody can know.
+    ///
+    /// A reading is noted every hour, and whenever the clock comes into doubt or out of it, so that
+    /// a clock that jumped while the program was not running is noticed too.
     pub fn known_now(&self, own: UnixMs) -> KnownNow {
-        self.identity().known_time.read(own)
+        let mut identity = self.identity();
+        let doubted = identity.known_time.is_in_doubt();
+        let now = identity.known_time.read(own);
+        let moved = own.since(identity.noted).max(identity.noted.since(own));
+        if moved >= NOTED_MS || doubted != now.expiry_suspended {
+            identity.noted = own;
+            let known_time = identity.known_time.clone();
+            drop(identity);
+            // A full disk must not stop anybody from knowing the time: the next hour tries again.
+            let _ = self.note_time(&known_time);
+        }
+        now
+    }
+
+    /// The person says that this device's clock is right, although it jumped.
+    ///
+    /// # Errors
+    /// When it could not be stored.
+    pub fn confirm_clock(&self) -> Result<(), HouseholdError> {
+        let mut identity = self.identity();
+        identity.known_time.confirm();
+        let known_time = identity.known_time.clone();
+        drop(identity);
+        self.note_time(&known_time)
+    }
+
+    /// Takes note of a time under a signature that is trusted.
+    pub(crate) fn saw_signed(&self, at: UnixMs) {
+        self.identity().known_time.saw_signed(at);
+    }
+
+    fn note_time(&self, known_time: &KnownTime) -> Result<(), HouseholdError> {
+        let stored = kirana_core::cbor::to_vec(known_time);
+        let set = move |tx: &Tx<'_>| Ok(settings::set(tx, Setting::KnownTime, &stored)?);
+        self.db.writer.write(set).map_err(HouseholdError::write)
     }
 
     /// Takes the certificates that a hub issued for this device's key.
@@ -155,6 +194,7 @@ impl Household {
                 Ok(settings::set(tx, Setting::Roster, &roster)?)
             })
             .map_err(HouseholdError::write)?;
+        self.saw_signed(trust.newest_signed());
         self.identity().trust = trust;
         Ok(())
     }
@@ -180,6 +220,7 @@ impl Household {
             .writer
             .write(move |tx| Ok(settings::set(tx, Setting::Lists, &stored)?))
             .map_err(HouseholdError::write)?;
+        self.saw_signed(trust.newest_signed());
         self.identity().trust = trust;
         Ok(())
     }
@@ -202,9 +243,13 @@ impl Identity {
         }
         let party = claimed.claimed().party().ok_or(HouseholdError::OtherKey)?;
         let trust = load_trust(reader)?;
-        let mut known_time = KnownTime::default();
+        let mut known_time = match settings::get(reader, Setting::KnownTime)? {
+            Some(stored) => kirana_core::cbor::from_slice("the known time", &stored, 256)?,
+            None => KnownTime::default(),
+        };
         known_time.saw_signed(trust.newest_signed());
-        Ok(Self { certificates, party, trust, known_time })
+        let noted = UnixMs::default();
+        Ok(Self { certificates, party, trust, known_time, noted })
     }
 }
 
@@ -238,6 +283,9 @@ fn load_trust(reader: &rusqlite::Connection) -> Result<Trust, HouseholdError> {
 fn damaged(what: &'static str) -> HouseholdError {
     StoreError::damaged(what, "of this device").into()
 }
+
+/// How often the own clock's reading is noted, in milliseconds.
+const NOTED_MS: u64 = 60 * 60_000;
 
 /// Runs one transaction and turns its ending into this crate's error.
 fn write<T, F>(db: &Database, job: F) -> Result<T, HouseholdError>

@@ -59,6 +59,7 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         Command::Order { command } => orders::order(&desk, command),
         Command::Sync(sync) => rounds::sync(&desk, &sync),
         Command::Journal => orders::journal(&desk),
+        Command::Clock { confirm } => setup::clock(&desk, confirm),
     }
 }
 

@@ -78,6 +78,12 @@ pub enum Command {
     Sync(Sync),
     /// What was shown when, one line an order.
     Journal,
+    /// What time it is as far as anybody can know.
+    Clock {
+        /// Say that this computer's clock is right, although it jumped.
+        #[arg(long)]
+        confirm: bool,
+    },
 }
 
 /// What to do with shops.

@@ -1,5 +1,6 @@
 //! `init` and `login`.
 
+use kirana_core::time::UnixMs;
 use minicbor::bytes::ByteVec;
 use serde::Serialize;
 
@@ -82,5 +83,30 @@ pub(super) fn login(desk: &Desk, url: &str, login: &str) -> Result<(), Failure> 
         device: household.keys().id().to_string(),
     };
     desk.say(&said, || format!("Signed in as {login}; orders from this device are yours now."));
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Clock {
+    at: UnixMs,
+    in_doubt: bool,
+}
+
+pub(super) fn clock(desk: &Desk, confirm: bool) -> Result<(), Failure> {
+    let household = desk.household()?;
+    if confirm {
+        household.known_now(now());
+        household.confirm_clock()?;
+    }
+    let known = household.known_now(now());
+    let told = Clock { at: known.at, in_doubt: known.expiry_suspended };
+    desk.say(&told, || match told.in_doubt {
+        true => format!(
+            "It is at least {}. This computer's clock jumped; nothing runs out until you say that \
+             it is right: `kirana clock --confirm`.",
+            told.at
+        ),
+        false => format!("It is {}.", told.at),
+    });
     Ok(())
 }

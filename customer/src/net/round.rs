@@ -171,11 +171,13 @@ impl Round<'_> {
 
     /// One look after everything was sent; more while a shop in reach still owes an answer.
     fn polls_wanted(&self) -> u32 {
-        let mut peers = self.courier.client().peers();
-        match (self.courier.client().outbox().is_empty(), peers.next().is_some()) {
-            (_, false) => 0,
-            (true, true) => 1,
-            (false, true) => POLLS_MAX,
+        let client = self.courier.client();
+        let owed = !client.outbox().is_empty();
+        let ways: Vec<Path> = client.peers().map(|(_, role)| role.path()).collect();
+        match ways.is_empty() {
+            true => 0,
+            false if owed && ways.contains(&Path::Direct) => POLLS_MAX,
+            false => 1,
         }
     }
 

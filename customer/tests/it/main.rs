@@ -1,5 +1,11 @@
 //! The household's promises, told as stories with a shop that only signs.
 
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod neighbour;
 mod orders;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod shelf;

@@ -158,3 +158,21 @@ fn an_order_at_a_shop_that_was_never_chosen_is_refused() {
     let refused = meena.place(two_kilos_of_rice(shop.id), NOW, &mut rng(1));
     assert!(matches!(refused, Err(HouseholdError::UnknownShop)));
 }
+
+#[test]
+fn p3_a_clock_that_jumped_while_the_device_was_off_runs_nothing_out() {
+    let meena = household(1);
+    assert!(!meena.known_now(NOW).expiry_suspended);
+    let restarted = |meena: &Household| {
+        Household::open(meena.database().restart(), meena.keys().clone()).unwrap()
+    };
+    let a_year_on = NOW.plus_ms(365 * DAY_MS);
+    let again = restarted(&meena);
+    assert!(again.known_now(a_year_on).expiry_suspended);
+    let again = restarted(&again);
+    assert!(again.known_now(a_year_on).expiry_suspended, "the doubt is remembered");
+    again.confirm_clock().unwrap();
+    let again = restarted(&again);
+    assert_eq!(again.known_now(a_year_on).at, a_year_on);
+    assert!(!again.known_now(a_year_on).expiry_suspended);
+}

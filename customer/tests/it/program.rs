@@ -1,0 +1,108 @@
+//! The `kirana` program as people and scripts meet it.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+fn kirana(home: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kirana"))
+        .arg("--home")
+        .arg(home)
+        .args(words)
+        .env_remove("KIRANA_PASSPHRASE")
+        .output()
+        .unwrap()
+}
+
+fn json(bytes: &[u8]) -> serde_json::Value {
+    let text = String::from_utf8_lossy(bytes);
+    serde_json::from_slice(bytes).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+#[test]
+fn init_makes_a_household_once_and_says_that_open_keys_do_not_stop_a_thief() {
+    let home = tempfile::tempdir().unwrap();
+    let made = kirana(home.path(), &["init", "--name", "Meena"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(String::from_utf8_lossy(&made.stdout).contains("KIRANA_PASSPHRASE"));
+    let again = kirana(home.path(), &["--json", "init"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert_eq!(json(&again.stderr)["type"], "urn:kirana:problem:already-set-up");
+}
+
+#[test]
+fn nothing_works_before_init_and_the_message_says_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    for words in [&["shops"][..], &["search", "rice"], &["sync"], &["order", "list"]] {
+        let refused = kirana(&home.path().join("nowhere"), words);
+        assert_eq!(refused.status.code(), Some(2), "{words:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("kirana init"), "{words:?}");
+    }
+}
+
+#[test]
+fn what_comes_later_is_refused_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    for word in ["change", "approve", "complain"] {
+        let refused = kirana(home.path(), &["--json", "order", word, "--anything", "goes"]);
+        assert_eq!(refused.status.code(), Some(2), "{word}");
+        assert_eq!(json(&refused.stderr)["type"], "urn:kirana:problem:later", "{word}");
+    }
+}
+
+#[test]
+fn results_are_json_on_stdout_and_nothing_else_is() {
+    let home = tempfile::tempdir().unwrap();
+    assert!(kirana(home.path(), &["init"]).status.success());
+    for (words, key) in [
+        (&["--json", "shops"][..], "items"),
+        (&["--json", "search", "rice"], "items"),
+        (&["--json", "cart"], "items"),
+        (&["--json", "address", "add", "home", "14 Second Cross"], "items"),
+        (&["--json", "order", "list"], "orders"),
+        (&["--json", "journal"], "orders"),
+        (&["--json", "sync"], "paths"),
+    ] {
+        let done = kirana(home.path(), words);
+        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        assert!(json(&done.stdout)[key].is_array(), "{words:?}");
+    }
+}
+
+#[test]
+fn the_words_of_the_workshop_stay_out_of_what_people_read() {
+    let home = tempfile::tempdir().unwrap();
+    let mut said = String::new();
+    for words in [
+        &["init"][..],
+        &["shops"],
+        &["search", "rice"],
+        &["cart"],
+        &["address"],
+        &["order", "list"],
+        &["order", "place"],
+        &["sync"],
+        &["journal"],
+    ] {
+        let done = kirana(home.path(), words);
+        said.push_str(&String::from_utf8_lossy(&done.stdout).to_lowercase());
+        said.push_str(&String::from_utf8_lossy(&done.stderr).to_lowercase());
+    }
+    let folder = home.path().display().to_string().to_lowercase();
+    let said = said.replace(&folder, "");
+    for word in ["hub", "node", "replica", "outbox", "envelope", "durable"] {
+        assert!(!said.contains(word), "«{word}» in: {said}");
+    }
+}
+
+#[test]
+fn a_foreign_file_is_refused_with_a_reason() {
+    let home = tempfile::tempdir().unwrap();
+    assert!(kirana(home.path(), &["init"]).status.success());
+    let file = home.path().join("holiday.jpg");
+    std::fs::write(&file, [0xff; 4000]).unwrap();
+    let refused = kirana(home.path(), &["--json", "order", "receive", &file.to_string_lossy()]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(json(&refused.stderr)["type"], "urn:kirana:problem:malformed");
+}

@@ -53,7 +53,9 @@ impl Town {
             let products =
                 shop.import(&data(&format!("{list}.csv")), &data("products.map.json")).await?;
             let staples = shop.import(&data("staples.csv"), &data("staples.map.json")).await?;
-            shop.use_hubs(&[hub.url(), community.address()?]);
+            hub.sign_up(list, shop.name).await?;
+            shop.join(&hub.url(), list).await?;
+            shop.use_hubs(&[hub.address()?, community.address()?]);
             shop.open().await?;
             story.say(&format!(
                 "{} opens with {products} real products and {staples} staples; all prices are made up.",

@@ -11,16 +11,16 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
     let sugar = town.corner.find("chini").await?;
     let path = format!("/v1/catalogue/products/{}", sugar.product);
     let seen = town.corner.door()?.get(&path).await?;
-    story.say("Two of the Corner Store's staff look at the price of sugar at the same time.");
-    for (minor, who) in [(4_600, "one"), (4_900, "the other")] {
-        let staff = town.corner.door_for("staff").await?;
+    story.say("Two tills of the Corner Store look at the price of sugar at the same time.");
+    for (minor, who) in [(4_600, "till 1"), (4_900, "till 2")] {
+        let staff = town.corner.door_of_staff(who).await?;
         let edit = json!({
             "upon": seen["heads"],
             "variants": [{"id": sugar.variant, "price": {"minor": minor, "per": 1_000}}],
         });
         let answer = staff.ask(Method::PATCH, &path, Some(&edit)).await?;
         ensure!(answer.status.is_success(), "the edit was refused: {}", answer.body);
-        story.say(&format!("Upon what they saw, {who} writes {}.00 rupees.", minor / 100));
+        story.say(&format!("Upon what it saw, {who} writes {}.00 rupees.", minor / 100));
     }
     let clashes = town.corner.door()?.list("/v1/catalogue/conflicts").await?;
     let clash = clashes

@@ -80,7 +80,8 @@ impl Household {
 
     /// What the screen says about an order.
     pub async fn status(&self, order: &str) -> anyhow::Result<Value> {
-        run(&mut self.kirana(&["order", "status", order])).await
+        let shown = run(&mut self.kirana(&["order", "status", order])).await?;
+        Ok(shown["orders"].get(0).cloned().unwrap_or(shown))
     }
 
     /// The stage of an order, as the household sees it.

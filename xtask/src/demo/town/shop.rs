@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::household::PASSWORD;
 use crate::build::Programs;
 use crate::demo::checker::Published;
 use crate::demo::door::Door;
@@ -21,6 +22,8 @@ pub struct Shop {
     programs: Programs,
     client: Client,
     data: PathBuf,
+    /// The printed code that opens its backups.
+    recovery_code: String,
     hubs: Vec<String>,
     /// Where its box listens; it keeps its port when it comes back.
     p2p: String,
@@ -59,13 +62,16 @@ impl Shop {
             programs: programs.clone(),
             client: client.clone(),
             data: folder.to_path_buf(),
+            recovery_code: String::new(),
             hubs: Vec::new(),
             p2p: "/ip4/127.0.0.1/tcp/0".to_owned(),
             server: None,
             door: None,
         };
-        let founded = run(shop.command("init").args(["--name", name, "--json"])).await?;
+        let mut init = shop.command("init");
+        let founded = run(init.args(["--name", name, "--place", PLACE, "--json"])).await?;
         shop.id = text(&founded, "shop_id")?;
+        shop.recovery_code = text(&founded, "recovery_code")?;
         Ok(shop)
     }
 
@@ -78,6 +84,15 @@ impl Shop {
             .arg(map))
         .await?;
         done["products_added"].as_u64().context("the importer says how many products it added")
+    }
+
+    /// Has a hub vouch for it; `login` is its owner's account there.
+    pub async fn join(&self, hub: &str, login: &str) -> anyhow::Result<()> {
+        let mut command = self.command("join");
+        command.args(["--hub", hub, "--login", login, "--json"]);
+        let joined = run(command.env("KIRANA_PASSWORD", PASSWORD)).await?;
+        ensure!(joined["state"] == "approved", "the hub has not approved {}: {joined}", self.name);
+        Ok(())
     }
 
     /// Tells it which hubs keep its mail when it opens next.
@@ -96,20 +111,22 @@ impl Shop {
         self.p2p = server.ready.p2p.first().map_or(self.p2p.clone(), |address| port_of(address));
         let door = Door::new(&self.client, &server.ready.http);
         self.server = Some(server);
-        let token = self.token("owner").await?;
+        let token = self.token("owner", "").await?;
         self.door = Some(door.with_token(&token));
         Ok(())
     }
 
     /// A token for somebody who works here.
-    async fn token(&self, role: &str) -> anyhow::Result<String> {
-        let made = run(self.command("token").args(["--role", role, "--json"])).await?;
+    async fn token(&self, role: &str, name: &str) -> anyhow::Result<String> {
+        let mut command = self.command("token");
+        command.args(["--role", role, "--name", name, "--json"]);
+        let made = run(&mut command).await?;
         text(&made, "access_token")
     }
 
-    /// The door, as somebody of this role sees it.
-    pub async fn door_for(&self, role: &str) -> anyhow::Result<Door> {
-        Ok(self.door()?.with_token(&self.token(role).await?))
+    /// The door, as one of the staff sees it.
+    pub async fn door_of_staff(&self, name: &str) -> anyhow::Result<Door> {
+        Ok(self.door()?.with_token(&self.token("staff", name).await?))
     }
 
     /// The door, as the owner sees it.
@@ -228,19 +245,17 @@ impl Shop {
         attempt(self.command("verify").arg("--json")).await
     }
 
-    /// A backup; its code comes from the environment.
+    /// Writes the daily backup, while the shop is open.
     pub async fn back_up(&self, file: &Path) -> anyhow::Result<()> {
-        run(self.command("backup").arg(file).env("KIRANA_RECOVERY_CODE", CODE).arg("--json"))
-            .await
-            .map(drop)
+        run(self.command("backup").arg(file).arg("--json")).await.map(drop)
     }
 
     /// Restores a backup onto a fresh box; the old folder is left behind.
     pub async fn restore(&mut self, file: &Path, folder: &Path) -> anyhow::Result<()> {
         self.data = folder.to_path_buf();
-        run(self.command("restore").arg(file).env("KIRANA_RECOVERY_CODE", CODE).arg("--json"))
-            .await
-            .map(drop)
+        let mut command = self.command("restore");
+        command.env("KIRANA_RECOVERY_CODE", &self.recovery_code);
+        run(command.arg(file).arg("--json")).await.map(drop)
     }
 
     /// The command that a reader can type to check this shop.
@@ -287,5 +302,5 @@ pub fn text(value: &Value, field: &str) -> anyhow::Result<String> {
     Ok(value[field].as_str().with_context(|| format!("no {field} in {value}"))?.to_owned())
 }
 
-/// The printed recovery code of the story's shops.
-const CODE: &str = "demo-recovery-code-of-the-story";
+/// Where both shops stand.
+const PLACE: &str = "12.9716,77.5946";

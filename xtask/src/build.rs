@@ -50,12 +50,16 @@ impl Programs {
         if !built.success() {
             bail!("the programs did not build; cargo says why above");
         }
-        let folder = target_folder()?.join("debug");
-        Ok(Self {
+        Ok(Self::within(&target_folder()?.join("debug")))
+    }
+
+    /// The programs in this folder.
+    pub fn within(folder: &Path) -> Self {
+        Self {
             hub: folder.join("kirana-hub"),
             shop: folder.join("kirana-shop"),
             household: folder.join("kirana"),
-        })
+        }
     }
 }
 

@@ -31,6 +31,9 @@ pub struct Demo {
     /// Where the scripted story's report goes.
     #[arg(long, value_name = "FILE", requires = "scripted")]
     report: Option<PathBuf>,
+    /// Programs that lie in this folder already; without it they are built.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
 }
 
 impl Demo {
@@ -46,14 +49,14 @@ impl Demo {
     async fn play(self) -> anyhow::Result<ExitCode> {
         println!("This sets up a neighbourhood on this machine, in a folder that goes away again:");
         println!("a hub, a community hub, two shops with 2,000 real products, four households.");
-        if self.scripted { self.tell().await } else { live().await }
+        if self.scripted { self.tell().await } else { live(self.programs).await }
     }
 
     /// Plays the story and judges it.
     async fn tell(self) -> anyhow::Result<ExitCode> {
         println!("The story takes about three minutes once everything is built.\n");
         let mut story = Story::begin();
-        let mut town = Town::set_up(&story).await?;
+        let mut town = Town::set_up(&story, self.programs.as_deref()).await?;
         steps::play(&mut town, &mut story).await;
         let findings = town.evidence.examine();
         sum_up(&findings, &town);
@@ -78,9 +81,9 @@ impl Demo {
 }
 
 /// Keeps the neighbourhood up until somebody has seen enough.
-async fn live() -> anyhow::Result<ExitCode> {
+async fn live(programs: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let story = Story::begin();
-    let town = Town::set_up(&story).await?;
+    let town = Town::set_up(&story, programs.as_deref()).await?;
     town.show_doors()?;
     tokio::signal::ctrl_c().await?;
     println!("\nEverything is shut down.");

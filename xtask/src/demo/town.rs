@@ -34,9 +34,14 @@ pub struct Town {
 
 impl Town {
     /// Sets everything up, telling how it goes.
-    pub async fn set_up(story: &Story) -> anyhow::Result<Self> {
-        story.say("Building the three programs (a few minutes the first time, then seconds).");
-        let programs = Programs::build()?;
+    pub async fn set_up(story: &Story, programs: Option<&Path>) -> anyhow::Result<Self> {
+        let programs = match programs {
+            Some(folder) => Programs::within(folder),
+            None => {
+                story.say("Building the three programs: minutes the first time, then seconds.");
+                Programs::build()?
+            }
+        };
         let folder = tempfile::Builder::new().prefix("kirana-demo-").tempdir()?;
         let client = client()?;
         let at = |name: &str| folder.path().join(name);

@@ -4,6 +4,7 @@ use anyhow::ensure;
 
 use crate::demo::steps::accepted;
 use crate::demo::story::Story;
+use crate::demo::town::shop::Ware;
 use crate::demo::town::{Town, Which};
 use crate::demo::wait::until;
 
@@ -27,6 +28,11 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
     town.lane.open().await?;
     story
         .say("The box dies. The backup is restored to a new one, which signs as a new generation.");
+    let address = town.lane.address()?;
+    for household in &town.households {
+        household.choose(&address).await?;
+    }
+    story.say("Households meet the new box; its papers are by the owner they know.");
     let heads = until("the orders that the backup never saw", async || {
         for household in &town.households {
             household.sync(None).await?;
@@ -49,11 +55,7 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
 }
 
 /// What the walk-ins took after the backup is on no paper of the restored box.
-async fn recount(
-    town: &mut Town,
-    which: Which,
-    wares: &[&crate::demo::town::shop::Ware],
-) -> anyhow::Result<()> {
+async fn recount(town: &mut Town, which: Which, wares: &[&Ware]) -> anyhow::Result<()> {
     town.gather().await?;
     for ware in wares {
         let units = town.lying_there(which, ware);

@@ -4,7 +4,8 @@ use anyhow::ensure;
 use futures::future::join_all;
 
 use crate::demo::story::Story;
-use crate::demo::town::shop::Ware;
+use crate::demo::town::household::Household;
+use crate::demo::town::shop::{Shop, Ware};
 use crate::demo::town::{Town, Which};
 use crate::demo::wait::until;
 
@@ -13,17 +14,23 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
     let lane = town.lane.wares(WARES).await?;
     let mut placed = 0;
     for round in 0..ROUNDS {
-        for household in 0..town.households.len() {
-            for number in 0..EACH {
-                let (which, wares) =
-                    if number % 2 == 0 { (Which::Corner, &corner) } else { (Which::Lane, &lane) };
-                let ware: &Ware = &wares[(round * 7 + household * 3 + number) % wares.len()];
-                town.order(household, which, &[(ware, 1)]).await?;
-                placed += 1;
-            }
+        // One household orders after the other's fashion: each at its own pace, all at once.
+        let ordering = (0..town.households.len()).map(|household| {
+            let shelves = [(&town.corner, &corner), (&town.lane, &lane)];
+            order_some(&town.households[household], round * 7 + household * 3, shelves)
+        });
+        let done = join_all(ordering).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+        for id in done.into_iter().flatten() {
+            town.evidence.shown_placed.insert(id);
+            placed += 1;
         }
         story.say(&format!("{placed} orders are placed; everybody sends at once."));
-        power_cut(town, if round % 2 == 0 { Which::Corner } else { Which::Lane }).await?;
+        let which = if round % 2 == 0 { Which::Corner } else { Which::Lane };
+        power_cut(town, which).await?;
+        story.say(&format!(
+            "{} loses power between two of them, and comes back.",
+            town.shop(which).name
+        ));
     }
     let waiting = until("a verdict on every order of the crowd", async || {
         let synced = join_all(town.households.iter().map(|household| household.sync(None))).await;
@@ -35,6 +42,21 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
     ensure!(waiting == 0);
     story.say(&format!("{ROUNDS} power cuts later, each of the {placed} orders has one answer."));
     Ok(())
+}
+
+/// A household's orders of one round, half at each shop; the ids that its screen showed.
+async fn order_some(
+    household: &Household,
+    first: usize,
+    shelves: [(&Shop, &Vec<Ware>); 2],
+) -> anyhow::Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for number in 0..EACH {
+        let (shop, wares) = shelves[number % 2];
+        let ware = &wares[(first + number) % wares.len()];
+        ids.push(household.order(shop, &[(ware, ware.least)]).await?);
+    }
+    Ok(ids)
 }
 
 /// SIGKILL while the mail comes in, and back again.

@@ -39,6 +39,8 @@ pub struct Ware {
     pub name: String,
     /// `g`, `ml` or `piece`.
     pub unit: String,
+    /// The least that can be ordered, in base units.
+    pub least: u64,
 }
 
 impl Ware {
@@ -287,6 +289,7 @@ fn ware(product: &Value) -> anyhow::Result<Ware> {
         variant: text(variant, "id")?,
         name: text(product, "name")?,
         unit: variant["unit"].as_str().unwrap_or("piece").to_owned(),
+        least: variant["min"].as_u64().max(variant["step"].as_u64()).unwrap_or(1),
     })
 }
 

@@ -14,7 +14,7 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
     let lane = town.lane.wares(WARES).await?;
     let mut placed = 0;
     for round in 0..ROUNDS {
-        // One household orders after the other's fashion: each at its own pace, all at once.
+        // Each household orders at its own pace, all at the same time.
         let ordering = (0..town.households.len()).map(|household| {
             let shelves = [(&town.corner, &corner), (&town.lane, &lane)];
             order_some(&town.households[household], round * 7 + household * 3, shelves)

@@ -79,13 +79,12 @@ impl Shop {
 
     /// Takes a list of products in; what the importer refuses is an error here.
     pub async fn import(&self, file: &Path, map: &Path) -> anyhow::Result<u64> {
-        let done = run(self
-            .command("import")
-            .arg(file)
-            .args(["--format", "csv", "--locale", "en-IN", "--json", "--map"])
-            .arg(map))
-        .await?;
-        done["products_added"].as_u64().context("the importer says how many products it added")
+        let mut command = self.command("import");
+        command.arg(file).args(["--format", "csv", "--json", "--map"]).arg(map);
+        let done = attempt(&mut command).await?;
+        let refused = &done.result["refused"];
+        ensure!(done.status.success(), "{}: {} {refused}", file.display(), done.complaint);
+        done.result["products_added"].as_u64().context("the importer says how many it added")
     }
 
     /// Has a hub vouch for it; `login` is its owner's account there.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::checker::{self, Evidence, Published, Shelf};
 use super::story::Story;
+use super::wait::until;
 use crate::build::{self, Programs};
 
 pub mod household;
@@ -54,10 +55,12 @@ impl Town {
 
         let mut corner = Shop::found(&programs, &client, &at("corner"), "Corner Store").await?;
         let mut lane = Shop::found(&programs, &client, &at("lane"), "Lane Stores").await?;
+        let mut on_shelf = Vec::new();
         for (shop, list) in [(&mut corner, "products_corner"), (&mut lane, "products_lane")] {
             let products =
                 shop.import(&data(&format!("{list}.csv")), &data("products.map.json")).await?;
             let staples = shop.import(&data("staples.csv"), &data("staples.map.json")).await?;
+            on_shelf.push(products + staples);
             hub.sign_up(list, shop.name).await?;
             shop.join(&hub.url(), list).await?;
             shop.use_hubs(&[hub.address()?, community.address()?]);
@@ -80,7 +83,7 @@ impl Town {
             }
             household.choose(&corner.address()?).await?;
             household.choose(&lane.address()?).await?;
-            household.sync(None).await?;
+            save_catalogues(&household, [(&corner, on_shelf[0]), (&lane, on_shelf[1])]).await?;
             households.push(household);
         }
         story.say(&format!(
@@ -258,6 +261,20 @@ impl Town {
 pub enum Which {
     Corner,
     Lane,
+}
+
+/// Saves the shops' catalogues until every product is there.
+async fn save_catalogues(household: &Household, shops: [(&Shop, u64); 2]) -> anyhow::Result<()> {
+    until(&format!("{}'s copies of the catalogues", household.name), async || {
+        household.sync(None).await?;
+        for (shop, products) in shops {
+            if household.products_saved(shop).await? < products {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
+    .await
 }
 
 fn client() -> anyhow::Result<Client> {

@@ -52,6 +52,14 @@ impl Household {
         run(&mut self.kirana(&["shops", "add", address])).await.map(drop)
     }
 
+    /// How many products of a shop are saved here.
+    pub async fn products_saved(&self, shop: &Shop) -> anyhow::Result<u64> {
+        let shops = run(&mut self.kirana(&["shops"])).await?;
+        let known =
+            shops["items"].as_array().into_iter().flatten().find(|row| row["id"] == shop.id);
+        Ok(known.and_then(|row| row["products"].as_u64()).unwrap_or_default())
+    }
+
     /// Looks in the saved catalogues; no network is asked.
     pub async fn search(&self, words: &str) -> anyhow::Result<Vec<Value>> {
         let found = run(&mut self.kirana(&["search", words])).await?;

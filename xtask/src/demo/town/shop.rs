@@ -193,7 +193,8 @@ impl Shop {
 
     /// A walk-in customer buys; `false` when the till says that there is not enough.
     pub async fn sell(&self, ware: &Ware, units: u64) -> anyhow::Result<bool> {
-        let body = json!({"lines": [{"variant_id": ware.variant, "amount": units}]});
+        let quantity = json!({"amount": units, "unit": ware.unit});
+        let body = json!({"lines": [{"variant_id": ware.variant, "quantity": quantity}]});
         let answer = self.door()?.ask(Method::POST, "/v1/sales", Some(&body)).await?;
         match answer.status {
             StatusCode::CREATED | StatusCode::OK => Ok(true),

@@ -58,6 +58,8 @@ pub struct OrderSeen {
     pub path: Option<Path>,
     /// Whether a signed entry of the shop arrived.
     pub taken_in: bool,
+    /// Whether the shop's signed refusal to take it in at all arrived.
+    pub turned_away: bool,
     /// Every verdict in the chain that holds; one is right.
     pub verdicts: Vec<Verdict>,
     pub completed: bool,
@@ -101,6 +103,13 @@ pub struct Findings {
     pub faults: Vec<String>,
 }
 
+impl OrderSeen {
+    /// Whether its household still waits for a word of the shop.
+    pub fn is_open(&self) -> bool {
+        self.verdicts.is_empty() && !self.turned_away
+    }
+}
+
 impl Evidence {
     /// Notes units that came in.
     pub fn bring_in(&mut self, shelf: Shelf, units: u64) {
@@ -135,7 +144,9 @@ impl Evidence {
             if let Some(path) = order.path {
                 findings.paths.entry(path.name()).or_default().push(order.id.clone());
             }
-            if !order.taken_in {
+            if order.turned_away && !order.taken_in {
+                findings.orders.declined += 1;
+            } else if !order.taken_in {
                 findings.lose(format!(
                     "order {} of {} never reached its shop",
                     order.id, order.household

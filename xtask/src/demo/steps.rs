@@ -45,8 +45,13 @@ async fn verdict(town: &Town, household: usize, order: &str) -> anyhow::Result<S
     let household = &town.households[household];
     until(&format!("the answer to {}'s order", household.name), async || {
         household.sync(None).await?;
-        let stage = household.stage(order).await?;
-        Ok((!["placed", "received"].contains(&stage.as_str())).then_some(stage))
+        let seen = household.status(order).await?;
+        let waits = seen["stage"] == "placed" || seen["stage"] == "received";
+        match (seen["where"].as_str(), seen["stage"].as_str()) {
+            (Some("refused"), _) => Ok(Some("refused".to_owned())),
+            (_, Some(stage)) if !waits => Ok(Some(stage.to_owned())),
+            _ => Ok(None),
+        }
     })
     .await
 }

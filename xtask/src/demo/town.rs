@@ -103,6 +103,11 @@ impl Town {
         Ok(town)
     }
 
+    /// Whether the hub never met this household.
+    pub fn is_guest(&self, household: usize) -> bool {
+        self.households[household].name == GUEST
+    }
+
     /// A place for a file that is carried about.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -205,7 +210,7 @@ impl Town {
 
     /// The orders whose households still wait for a verdict.
     pub fn undecided(&self) -> BTreeSet<String> {
-        let open = self.evidence.journals.iter().filter(|order| order.verdicts.is_empty());
+        let open = self.evidence.journals.iter().filter(|order| order.is_open());
         open.map(|order| order.id.clone()).collect()
     }
 

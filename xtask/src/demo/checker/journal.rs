@@ -40,12 +40,14 @@ pub fn read(
         let shop = name(&shop)?;
         let account =
             Account::of(&entries(&database, &order)?).with_context(|| format!("order {id}"))?;
-        orders.push(account.into_seen(
+        let turned_away = is_refused(&database, &order)?;
+        let seen = account.into_seen(
             id,
             household,
             shops.get(&shop).cloned().unwrap_or(shop),
             path.as_deref().map(route).transpose()?,
-        ));
+        );
+        orders.push(OrderSeen { turned_away: turned_away && !seen.taken_in, ..seen });
     }
     Ok(orders)
 }
@@ -65,6 +67,13 @@ fn entries(database: &Connection, order: &[u8]) -> anyhow::Result<Vec<Vec<u8>>> 
         .prepare_cached("SELECT bytes FROM entry WHERE order_id = ?1 AND lost = 0 ORDER BY seq")?;
     let rows = select.query_map([order], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Whether the shop's signed refusal about the order is kept.
+fn is_refused(database: &Connection, order: &[u8]) -> anyhow::Result<bool> {
+    let mut select =
+        database.prepare_cached("SELECT EXISTS (SELECT 1 FROM refusal WHERE order_id = ?1)")?;
+    Ok(select.query_row([order], |row| row.get(0))?)
 }
 
 /// What an order's entries add up to, kept line by line.
@@ -188,6 +197,7 @@ impl Account {
             shop,
             path,
             taken_in: self.taken_in,
+            turned_away: false,
             verdicts: self.verdicts,
             completed: self.completed,
             promised: units(&mut self.lines.iter()),

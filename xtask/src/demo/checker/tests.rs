@@ -13,6 +13,7 @@ fn accepted(id: &str, units: u64) -> OrderSeen {
         shop: "corner".into(),
         path: Some(Path::Hub),
         taken_in: true,
+        turned_away: false,
         verdicts: vec![Verdict::Accepted],
         completed: false,
         promised: BTreeMap::from([("rice".into(), units)]),
@@ -65,6 +66,17 @@ fn p1_an_order_that_never_reached_its_shop_is_lost() {
     evidence.journals[0].taken_in = false;
     evidence.listed.clear();
     assert_eq!(evidence.examine().orders.lost, 1);
+}
+
+#[test]
+fn an_order_that_the_shop_refused_under_its_signature_is_declined_and_not_lost() {
+    let mut evidence = clean();
+    let (verdicts, promised) = (Vec::new(), BTreeMap::new());
+    let refused =
+        OrderSeen { taken_in: false, turned_away: true, verdicts, promised, ..accepted("b", 1) };
+    evidence.journals.push(refused);
+    assert!(evidence.examine().are_clean());
+    assert_eq!(evidence.examine().orders.declined, 1);
 }
 
 #[test]

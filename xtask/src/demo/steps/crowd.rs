@@ -17,7 +17,9 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
         // Each household orders at its own pace, all at the same time.
         let ordering = (0..town.households.len()).map(|household| {
             let shelves = [(&town.corner, &corner), (&town.lane, &lane)];
-            order_some(&town.households[household], round * 7 + household * 3, shelves)
+            // A shop has a limit for what somebody may have open whom nobody vouches for.
+            let count = if town.is_guest(household) { OF_A_GUEST } else { EACH };
+            order_some(&town.households[household], round * 7 + household * 3, count, shelves)
         });
         let done = join_all(ordering).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
         for id in done.into_iter().flatten() {
@@ -48,10 +50,11 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
 async fn order_some(
     household: &Household,
     first: usize,
+    count: usize,
     shelves: [(&Shop, &Vec<Ware>); 2],
 ) -> anyhow::Result<Vec<String>> {
     let mut ids = Vec::new();
-    for number in 0..EACH {
+    for number in 0..count {
         let (shop, wares) = shelves[number % 2];
         let ware = &wares[(first + number) % wares.len()];
         ids.push(household.order(shop, &[(ware, ware.least)]).await?);
@@ -80,4 +83,5 @@ async fn power_cut(town: &mut Town, which: Which) -> anyhow::Result<()> {
 
 const WARES: usize = 60;
 const ROUNDS: usize = 4;
-const EACH: usize = 12;
+const EACH: usize = 16;
+const OF_A_GUEST: usize = 4;

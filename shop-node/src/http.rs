@@ -52,6 +52,8 @@ pub struct Door {
     pub access: Access,
     /// Renders the counters.
     pub metrics: PrometheusHandle,
+    /// Where devices reach the shop directly: multiaddrs.
+    pub addresses: std::sync::Arc<[String]>,
 }
 
 impl Door {

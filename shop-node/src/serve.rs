@@ -45,7 +45,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
 
     let writer = shop.database().writer.clone();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let door = http::router(Door { access, metrics });
+    let door = http::router(Door { access, metrics, addresses: addresses.into() });
     let server = axum::serve(listener, door).with_graceful_shutdown(async {
         // Either somebody said so or everybody who could is gone.
         let _ = ended.await;

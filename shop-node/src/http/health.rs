@@ -42,6 +42,8 @@ pub struct Profile {
     generation: u64,
     /// The certificates of the box and the shop, leaf first, in base64.
     certificates: Vec<String>,
+    /// Where devices reach the shop directly: multiaddrs.
+    p2p: Vec<String>,
 }
 
 /// Who this shop is, with its certificates: enough to choose it.
@@ -58,5 +60,6 @@ pub async fn profile(State(door): State<Door>) -> Result<axum::Json<Profile>, Pr
         place: identity.place.clone(),
         generation: shop.generation(),
         certificates: chain.iter().map(|bytes| STANDARD.encode(bytes)).collect(),
+        p2p: door.addresses.to_vec(),
     }))
 }

@@ -43,10 +43,9 @@ impl Programs {
     /// The simulation stays out of this build: it turns on the planted bugs, and cargo would give
     /// them to every program that is built in the same breath.
     pub fn build() -> anyhow::Result<Self> {
-        let built =
-            cargo(["build", "-p", "kirana-hub", "-p", "kirana-shop", "-p", "kirana-customer"])
-                .status()
-                .context("cargo could not be started")?;
+        let built = cargo(["build", "--workspace", "--exclude", "kirana-sim", "--bins"])
+            .status()
+            .context("cargo could not be started")?;
         if !built.success() {
             bail!("the programs did not build; cargo says why above");
         }

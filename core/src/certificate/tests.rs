@@ -1,3 +1,5 @@
+//! Certificates, told as stories: issued, read, altered and refused.
+
 use coset::{AsCborValue, CborSerializable};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 

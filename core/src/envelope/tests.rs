@@ -1,3 +1,5 @@
+//! Parcels, told as stories: sealed, opened, altered and refused.
+
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Access tokens against the forgeries that the standards name.
+
 use serde_json::{Value, json};
 
 use super::*;

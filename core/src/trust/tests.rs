@@ -1,3 +1,5 @@
+//! Whom to trust, told as stories of hubs, shops, devices and thieves.
+
 use std::collections::BTreeSet;
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};

@@ -1,3 +1,5 @@
+//! The asking side against peers that answer, stay silent or lie.
+
 use std::collections::VecDeque;
 
 use super::*;

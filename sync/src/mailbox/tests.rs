@@ -1,3 +1,5 @@
+//! The rules of a mailbox: who may leave mail, how much, and who may fetch it.
+
 use super::*;
 use crate::fixture::{NOW, guest, keys, mail, node, shop, trust};
 use kirana_core::time::DAY_MS;

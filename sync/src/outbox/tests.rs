@@ -1,3 +1,5 @@
+//! The outbox, told as stories of paths that come and go.
+
 use super::*;
 use kirana_core::id::ShopId;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Catalogue pulls: what is loaded, what is doubted, what starts again.
+
 use super::*;
 use crate::fixture::{NOW, Shelf, shop, trust};
 

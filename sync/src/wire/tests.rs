@@ -1,3 +1,5 @@
+//! Frames at and past their limits, damaged, and from a later version.
+
 use super::*;
 use kirana_core::{id::OrderId, key::KeyId, mail::SEALED_BYTES_MAX, time::UnixMs};
 use limit::*;

@@ -52,7 +52,7 @@ pub enum NotTrusted {
     #[error("the roster is by another root than the one pinned here ({pinned})")]
     OtherRoot {
         /// The pinned root.
-        pinned: PublicKey,
+        pinned: Box<PublicKey>,
     },
     /// The signature does not fit.
     #[error(transparent)]
@@ -126,7 +126,7 @@ impl Hub {
         let signed = SignedRoster::verify(&bytes, &root)?;
         if let Some((pinned, there)) = self.pinned().await? {
             if pinned != root {
-                return Err(NotTrusted::OtherRoot { pinned });
+                return Err(NotTrusted::OtherRoot { pinned: Box::new(pinned) });
             }
             let there = SignedRoster::verify(&there, &pinned)?;
             if there.roster().number >= signed.roster().number {

@@ -87,7 +87,7 @@ fn p1_stored_mail_survives_a_restart_and_counts_once() {
     }
     drop(hub);
     let hub = self::hub(database.restart());
-    assert_eq!(waiting(&hub, &recipient), [mail.clone()]);
+    assert_eq!(waiting(&hub, &recipient), std::slice::from_ref(&mail));
     assert_eq!(ask(&hub, &recipient, Request::Delete { ids: vec![mail.id()] }), Response::Deleted);
     assert_eq!(waiting(&hub, &recipient), []);
 }

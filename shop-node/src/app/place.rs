@@ -90,6 +90,8 @@ impl Desk<'_, '_> {
         if is_planted(Bug::DecideAgainOnRetry) {
             self.decide_anew(row)?;
         }
+        // Whoever sends it again has not heard the answer, whatever was delivered before.
+        outgoing::waits_again(self.tx, device.certified.key().id(), row.n)?;
         Ok(Outcome::Order { n: row.n, id: row.id, new: false })
     }
 

@@ -118,16 +118,23 @@ impl Desk<'_, '_> {
                 outgoing::heard(self.tx, key, row.n)?;
             } else if orders::chain(self.tx, &row)?.contains(head.hash) {
                 orders::stop_waiting(self.tx, row.n)?;
+                outgoing::order_changed(self.tx, key, row.n)?;
                 outcomes.push(Outcome::Order { n: row.n, id: row.id, new: false });
             } else {
                 wanted.push(head.order);
+                outgoing::order_changed(self.tx, key, row.n)?;
                 outcomes.push(Outcome::Order { n: row.n, id: row.id, new: false });
             }
         }
         let open = orders::open_of(self.tx, &device.party, kirana_core::order::HEADS_MAX as u32)?;
         let heads = open.iter().map(OrderRow::wire_head).collect();
+        let lacks = !wanted.is_empty();
         let answer = Answer::HeadsReply(HeadsReply { answers: request.hash(), heads, wanted });
         let signed = self.sign_answer(request, device.party, &answer);
+        // A device that lists its mail hears what the shop lacks also when this reply gets lost.
+        if lacks {
+            outgoing::put_answer(self.tx, key, request.hash(), signed.bytes(), self.now.at)?;
+        }
         outcomes.push(Outcome::Answered { bytes: signed.bytes().to_vec() });
         Ok(outcomes)
     }

@@ -37,6 +37,13 @@ pub fn order_changed(tx: &Tx<'_>, device: KeyId, order_n: i64) -> Result<(), Sto
     Ok(())
 }
 
+/// Notes that the order's chain waits for a device, unless it does already.
+pub fn waits_again(tx: &Tx<'_>, device: KeyId, order_n: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO outgoing (device, order_n) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    tx.prepare_cached(sql)?.execute(params![device.as_bytes(), order_n])?;
+    Ok(())
+}
+
 /// Keeps an answer to a request, and lets it wait for the device.
 pub fn put_answer(
     tx: &Tx<'_>,

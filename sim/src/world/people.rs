@@ -370,8 +370,9 @@ impl World {
                 continue;
             };
             let new = Good { price, ..good.clone() };
-            let on_sale =
-                self.at_the_counter(node, |shop, _, _, _| put_on_sale(shop, &[new.clone()]));
+            let on_sale = self.at_the_counter(node, |shop, _, _, _| {
+                put_on_sale(shop, std::slice::from_ref(&new))
+            });
             if let (Some(Ok(())), Some(seat)) = (on_sale, self.town.shops.get_mut(usize::from(n))) {
                 let goods = seat.goods.iter_mut().filter(|good| good.variant == variant);
                 goods.for_each(|good| good.price = price);

@@ -78,7 +78,7 @@ impl World {
             }
             (Request::Delete { ids }, Response::Deleted) => {
                 if let Some(kept) = self.journal.kept_by.get_mut(&hub) {
-                    ids.iter().for_each(|id| drop(kept.remove(id)));
+                    kept.retain(|id, _| !ids.contains(id));
                 }
             }
             (Request::Put { .. }, Response::Refused(refused)) if refused.code == Code::Quota => {

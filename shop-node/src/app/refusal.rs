@@ -19,7 +19,7 @@ use kirana_migrations::{Abort, StoreError, WriteError};
 #[derive(Debug, thiserror::Error)]
 pub enum Undeliverable {
     /// The mail is for somebody else.
-    #[error("the mail is for {to:?}, not for this shop")]
+    #[error("the mail is for somebody else, not for this shop")]
     NotForUs {
         /// For whom.
         to: Address,

@@ -279,6 +279,21 @@ fn heads_that_agree_are_confirmed_and_unknown_orders_are_wanted() {
 }
 
 #[test]
+fn p1_a_device_that_has_orders_the_shop_lacks_finds_the_question_in_its_mail() {
+    let street = Neighbourhood::new();
+    let guest = Customer::guest(&street, 21);
+    let unknown = kirana_core::order::wish::Head {
+        order: kirana_core::id::OrderId::new(NOW, [9; 10]),
+        seq: 1,
+        hash: kirana_core::hash::Hash::of(b"an entry"),
+    };
+    let heads = guest.wish(1, &Wish::Heads(Heads { heads: vec![unknown], anchors: Vec::new() }));
+    street.deliver(&guest.mail(&street, &guest.parcel(&[&heads]))).unwrap();
+    let waiting = street.shop.mail_for(guest.keys.id(), 0, 10, NOW, &mut rng(8)).unwrap();
+    assert_eq!(waiting.len(), 1);
+}
+
+#[test]
 fn a_guest_orders_and_the_address_is_kept_unreadable() {
     let street = Neighbourhood::new();
     let rice = street.stock(1, 9000, 10);

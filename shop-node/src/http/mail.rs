@@ -27,7 +27,7 @@ const MAIL_BYTES_MAX: usize = SEALED_BYTES_MAX + 8 * 1024;
         (status = 422, body = Problem)))]
 pub async fn deliver(State(door): State<Door>, body: Bytes) -> Result<Response, Problem> {
     let mail: Mail = cbor::from_slice("mail", &body, MAIL_BYTES_MAX)
-        .map_err(|error| Problem::from(Undeliverable::Malformed(error)))?;
+        .map_err(|error| Problem::malformed(error.to_string()))?;
     let delivered =
         door.run(move |access| access.shop().deliver(&mail, now(), &mut clock::rng())).await?;
     Ok(match delivered.reply {

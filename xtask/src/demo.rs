@@ -54,7 +54,7 @@ impl Demo {
 
     /// Plays the story and judges it.
     async fn tell(self) -> anyhow::Result<ExitCode> {
-        println!("The story takes about three minutes once everything is built.\n");
+        println!("Building takes minutes the first time; the story then takes about two.\n");
         let mut story = Story::begin();
         let mut town = Town::set_up(&story, self.programs.as_deref()).await?;
         steps::play(&mut town, &mut story).await;

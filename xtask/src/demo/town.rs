@@ -39,7 +39,7 @@ impl Town {
         let programs = match programs {
             Some(folder) => Programs::within(folder),
             None => {
-                story.say("Building the three programs: minutes the first time, then seconds.");
+                story.say("Building the three programs.");
                 Programs::build()?
             }
         };

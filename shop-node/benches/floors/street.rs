@@ -1,0 +1,204 @@
+//! A shop with goods on its shelves, and guests who have signed their orders beforehand.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use kirana_core::{
+    certificate::Certificate,
+    envelope::Parcel,
+    id::{OrderId, ProductId, VariantId},
+    key::KeyPair,
+    money::{Currency, Price},
+    order::placed::{Handover, Method, Placed, WantedLine},
+    quantity::{Quantity, Unit},
+    statement::Party,
+    time::{DAY_MS, UnixMs},
+};
+use kirana_migrations::{Abort, backup};
+use kirana_shop::{
+    app::{
+        Founding, Keys, Shop,
+        counter::{Entry, What},
+        place::OPEN_ORDERS_OF_GUEST_MAX,
+    },
+    clock,
+    home::{DATABASE, Home, KEYS},
+    store::offers::{self, Shelf},
+};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use rand_core::Rng;
+
+/// Different goods on the shelves.
+const GOODS: usize = 200;
+/// Of each so many pieces: nothing sells out while it is measured.
+const PIECES: u64 = 1_000_000;
+/// Lines of an order.
+const LINES: usize = 3;
+/// What a piece costs, in minor units.
+const PRICE_MINOR: i64 = 4500;
+
+/// The shop before anybody ordered; every measurement begins with a copy of it.
+pub struct Street {
+    /// The shop's folder.
+    pub folder: PathBuf,
+    /// The shop's secrets.
+    pub keys: Keys,
+    /// Who orders, and what.
+    pub guests: Vec<Guest>,
+}
+
+/// Somebody who orders without an account.
+pub struct Guest {
+    /// The device's keys.
+    pub keys: KeyPair,
+    /// The certificate that the device gave itself.
+    pub certificate: Vec<u8>,
+    /// Signed orders, no more than one guest may have open.
+    pub orders: Vec<Vec<u8>>,
+}
+
+/// An order and the signature of its customer that the floors check.
+pub struct Signed<'s> {
+    /// Who ordered.
+    pub guest: &'s Guest,
+    /// The order as it is sent.
+    pub order: &'s [u8],
+    /// A signature over these bytes.
+    pub signature: [u8; 64],
+}
+
+impl Street {
+    /// Founds the shop, fills its shelves and has the guests sign.
+    pub fn set_up(folder: &Path, guests: usize) -> anyhow::Result<Self> {
+        let mut rng = ChaCha20Rng::from_seed([7; 32]);
+        let now = clock::now();
+        let (home, keys) = (Home::at(folder, None), Keys::draw(&mut rng));
+        let database = home.database()?;
+        home.keep_keys(&keys, &mut rng)?;
+        let founding =
+            Founding { name: "Corner".into(), currency: rupees()?, place: None, hub: None };
+        let shop = Shop::found(database, keys.clone(), founding, now, &mut rng)?;
+        let goods: Vec<VariantId> =
+            (0..GOODS).map(|_| VariantId::new(now, draw(&mut rng))).collect();
+        fill(&shop, &goods, now, &mut rng)?;
+        let guests = (0..guests).map(|_| Guest::new(&shop, &goods, now, &mut rng));
+        let guests = guests.collect::<anyhow::Result<_>>()?;
+        Ok(Self { folder: folder.to_owned(), keys, guests })
+    }
+
+    /// A fresh copy of the shop before anybody ordered.
+    pub fn copy_to(&self, folder: &Path) -> anyhow::Result<Home> {
+        copy_shop(&self.folder, folder)
+    }
+
+    /// The first orders, one of each guest in turn, as they come in at a busy hour.
+    pub fn orders(&self) -> impl Iterator<Item = Signed<'_>> {
+        let turns = 0..OPEN_ORDERS_OF_GUEST_MAX as usize;
+        turns.flat_map(|turn| {
+            self.guests.iter().filter_map(move |guest| {
+                let order = guest.orders.get(turn)?;
+                Some(Signed { guest, order, signature: guest.keys.signing.sign(order) })
+            })
+        })
+    }
+}
+
+/// Copies a shop's database and keys into another folder.
+pub fn copy_shop(from: &Path, to: &Path) -> anyhow::Result<Home> {
+    let home = Home::at(to, None);
+    home.make()?;
+    backup::copy(&from.join(DATABASE), &to.join(DATABASE)).context("the shop was not copied")?;
+    std::fs::copy(from.join(KEYS), to.join(KEYS))?;
+    Ok(home)
+}
+
+impl Guest {
+    fn new(
+        shop: &Shop,
+        goods: &[VariantId],
+        now: UnixMs,
+        rng: &mut ChaCha20Rng,
+    ) -> anyhow::Result<Self> {
+        let keys = KeyPair::from_seed(draw(rng));
+        let certificate = Certificate::of_guest(&keys.signing, keys.sealing.public(), now, rng);
+        let mut orders = Vec::new();
+        for _ in 0..OPEN_ORDERS_OF_GUEST_MAX {
+            let placed = wanted(Party::Guest(keys.id()), goods, rng)?;
+            let (id, until) = (OrderId::new(now, draw(rng)), now.plus_ms(DAY_MS));
+            let signed = placed.sign(id, shop.id(), now, until, &keys.signing)?;
+            orders.push(signed.bytes().to_vec());
+        }
+        Ok(Self { keys, certificate: certificate.bytes().to_vec(), orders })
+    }
+
+    /// An order as it comes in.
+    pub fn parcel(&self, order: &[u8]) -> Parcel {
+        Parcel {
+            statements: vec![order.to_vec().into()],
+            certificates: vec![self.certificate.clone().into()],
+            ..Parcel::default()
+        }
+    }
+}
+
+fn wanted(customer: Party, goods: &[VariantId], rng: &mut ChaCha20Rng) -> anyhow::Result<Placed> {
+    let first = rng.next_u32() as usize;
+    let mut lines = Vec::new();
+    for n in 0..LINES {
+        // Far apart on the shelf, and never the same twice in one order.
+        let variant = goods[(first + n * (GOODS / LINES)) % GOODS];
+        let seen = Price { currency: rupees()?, minor: PRICE_MINOR, per: 1 };
+        let product = ProductId::new(UnixMs::new(1), [1; 10]);
+        lines.push(WantedLine::new(product, variant, Quantity::new(1, Unit::Piece)?, seen));
+    }
+    Ok(Placed {
+        customer,
+        currency: rupees()?,
+        lines,
+        handover: Handover::Pickup { slot: None },
+        payment: Method::OnDelivery,
+        partial_ok: false,
+        personal: None,
+        anchors: Vec::new(),
+    })
+}
+
+fn fill(
+    shop: &Shop,
+    goods: &[VariantId],
+    now: UnixMs,
+    rng: &mut ChaCha20Rng,
+) -> anyhow::Result<()> {
+    let price = Price { currency: rupees()?, minor: PRICE_MINOR, per: 1 };
+    for &variant in goods {
+        let shelf = Shelf {
+            variant,
+            product: ProductId::new(UnixMs::new(1), [1; 10]),
+            price,
+            tax_bp: 500,
+            unit: Unit::Piece,
+            counted: true,
+            safety: 0,
+            version: 1,
+            closed: false,
+        };
+        let put = shop.database().writer.write(move |tx| -> Result<(), Abort<std::fmt::Error>> {
+            Ok(offers::put(tx, &shelf)?)
+        });
+        put?;
+        let entry =
+            Entry { variant, location: None, what: What::Receipt(PIECES), note: String::new() };
+        shop.enter(entry, shop.keys().node.id(), now, rng)?;
+    }
+    Ok(())
+}
+
+fn rupees() -> anyhow::Result<Currency> {
+    Ok("INR".parse()?)
+}
+
+fn draw<const N: usize>(rng: &mut ChaCha20Rng) -> [u8; N] {
+    let mut bytes = [0; N];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}

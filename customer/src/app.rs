@@ -21,6 +21,7 @@ use rand_core::CryptoRng;
 
 use crate::store::{settings, settings::Setting, shops};
 
+pub mod availability;
 pub mod carriers;
 pub mod cart;
 pub mod catalogue;

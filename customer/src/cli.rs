@@ -17,6 +17,7 @@ mod places;
 mod problem;
 mod rounds;
 mod setup;
+mod stock;
 
 use args::{Cli, Command};
 pub use problem::Failure;

@@ -31,6 +31,7 @@ use crate::store::{
 
 pub mod access;
 pub mod answer;
+pub mod availability;
 pub mod backup;
 pub mod catalogue;
 pub mod counter;
@@ -105,6 +106,8 @@ pub(crate) struct Inner {
     sealed: Mutex<BTreeMap<Hash, u64>>,
     /// The catalogue's documents as of some chunk: each transaction looks whether there is a newer.
     pub(crate) documents: catalogue::Documents,
+    /// The stock snapshots that were signed last: served again for a moment.
+    pub(crate) published: availability::Published,
 }
 
 impl Shop {

@@ -32,8 +32,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
-    hash::Hash, id::ShopId, key::KeyId, known_time::KnownNow, mail::Address, mail::Mail,
-    time::UnixMs, trust::Trust,
+    availability::SignedAvailability, hash::Hash, id::ShopId, key::KeyId, known_time::KnownNow,
+    mail::Address, mail::Mail, time::UnixMs, trust::Trust,
 };
 use minicbor::bytes::ByteVec;
 
@@ -239,12 +239,12 @@ pub enum Effect {
     },
     /// Load part of a catalogue; then say `Loaded` or `NotLoaded`.
     Load(Box<Load>),
-    /// Look into signed stock snapshots of a shop.
+    /// Store stock snapshots of a shop, if they are news.
     Availability {
         /// Whose.
         shop: ShopId,
-        /// The snapshots, with signatures not checked yet.
-        snapshots: Vec<ByteVec>,
+        /// The snapshots, with signatures checked.
+        snapshots: Vec<SignedAvailability>,
     },
     /// A followed catalogue is as new as the peer knows it.
     CatalogueCurrent {

@@ -1,6 +1,9 @@
 //! A shop with an owner and a certified box, its signed catalogue, and stamped mail, for tests.
 
+use std::collections::BTreeMap;
+
 use kirana_core::{
+    availability::{Availability, SignedAvailability},
     catalogue::{
         BucketNo,
         head::{Extent, Head, SignedHead},
@@ -118,6 +121,13 @@ impl Shelf {
         head.sign(&self.box_keys.signing)
     }
 
+    /// What the shop says is in stock: enough of everything.
+    pub fn stock(&self, n: u64) -> SignedAvailability {
+        let of = (self.shop, self.generation);
+        let said = Availability::new(of, BucketNo::FIRST, n, NOW, &BTreeMap::new());
+        said.sign(&self.box_keys.signing)
+    }
+
     fn chunk_head(&self, bucket: u32, n: u64) -> SignedHead {
         self.head(bucket, n, Extent::Chunk, &self.bytes(bucket, n))
     }
@@ -130,7 +140,8 @@ impl Shelf {
                     ByteVec::from(self.chunk_head(bucket as u32, *n).bytes().to_vec())
                 });
                 let certificates = self.certificates.clone();
-                let availability = vec![ByteVec::from(vec![9; 9])];
+                let stock = ByteVec::from(self.stock(1).bytes().to_vec());
+                let availability = vec![stock];
                 Response::Heads { heads: heads.collect(), certificates, availability }
             }
             Request::Chunks { generation, .. } if *generation != self.generation => {

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kirana_core::{
+    availability::{SignedAvailability, UnverifiedAvailability},
     catalogue::{
         BucketNo,
         head::{Extent, Head, SNAPSHOT_BYTES_MAX, SignedHead, Step, UnverifiedHead},
@@ -40,8 +41,9 @@ pub enum Effect {
     /// Load these bytes, whose signed head covers them, after those loaded before; then say
     /// [`Pull::loaded`], or [`Pull::not_loaded`].
     Load(Box<Load>),
-    /// Signed, numbered stock snapshots, not looked into here.
-    Availability(Vec<ByteVec>),
+    /// Numbered stock snapshots by the shop's node, whose signatures were checked; whether they are
+    /// news is for the caller, who knows what was stored.
+    Availability(Vec<SignedAvailability>),
     /// All that the heads named is loaded.
     Current,
     /// The peer does not have it, or not yet.
@@ -192,9 +194,12 @@ impl Pull {
                 }
             }
         }
+        let Some(snapshots) = self.snapshots(&availability) else {
+            return vec![Effect::Bad("a stock snapshot is damaged or forged")];
+        };
         let mut effects = Vec::new();
-        if !availability.is_empty() {
-            effects.push(Effect::Availability(availability));
+        if !snapshots.is_empty() {
+            effects.push(Effect::Availability(snapshots));
         }
         effects.extend(self.next());
         effects
@@ -206,6 +211,18 @@ impl Pull {
         let head = UnverifiedHead::parse(bytes).ok()?.verify(&key).ok()?;
         let of_this = head.head().shop == self.shop && head.head().generation == generation;
         of_this.then_some(head)
+    }
+
+    /// Stock snapshots by the shop's node of its present generation; `None` if one of them is not.
+    fn snapshots(&self, all: &[ByteVec]) -> Option<Vec<SignedAvailability>> {
+        let (key, generation) = self.node?;
+        let verified = all.iter().map(|bytes| {
+            let read = UnverifiedAvailability::parse(bytes).ok()?.verify(&key).ok()?;
+            let said = read.said();
+            let of_this = said.shop == self.shop && said.generation == generation;
+            of_this.then_some(read)
+        });
+        verified.collect()
     }
 
     /// Goes on with the next document that is behind.

@@ -20,7 +20,7 @@ use kirana_migrations::{
 use kirana_sync::pull::{Known, Load};
 
 use super::{Household, HouseholdError, write};
-use crate::store::shops;
+use crate::store::{availability, shops};
 
 impl Household {
     /// How far each document of a shop's catalogue is saved.
@@ -109,5 +109,8 @@ fn store(tx: &Tx<'_>, load: &Load) -> Result<bool, Abort<HouseholdError>> {
         }
     };
     chunks::store(tx, &load.head, &load.bytes, &document, &changed)?;
+    if let Some(said) = availability::get(tx, head.shop, head.bucket)? {
+        availability::mark(tx, &said)?;
+    }
     Ok(true)
 }

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use kirana_core::{
+    availability::SignedAvailability,
     hash::Hash,
     id::{OrderId, ShopId},
     key::KeyId,
@@ -165,8 +166,8 @@ impl Run<'_> {
             Effect::CompareHeads { shop } => self.compare_heads(shop)?,
             Effect::Suspect { peer, why } => self.note(format!("peer {peer}: {why}")),
             Effect::Load(load) => self.load(&load)?,
-            Effect::Availability { .. } | Effect::CatalogueCurrent { .. } => {}
-            Effect::Answered { .. } => {}
+            Effect::Availability { shop, snapshots } => self.stock(shop, snapshots),
+            Effect::CatalogueCurrent { .. } | Effect::Answered { .. } => {}
         }
         Ok(None)
     }
@@ -220,6 +221,13 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Saves what a shop says is in stock; what could not be saved comes again with the next look.
+    fn stock(&mut self, shop: ShopId, snapshots: Vec<SignedAvailability>) {
+        if let Err(e) = self.household.save_availability(shop, snapshots) {
+            self.note(format!("what is in stock was not saved: {e}"));
+        }
     }
 
     fn received(&mut self, received: Received) -> Result<(), HouseholdError> {

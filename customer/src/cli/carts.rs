@@ -1,11 +1,13 @@
 //! `search` and `cart`: what there is, and what is to be bought.
 
 use kirana_core::{
+    availability::Level,
     catalogue::product::{Language, Product, Variant},
     household::{CartLine, Item},
     id::{ProductId, ShopId, VariantId},
     money::{Money, Price},
     quantity::{Quantity, Unit},
+    time::UnixMs,
 };
 use kirana_migrations::catalogue::{Shelved, search::Query};
 use serde::Serialize;
@@ -14,8 +16,12 @@ use super::{
     Desk, Failure,
     args::{Cart, Search},
     now,
+    stock::KnownStock,
 };
-use crate::{app::Household, clock};
+use crate::{
+    app::{Household, availability::Stock},
+    clock,
+};
 
 #[derive(Serialize)]
 struct Found {
@@ -32,6 +38,8 @@ struct ProductLine {
     brand: Option<String>,
     category: Option<String>,
     in_stock: bool,
+    #[serde(flatten)]
+    known: KnownStock,
     variants: Vec<VariantLine>,
 }
 
@@ -43,12 +51,16 @@ struct VariantLine {
     sku: Option<String>,
     price: Option<Price>,
     unit: Unit,
+    stock: Option<Level>,
 }
 
 impl ProductLine {
-    fn of(shelved: Shelved) -> Self {
-        let Shelved { shop, product, in_stock, .. } = shelved;
+    fn of(shelved: Shelved, stock: Option<Stock>, now: UnixMs) -> Self {
+        let Shelved { shop, mut product, in_stock, .. } = shelved;
+        let variants = std::mem::take(&mut product.variants).into_iter();
         let names = product.names.iter();
+        let level = |id: &VariantId| stock.as_ref()?.variants.get(id).copied();
+        let variants = variants.map(|(id, variant)| VariantLine::of(id, variant, level(&id)));
         Self {
             shop,
             id: product.id,
@@ -57,27 +69,29 @@ impl ProductLine {
             brand: product.brand,
             category: product.category,
             in_stock,
-            variants: product.variants.into_iter().map(VariantLine::of).collect(),
+            variants: variants.collect(),
+            known: KnownStock::of(stock.as_ref(), now),
         }
     }
 
     fn sentence(&self) -> String {
-        let stock = if self.in_stock { "" } else { " (perhaps none left)" };
         let variants = self.variants.iter().map(VariantLine::sentence);
-        format!("{}{stock}\n  {}", self.name, variants.collect::<Vec<_>>().join("\n  "))
+        let variants = variants.collect::<Vec<_>>().join("\n  ");
+        format!("{} ({})\n  {variants}", self.name, self.known.sentence())
     }
 }
 
 impl VariantLine {
-    fn of((id, variant): (VariantId, Variant)) -> Self {
+    fn of(id: VariantId, variant: Variant, stock: Option<Level>) -> Self {
         let Variant { label, gtin, sku, price, unit, .. } = variant;
-        Self { id, label, gtin: gtin.map(|gtin| gtin.to_string()), sku, price, unit }
+        Self { id, label, gtin: gtin.map(|gtin| gtin.to_string()), sku, price, unit, stock }
     }
 
     fn sentence(&self) -> String {
         let label = self.label.as_deref().map(|label| format!("{label}, ")).unwrap_or_default();
         let price = self.price.map_or("no price".to_owned(), |price| said(price, self.unit));
-        format!("{}  {label}{price}", self.id)
+        let gone = if self.stock == Some(Level::None) { " (none left)" } else { "" };
+        format!("{}  {label}{price}{gone}", self.id)
     }
 }
 
@@ -95,9 +109,12 @@ pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
     let after = search.cursor.map(|text| text.parse()).transpose().map_err(wrong)?;
     let question = search.words.join(" ");
     let query = Query { shop: search.shop, question, limit: search.limit, after };
-    let page = desk.household()?.search(&query)?;
+    let household = desk.household()?;
+    let page = household.search(&query)?;
+    let stock = household.stock(&page.items)?;
+    let items = page.items.into_iter().zip(stock);
     let found = Found {
-        items: page.items.into_iter().map(ProductLine::of).collect(),
+        items: items.map(|(item, stock)| ProductLine::of(item, stock, now())).collect(),
         next_cursor: page.next.map(|cursor| cursor.to_string()),
     };
     desk.say(&found, || match found.items.is_empty() {

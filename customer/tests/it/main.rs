@@ -1,6 +1,7 @@
 //! The household's promises, told as stories with a shop that only signs.
 
 #[cfg(test)]
+mod availability;
 mod files;
 #[cfg(test)]
 mod neighbour;

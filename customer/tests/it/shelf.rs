@@ -20,11 +20,11 @@ use kirana_sync::pull::Load;
 
 use crate::neighbour::{NOW, Neighbour, household, rng};
 
-fn product_id() -> ProductId {
+pub fn product_id() -> ProductId {
     ProductId::new(NOW, [1; 10])
 }
 
-fn variant_id() -> VariantId {
+pub fn variant_id() -> VariantId {
     VariantId::new(NOW, [2; 10])
 }
 
@@ -39,7 +39,7 @@ fn rice(minor: i64) -> Product {
 }
 
 /// The chunk with which a shop says what its rice costs.
-fn chunk(shop: &Neighbour, document: &mut Bucket, n: u64, minor: i64) -> Load {
+pub fn chunk(shop: &Neighbour, document: &mut Bucket, n: u64, minor: i64) -> Load {
     let author = Author { key: shop.node.id(), incarnation: n };
     let before = document.heads();
     let edit = Edit::PutProduct(Box::new(rice(minor)));

@@ -56,7 +56,7 @@ impl Shop {
                 })
             }
             pull @ (Request::Heads { .. } | Request::Chunks { .. } | Request::Snapshot { .. }) => {
-                self.serve_pull(pull).map_err(Undeliverable::from)
+                self.serve_pull(pull, now).map_err(Undeliverable::from)
             }
             other => {
                 let reason = format!("a shop does not answer {}", other.name());

@@ -133,6 +133,7 @@ impl Shop {
             trust: RwLock::new((revision, Arc::new(trust))),
             sealed: Mutex::default(),
             documents: super::catalogue::Documents::default(),
+            published: super::availability::Published::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -28,6 +28,8 @@ pub enum Setting {
     Chain,
     /// The mail cursors at the shop's hubs.
     HubCursors,
+    /// The number of the newest stock snapshot that was signed.
+    Availability,
 }
 
 impl Setting {
@@ -42,6 +44,7 @@ impl Setting {
             Self::ReadOnly => "read_only",
             Self::Chain => "chain",
             Self::HubCursors => "hub_cursors",
+            Self::Availability => "availability",
         }
     }
 }

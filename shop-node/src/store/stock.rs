@@ -5,8 +5,11 @@
 use std::collections::BTreeMap;
 
 use kirana_core::{
+    availability::Level,
+    catalogue::BucketNo,
     hash::Hash,
     id::{LocationId, ShopId, VariantId},
+    quantity::Unit,
     stock::{Balance, Change, Head, Movement, Written, walk::Slot},
     time::UnixMs,
 };
@@ -101,6 +104,40 @@ pub fn balance(
         .optional()?;
     let (on_hand, reserved) = row.unwrap_or_default();
     Ok(Balance { on_hand: uint("a balance", on_hand)?, reserved: uint("a balance", reserved)? })
+}
+
+/// Of each variant of the catalogue, by document: whether it is there, as customers are told.
+///
+/// What has no price is not for sale, and so none is left of it.
+pub fn levels(
+    c: &Connection,
+    shop: ShopId,
+    location: LocationId,
+) -> Result<BTreeMap<BucketNo, BTreeMap<VariantId, Level>>, StoreError> {
+    let sql = "SELECT p.bucket, v.id, o.unit, o.counted, o.closed,
+                      max(0, ifnull(b.on_hand - b.reserved, 0) - ifnull(o.safety, 0))
+               FROM product p JOIN variant v ON v.product = p.row
+               LEFT JOIN offer o ON o.variant = v.id
+               LEFT JOIN stock_balance b ON b.variant = v.id AND b.location = ?2
+               WHERE p.shop = ?1";
+    let mut statement = c.prepare_cached(sql)?;
+    let mut rows = statement.query((shop.as_bytes(), location.as_bytes()))?;
+    let mut levels: BTreeMap<BucketNo, BTreeMap<VariantId, Level>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let damaged = || StoreError::damaged("the stock", "of a variant");
+        let variant: Vec<u8> = row.get(1)?;
+        let unit: Option<String> = row.get(2)?;
+        let level = match unit.map(|unit| unit.parse::<Unit>()).transpose() {
+            Ok(None) => Level::None,
+            Ok(Some(_)) if row.get(4)? => Level::None,
+            Ok(Some(_)) if !row.get::<_, bool>(3)? => Level::NotCounted,
+            Ok(Some(unit)) => Level::of(uint("a balance", row.get(5)?)?, unit),
+            Err(_) => return Err(damaged()),
+        };
+        let variant = VariantId::from_slice(&variant).ok_or_else(damaged)?;
+        levels.entry(BucketNo::new(row.get(0)?)).or_default().insert(variant, level);
+    }
+    Ok(levels)
 }
 
 /// All balances, by variant and location; `after` continues a page.

@@ -1,5 +1,6 @@
 //! Stories about one shop, told through its library and through its program.
 
+mod availability;
 mod catalogue;
 mod intake;
 mod neighbour;

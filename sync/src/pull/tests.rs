@@ -162,6 +162,23 @@ fn p6_a_shop_whose_owner_is_not_known_is_refused() {
 }
 
 #[test]
+fn p6_stock_snapshots_by_another_key_of_another_shop_or_of_a_lost_box_are_refused() {
+    let thief = Shelf { box_keys: crate::fixture::keys(7), ..Shelf::new(0, 1, &[3]) };
+    let lost_box = Shelf { generation: 0, ..Shelf::new(0, 1, &[3]) };
+    let elsewhere = Shelf { shop: shop(1), ..Shelf::new(0, 1, &[3]) };
+    for liar in [thief, lost_box, elsewhere] {
+        let (loads, ends) = tampered(|_, response| match response {
+            Response::Heads { heads, certificates, mut availability } => {
+                availability.push(ByteVec::from(liar.stock(2).bytes().to_vec()));
+                Response::Heads { heads, certificates, availability }
+            }
+            other => other,
+        });
+        assert!(loads.is_empty() && is_bad(&ends), "{ends:?}");
+    }
+}
+
+#[test]
 fn chunks_with_a_gap_or_of_another_document_are_refused() {
     for (remove, other) in [(true, false), (false, true)] {
         let shelf = Shelf::new(0, 1, &[3, 3]);

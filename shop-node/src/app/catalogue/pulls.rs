@@ -4,12 +4,14 @@
 //! fetch a snapshot in parts from any answerer.
 
 use kirana_core::{
+    availability::SignedAvailability,
     catalogue::{
         BucketNo,
         head::{Extent, Head, SignedHead, UnverifiedHead},
     },
     hash::Hash,
     id::ShopId,
+    time::UnixMs,
 };
 use kirana_migrations::{
     StoreError,
@@ -31,9 +33,13 @@ impl Shop {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn serve_pull(&self, request: Request) -> Result<Response, StoreError> {
+    pub fn serve_pull(&self, request: Request, now: UnixMs) -> Result<Response, StoreError> {
+        let stock = match &request {
+            Request::Heads { shop } if *shop == self.id() => self.availability(now)?,
+            _ => Vec::new(),
+        };
         self.reader().read(|c| match request {
-            Request::Heads { shop } if shop == self.id() => self.inner.heads(c),
+            Request::Heads { shop } if shop == self.id() => self.inner.heads(c, stock),
             Request::Chunks { shop, bucket, generation, after } if shop == self.id() => {
                 self.inner.chunks(c, bucket, generation, after)
             }
@@ -46,14 +52,19 @@ impl Shop {
 }
 
 impl Inner {
-    fn heads(&self, c: &Connection) -> Result<Response, StoreError> {
+    fn heads(
+        &self,
+        c: &Connection,
+        stock: Vec<SignedAvailability>,
+    ) -> Result<Response, StoreError> {
         let shop = self.identity.shop;
         let mut heads = Vec::new();
         for (bucket, reached) in chunks::reached(c, shop)? {
             heads.push(ByteVec::from(self.head(c, shop, bucket, &reached)?.bytes().to_vec()));
         }
         let certificates = super::super::chain(c)?.into_iter().map(ByteVec::from).collect();
-        Ok(Response::Heads { heads, certificates, availability: Vec::new() })
+        let availability = stock.iter().map(|one| ByteVec::from(one.bytes().to_vec())).collect();
+        Ok(Response::Heads { heads, certificates, availability })
     }
 
     /// The newest head of a document: that of its last chunk, or in a new generation one for the

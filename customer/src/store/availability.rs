@@ -1,0 +1,76 @@
+//! What shops said is in stock, as they signed it, and the marks that a search sorts by.
+//!
+//! **Invariant:** only what was verified is put here, and the number only goes up.
+
+use kirana_core::{
+    availability::{Availability, SignedAvailability, UnverifiedAvailability},
+    catalogue::BucketNo,
+    id::{ShopId, VariantId},
+};
+use kirana_migrations::{StoreError, Tx};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::signed;
+
+/// What was said last of a document, if anything.
+pub fn get(
+    reader: &Connection,
+    shop: ShopId,
+    bucket: BucketNo,
+) -> Result<Option<Availability>, StoreError> {
+    let sql = "SELECT signed FROM availability WHERE shop = ?1 AND bucket = ?2";
+    let mut select = reader.prepare_cached(sql)?;
+    let keys = (shop.as_bytes(), bucket.get());
+    let bytes: Option<Vec<u8>> = select.query_row(keys, |row| row.get(0)).optional()?;
+    let read = |bytes: Vec<u8>| match UnverifiedAvailability::parse(&bytes) {
+        Ok(read) => Ok(read.claimed().clone()),
+        Err(_) => Err(StoreError::damaged("what is in stock at", shop)),
+    };
+    bytes.map(read).transpose()
+}
+
+/// Puts a snapshot in place of what was said before.
+pub fn put(tx: &Tx<'_>, snapshot: &SignedAvailability) -> Result<(), StoreError> {
+    let said = snapshot.said();
+    tx.prepare_cached(
+        "INSERT INTO availability (shop, bucket, generation, n, signed)
+         VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (shop, bucket) DO UPDATE SET generation = ?3, n = ?4, signed = ?5",
+    )?
+    .execute((
+        said.shop.as_bytes(),
+        said.bucket.get(),
+        signed(said.generation),
+        signed(said.n),
+        snapshot.bytes(),
+    ))?;
+    Ok(())
+}
+
+/// Marks the document's products as in stock or not, so that a search shows first what is there.
+pub fn mark(tx: &Tx<'_>, said: &Availability) -> Result<(), StoreError> {
+    let mut select = tx.prepare_cached(
+        "SELECT p.row, p.in_stock, v.id FROM product p JOIN variant v ON v.product = p.row
+         WHERE p.shop = ?1 AND p.bucket = ?2 ORDER BY p.row",
+    )?;
+    let mut rows = select.query((said.shop.as_bytes(), said.bucket.get()))?;
+    let mut marks: Vec<(i64, bool, bool)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (product, before): (i64, bool) = (row.get(0)?, row.get(1)?);
+        let variant: Vec<u8> = row.get(2)?;
+        let variant = VariantId::from_slice(&variant)
+            .ok_or_else(|| StoreError::damaged("a variant of shop", said.shop))?;
+        let there = said.level(variant).can_be_had();
+        match marks.last_mut().filter(|mark| mark.0 == product) {
+            Some(mark) => mark.2 |= there,
+            None => marks.push((product, before, there)),
+        }
+    }
+    let mut update = tx.prepare_cached("UPDATE product SET in_stock = ?2 WHERE row = ?1")?;
+    for (product, before, there) in marks {
+        if before != there {
+            update.execute((product, there))?;
+        }
+    }
+    Ok(())
+}

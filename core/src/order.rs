@@ -32,6 +32,7 @@
 //!     partial_ok: false,
 //!     personal: None,
 //!     anchors: vec![],
+//!     generation: 1,
 //! };
 //! // The customer's device signs; the shop decides against what it has, and signs the answer.
 //! let first = placed.clone().sign(id, shop, now, by, &device)?;

@@ -25,6 +25,7 @@ const SHOP: &[M<'static>] = &[
 const CUSTOMER: &[M<'static>] = &[
     M::up(include_str!("../customer/001_household.sql")),
     M::up(include_str!("../shared/catalogue.sql")),
+    M::up(include_str!("../customer/002_unconfirmed.sql")),
     M::up(include_str!("../customer/003_availability.sql")),
 ];
 const HUB: &[M<'static>] = &[M::up(include_str!("../hub/001_hub.sql"))];

@@ -27,6 +27,8 @@ pub struct Told {
     pub shop: ShopId,
     /// When.
     pub at: UnixMs,
+    /// Whether its household waits for an answer for longer than anything stays broken.
+    pub patient: bool,
 }
 
 /// All that was noted in a run.

@@ -25,6 +25,7 @@ pub mod schedule;
 pub mod seed;
 pub mod shop;
 pub mod sometimes;
+pub mod story;
 pub mod town;
 pub mod trace;
 pub mod view;

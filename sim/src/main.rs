@@ -26,6 +26,9 @@ struct Options {
     /// Lists the bugs that can be planted, one name a line.
     #[arg(long)]
     mutants: bool,
+    /// Tells what happens line by line, on standard error: for one seed.
+    #[arg(long)]
+    story: bool,
     /// Where to write the report (JSON).
     #[arg(long)]
     report: Option<PathBuf>,
@@ -47,7 +50,13 @@ fn main() -> anyhow::Result<ExitCode> {
             }
         },
     };
-    let plan = Plan { from: options.from, seeds: options.seeds, bug, stop_at_first: bug.is_some() };
+    let plan = Plan {
+        from: options.from,
+        seeds: options.seeds,
+        bug,
+        stop_at_first: bug.is_some(),
+        tells: options.story,
+    };
     let outcomes = many::run(plan, &tell);
     let report = Report::of(&outcomes);
     if let Some(path) = &options.report {

@@ -23,6 +23,8 @@ pub struct Plan {
     pub bug: Option<Bug>,
     /// Whether a violation ends the run.
     pub stop_at_first: bool,
+    /// Whether what happens is told line by line.
+    pub tells: bool,
 }
 
 /// Runs the plan; `seen` is told each outcome as it comes, in no particular order.
@@ -42,7 +44,7 @@ pub fn run(plan: Plan, seen: &(dyn Fn(&Outcome) + Sync)) -> Vec<Outcome> {
                     if seed >= plan.from.saturating_add(plan.seeds) {
                         break;
                     }
-                    let outcome = seed::run(seed);
+                    let outcome = seed::run(seed, plan.tells);
                     seen(&outcome);
                     if plan.stop_at_first && !outcome.violations.is_empty() {
                         stop.store(true, Ordering::Relaxed);

@@ -6,14 +6,18 @@ use crate::{
     dice::Dice,
     plan::{self, Scale},
     report::{Outcome, Violation},
+    story::Story,
     world::World,
 };
 
-/// Runs a seed to its end and checks it.
-pub fn run(seed: u64) -> Outcome {
+/// Runs a seed to its end and checks it; `tells` prints what happens on the way.
+pub fn run(seed: u64, tells: bool) -> Outcome {
     let scale = Scale::of(seed, &mut Dice::new(seed, "scale"));
     let plan = plan::draw(scale, &mut Dice::new(seed, "plan"));
     let mut world = World::found(seed, scale, plan, START);
+    if tells {
+        world.story = Story::since(START);
+    }
     world.run_until(START.plus_ms(scale.busy_ms));
     world.heal_and_check();
     world.digest_databases();

@@ -25,6 +25,7 @@ use crate::{
     schedule::Schedule,
     shop::Shop,
     sometimes::{Met, Situation},
+    story::Story,
     town::Town,
     trace::Trace,
 };
@@ -95,6 +96,7 @@ pub struct World {
     /// By which way the mail comes that is being handed over.
     way: Situation,
     healed: bool,
+    pub(crate) story: Story,
 }
 
 impl World {
@@ -107,6 +109,11 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
+        match &event {
+            Event::Planned(planned) => self.tell(|| format!("-- {planned:?}")),
+            Event::PowerOn(node) => self.tell(|| format!("{node}: power on")),
+            _ => {}
+        }
         match event {
             Event::Planned(Planned::Does(doing)) => self.does(doing),
             Event::Planned(Planned::Strikes(strike)) => self.strikes(strike),
@@ -120,6 +127,11 @@ impl World {
             Event::ClockRight(node) => self.set_clock(node, None),
             Event::FileArrives { shop, bytes } => self.file_arrives(shop, &bytes),
         }
+    }
+
+    /// Tells a line of the story, where somebody listens.
+    pub(crate) fn tell(&self, words: impl FnOnce() -> String) {
+        self.story.line(self.schedule.now(), words);
     }
 
     pub(crate) fn now(&self) -> UnixMs {

@@ -46,6 +46,10 @@ pub struct Placed {
     /// does not have one of them has lost the end of its ledger.
     #[n(7)]
     pub anchors: Vec<Hash>,
+    /// The newest generation of the shop that this customer had met. A box of a later generation
+    /// may have decided the order before it was restored, so it asks before it decides.
+    #[n(8)]
+    pub generation: u64,
 }
 
 /// One line of an order as the customer wants it.

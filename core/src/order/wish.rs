@@ -101,12 +101,17 @@ pub struct Cancel {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode, Serialize)]
 #[cbor(map)]
 pub struct Heads {
-    /// One for each open order; at most [`HEADS_MAX`].
+    /// One for each open order, and for each closed one that a restored shop was not asked about
+    /// yet; at most [`HEADS_MAX`].
     #[n(0)]
     pub heads: Vec<Head>,
     /// Heads of the shop's stock ledger that the customer was told, newest last.
     #[n(1)]
     pub anchors: Vec<Hash>,
+    /// The newest generation of the shop that the customer has met: what was said before a restore
+    /// and comes after it says nothing about what the customer holds now.
+    #[n(2)]
+    pub generation: u64,
 }
 
 /// How far somebody's copy of an order goes.
@@ -228,6 +233,9 @@ pub struct HeadsReply {
     /// Orders of which the shop lacks entries that the customer has: please send the whole chain.
     #[n(2)]
     pub wanted: Vec<OrderId>,
+    /// Orders of which the shop has all that the customer has.
+    #[n(3)]
+    pub same: Vec<OrderId>,
 }
 
 impl Answer {

@@ -83,6 +83,7 @@ pub fn placed() -> Placed {
         partial_ok: false,
         personal: None,
         anchors: vec![],
+        generation: 1,
     }
 }
 

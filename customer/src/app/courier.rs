@@ -243,6 +243,10 @@ impl Run<'_> {
 
     /// Gives a shop its own entries of an order back.
     fn give_back(&mut self, order: OrderId) -> Result<(), HouseholdError> {
+        // Whoever was told that it was refused does not want it any more.
+        if self.household.was_refused(order)? {
+            return Ok(());
+        }
         if let Some(mail) = self.household.chain_mail(order, self.now, self.rng)? {
             self.put(mail);
         }

@@ -14,9 +14,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 use super::{Household, HouseholdError, write};
-use crate::store::{
-    journal, order_head, orders, orders::StoredOrder, outbox, outbox::Waiting, shops,
-};
+use crate::store::{journal, order_head, orders, orders::StoredOrder, outbox, outbox::Waiting};
 
 /// What a household wants from one shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,16 +77,13 @@ impl Household {
             return Err(HouseholdError::TooLate);
         }
         let shop = order.shop;
-        self.db
-            .reader
-            .read(|reader| shops::get(reader, shop).map_err(HouseholdError::from))?
-            .ok_or(HouseholdError::UnknownShop)?;
+        let known = self.known_shop(shop)?.ok_or(HouseholdError::UnknownShop)?;
         let mut random = [0; 10];
         rng.fill_bytes(&mut random);
         let id = OrderId::new(now, random);
         let personal = order.personal.as_ref().map(|person| seal_off(person, rng));
         let answer_by = order.answer_by;
-        let entry = self.first_entry(id, order, personal.as_ref(), now)?;
+        let entry = self.first_entry(id, order, personal.as_ref(), known.generation, now)?;
         let placed = PlacedOrder { id, entry: entry.hash() };
         let stored = write(&self.db, move |tx| {
             let row = StoredOrder { id, shop, placed_at: now, open: true };
@@ -114,6 +109,7 @@ impl Household {
         id: OrderId,
         order: NewOrder,
         personal: Option<&PersonalPart>,
+        generation: u64,
         now: UnixMs,
     ) -> Result<SignedStatement, HouseholdError> {
         let placed = Placed {
@@ -125,6 +121,7 @@ impl Household {
             partial_ok: order.partial_ok,
             personal: personal.map(PersonalPart::hash),
             anchors: Vec::new(),
+            generation,
         };
         Ok(placed.sign(id, order.shop, now, order.answer_by, &self.keys.signing)?)
     }

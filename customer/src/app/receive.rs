@@ -83,7 +83,7 @@ impl Household {
 #[derive(Default)]
 struct Sorted {
     entries: BTreeMap<OrderId, Vec<Authored>>,
-    answers: Vec<(SignedStatement, Answer)>,
+    answers: Vec<(SignedStatement, Answer, NodeKey)>,
     nodes: Vec<NodeKey>,
     shops: BTreeMap<ShopId, KnownShop>,
     doubted: Vec<String>,
@@ -120,7 +120,7 @@ impl Witness<'_> {
             Err(forged) => return doubt(sorted, forged),
         };
         match Said::of(entry.statement()) {
-            Ok(Said::Answer(answer)) => sorted.answers.push((entry, answer)),
+            Ok(Said::Answer(answer)) => sorted.answers.push((entry, answer, node.clone())),
             Ok(Said::Entry(_)) | Ok(Said::Unknown { .. }) => {
                 if matches!(entry.statement().position, Position::Entry { .. }) {
                     let author = Author::node(node.shop, node.generation);
@@ -212,13 +212,13 @@ impl Sorted {
             signers::put(tx, node)?;
         }
         for shop in self.shops.values() {
-            shops::put(tx, shop)?;
+            super::shop::keep(tx, shop)?;
         }
         for (order, entries) in &self.entries {
             store_entries(tx, *order, entries, own, now, &mut received)?;
         }
-        for (statement, answer) in &self.answers {
-            store_answer(tx, statement, answer, &mut received)?;
+        for (statement, answer, node) in &self.answers {
+            store_answer(tx, statement, answer, node, &mut received)?;
         }
         Ok(received)
     }
@@ -258,6 +258,10 @@ fn store_entries(
     }
     let order = merged.chain.order();
     orders::set_open(tx, id, order.is_open())?;
+    let newest = shops::get(tx, order.shop)?.map_or(0, |shop| shop.generation);
+    if !order.is_open() && merged.chain.generation() < newest {
+        orders::unconfirm(tx, id)?;
+    }
     if let Some(ledger) = order.ledger {
         shops::set_ledger(tx, order.shop, ledger)?;
     }
@@ -298,10 +302,19 @@ fn store_answer(
     tx: &Tx<'_>,
     statement: &SignedStatement,
     answer: &Answer,
+    node: &NodeKey,
     received: &mut Received,
 ) -> Result<(), Abort<HouseholdError>> {
     match answer {
-        Answer::HeadsReply(reply) => received.wanted.extend(&reply.wanted),
+        Answer::HeadsReply(reply) => {
+            received.wanted.extend(&reply.wanted);
+            // What an older box had says nothing about the one that came after it.
+            let newest =
+                shops::get(tx, node.shop)?.is_some_and(|s| s.generation == node.generation);
+            for order in reply.same.iter().filter(|_| newest) {
+                orders::confirm(tx, node.shop, *order)?;
+            }
+        }
         Answer::Refusal(refusal) => {
             let Some(waiting) = outbox::get(tx, refusal.answers)? else { return Ok(()) };
             if waiting.order != statement.statement().order || refusal.code.is_passing() {

@@ -154,26 +154,44 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Option<Mail>, HouseholdError> {
+        let asked = self.db.reader.read(|reader| {
+            let open = orders::open_at(reader, shop)?.into_iter();
+            let closed = orders::unconfirmed_at(reader, shop, HEADS_MAX as u32)?;
+            let asked = open.chain(closed).map(|order| order.id).take(HEADS_MAX);
+            Ok::<Vec<OrderId>, HouseholdError>(asked.collect())
+        })?;
+        let Some(request) = self.heads_request(shop, &asked, now, rng)? else { return Ok(None) };
+        let parcel = Parcel { statements: vec![request], ..Parcel::default() };
+        self.seal(shop, parcel, now.plus_ms(DAY_MS), rng).map(Some)
+    }
+
+    /// The signed request that says how far these orders have come here; `None` for no orders.
+    fn heads_request(
+        &self,
+        shop: ShopId,
+        asked: &[OrderId],
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<ByteVec>, HouseholdError> {
         let own = self.own();
         let (heads, anchors) = self.db.reader.read(|reader| {
             let mut heads = Vec::new();
-            for order in orders::open_at(reader, shop)?.into_iter().take(HEADS_MAX) {
-                heads.extend(chain::load(reader, order.id, &own)?.as_ref().map(Head::of));
+            for order in asked {
+                heads.extend(chain::load(reader, *order, &own)?.as_ref().map(Head::of));
             }
             let anchors: Vec<Hash> = shops::ledger(reader, shop)?.into_iter().collect();
             Ok::<_, HouseholdError>((heads, anchors))
         })?;
         let Some(first) = heads.first().map(|head| head.order) else { return Ok(None) };
+        let known = self.known_shop(shop)?.ok_or(HouseholdError::UnknownShop)?;
         let mut id = [0; 16];
         rng.fill_bytes(&mut id);
-        let wish = Wish::Heads(Heads { heads, anchors });
+        let wish = Wish::Heads(Heads { heads, anchors, generation: known.generation });
         let request = wish.sign(first, shop, now, id, &self.keys.signing);
-        let statements = vec![ByteVec::from(request.bytes().to_vec())];
-        let parcel = Parcel { statements, ..Parcel::default() };
-        self.seal(shop, parcel, now.plus_ms(DAY_MS), rng).map(Some)
+        Ok(Some(ByteVec::from(request.bytes().to_vec())))
     }
 
-    /// The mail that gives a shop its own entries back, for orders that it no longer holds whole.
+    /// The mail that gives a shop its own entries back, for an order that it no longer holds whole. It says how far the order has come here, so that the shop knows that this is all.
     ///
     /// # Errors
     /// When stored data cannot be read or the shop's key is unusable.
@@ -189,12 +207,24 @@ impl Household {
             Ok::<_, HouseholdError>(Some((row, entries, orders::personal(reader, order)?)))
         })?;
         let Some((row, entries, personal)) = found else { return Ok(None) };
+        let heads = self.heads_request(row.shop, &[order], now, rng)?;
         let parcel = Parcel {
-            statements: entries.into_iter().map(ByteVec::from).collect(),
+            statements: entries.into_iter().map(ByteVec::from).chain(heads).collect(),
             personal: personal.into_iter().collect(),
             ..Parcel::default()
         };
         self.seal(row.shop, parcel, now.plus_ms(REQUEST_KEPT_MS), rng).map(Some)
+    }
+
+    /// Whether the shop refused an order before it looked at it, so that nobody waits for it.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn was_refused(&self, order: OrderId) -> Result<bool, HouseholdError> {
+        self.db.reader.read(|reader| {
+            let is_closed = orders::get(reader, order)?.is_some_and(|row| !row.open);
+            Ok(is_closed && orders::entries(reader, order)?.len() == 1)
+        })
     }
 
     /// Seals a parcel to a shop's newest key and stamps it with this device's.

@@ -1,10 +1,12 @@
 //! Chooses shops and keeps what is known of them up to date.
 
 use kirana_core::{id::ShopId, time::UnixMs, trust::Vouched};
+use kirana_migrations::{StoreError, Tx};
 use minicbor::bytes::ByteVec;
 
 use super::{Household, HouseholdError, write};
 use crate::store::{
+    orders,
     shops::{self, KnownShop},
     signers::{self, NodeKey},
 };
@@ -55,7 +57,7 @@ impl Household {
         let node = NodeKey { key: *meeting.node.key(), shop: meeting.shop, generation };
         let stored = shop.clone();
         write(&self.db, move |tx| {
-            shops::put(tx, &stored)?;
+            keep(tx, &stored)?;
             Ok(signers::put(tx, &node)?)
         })?;
         self.identity().trust.pin_shop(shop.id, shop.owner)?;
@@ -77,6 +79,16 @@ impl Household {
     pub fn known_shops(&self) -> Result<Vec<KnownShop>, HouseholdError> {
         self.db.reader.read(|reader| Ok(shops::all(reader)?))
     }
+}
+
+/// Writes down what is known of a shop. One that shows a later generation came back from a backup,
+/// and may have forgotten what was closed since.
+pub(super) fn keep(tx: &Tx<'_>, shop: &KnownShop) -> Result<(), StoreError> {
+    let before = shops::get(tx, shop.id)?;
+    if before.is_some_and(|before| before.generation < shop.generation) {
+        orders::unconfirm_closed(tx, shop.id)?;
+    }
+    shops::put(tx, shop)
 }
 
 /// The generation that a node's certificate is for; 0 for any other certificate.

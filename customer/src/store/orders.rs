@@ -72,6 +72,48 @@ pub fn open_at(reader: &Connection, shop: ShopId) -> Result<Vec<StoredOrder>, St
     collect(select.query([shop.as_bytes()])?)
 }
 
+/// Closed orders that a shop which came back from a backup was not asked about yet, newest first.
+pub fn unconfirmed_at(
+    reader: &Connection,
+    shop: ShopId,
+    limit: u32,
+) -> Result<Vec<StoredOrder>, StoreError> {
+    let mut select = reader.prepare_cached(
+        "SELECT order_id, shop_id, placed_at, open FROM customer_order
+         WHERE shop_id = ?1 AND open = 0 AND unconfirmed = 1
+         ORDER BY placed_at DESC, order_id LIMIT ?2",
+    )?;
+    collect(select.query((shop.as_bytes(), limit))?)
+}
+
+/// The shop came back from a backup: whether it still has what it closed is not known any more.
+/// What it refused has no entry of its, and is nobody's business now.
+pub fn unconfirm_closed(tx: &Tx<'_>, shop: ShopId) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE customer_order SET unconfirmed = 1 WHERE shop_id = ?1 AND open = 0 AND EXISTS
+           (SELECT 1 FROM entry AS e
+            WHERE e.order_id = customer_order.order_id AND e.seq = 1 AND e.lost = 0)",
+    )?
+    .execute([shop.as_bytes()])?;
+    Ok(())
+}
+
+/// An order was closed by a box that is not the newest any more.
+pub fn unconfirm(tx: &Tx<'_>, id: OrderId) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE customer_order SET unconfirmed = 1 WHERE order_id = ?1")?
+        .execute([id.as_bytes()])?;
+    Ok(())
+}
+
+/// The shop has all of this order.
+pub fn confirm(tx: &Tx<'_>, shop: ShopId, id: OrderId) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE customer_order SET unconfirmed = 0 WHERE order_id = ?1 AND shop_id = ?2",
+    )?
+    .execute((id.as_bytes(), shop.as_bytes()))?;
+    Ok(())
+}
+
 fn collect(mut rows: rusqlite::Rows<'_>) -> Result<Vec<StoredOrder>, StoreError> {
     let mut orders = Vec::new();
     while let Some(row) = rows.next()? {

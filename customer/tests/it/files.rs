@@ -84,5 +84,5 @@ fn an_order_that_is_decided_is_exported_with_all_its_entries() {
     let mail: Mail = cbor::from_slice("a file", &file, FILE_BYTES_MAX).unwrap();
     let secret = std::slice::from_ref(&shop.node.sealing);
     let parcel = kirana_core::envelope::open(&mail.sealed, secret).unwrap();
-    assert_eq!(parcel.statements.len(), 2);
+    assert_eq!(parcel.statements.len(), 3, "two entries, and that these are all");
 }

@@ -160,6 +160,7 @@ fn wanted(customer: Party, goods: &[VariantId], rng: &mut ChaCha20Rng) -> anyhow
         partial_ok: false,
         personal: None,
         anchors: Vec::new(),
+        generation: 1,
     })
 }
 

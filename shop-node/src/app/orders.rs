@@ -301,7 +301,7 @@ impl Desk<'_, '_> {
         deed: &Deed,
     ) -> Result<(), Abort<NotDone>> {
         let body = match deed {
-            Deed::GoOn => return Ok(orders::stop_waiting(self.tx, row.n)?),
+            Deed::GoOn => return Ok(self.go_on(row, chain)?),
             Deed::Accept => return self.accept(row, chain),
             Deed::Decline(reason) => {
                 Body::Declined(Declined { reason: *reason, lines: Vec::new() })

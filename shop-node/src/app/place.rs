@@ -12,7 +12,7 @@ use kirana_core::{
         decide::{self, Decision, Judge, Offer},
         entry::Body,
         placed::Placed,
-        wish::{RefusalCode, Said},
+        wish::{Answer, HeadsReply, RefusalCode, Said},
     },
     planted::{Bug, is_planted},
     spoken::ShortNumber,
@@ -45,7 +45,7 @@ impl Desk<'_, '_> {
         read: &Read,
         device: &Device,
         placed: &Placed,
-    ) -> Result<Outcome, Abort<Undeliverable>> {
+    ) -> Result<Vec<Outcome>, Abort<Undeliverable>> {
         let signed = &read.signed;
         let author = match is_planted(Bug::AcceptForgedAuthor) {
             true => placed.customer,
@@ -61,14 +61,14 @@ impl Desk<'_, '_> {
             }
         }
         if let Some(before) = outgoing::answer_to(self.tx, signed.hash())? {
-            return Ok(Outcome::Answered { bytes: before });
+            return Ok(vec![Outcome::Answered { bytes: before }]);
         }
         match self.why_not(&chain)? {
             Some(code) => {
                 let refusal = self.refuse(signed, author, device.certified.key().id(), code)?;
-                Ok(Outcome::Answered { bytes: refusal.bytes().to_vec() })
+                Ok(vec![Outcome::Answered { bytes: refusal.bytes().to_vec() }])
             }
-            None => self.take_in(chain, device),
+            None => self.take_in(chain, signed, device),
         }
     }
 
@@ -78,21 +78,43 @@ impl Desk<'_, '_> {
         row: &OrderRow,
         signed: &SignedStatement,
         device: &Device,
-    ) -> Result<Outcome, Abort<Undeliverable>> {
+    ) -> Result<Vec<Outcome>, Abort<Undeliverable>> {
         if row.placed != signed.hash() {
             let (party, key) = (device.party, device.certified.key().id());
             if let Some(before) = outgoing::answer_to(self.tx, signed.hash())? {
-                return Ok(Outcome::Answered { bytes: before });
+                return Ok(vec![Outcome::Answered { bytes: before }]);
             }
             let refusal = self.refuse(signed, party, key, RefusalCode::IdTaken)?;
-            return Ok(Outcome::Answered { bytes: refusal.bytes().to_vec() });
+            return Ok(vec![Outcome::Answered { bytes: refusal.bytes().to_vec() }]);
         }
         if is_planted(Bug::DecideAgainOnRetry) {
             self.decide_anew(row)?;
         }
         // Whoever sends it again has not heard the answer, whatever was delivered before.
         outgoing::waits_again(self.tx, device.certified.key().id(), row.n)?;
-        Ok(Outcome::Order { n: row.n, id: row.id, new: false })
+        let here = Outcome::Order { n: row.n, id: row.id, new: false };
+        match row.waits_for_heads {
+            true => Ok(vec![here, self.ask_for(row, signed, device)?]),
+            false => Ok(vec![here]),
+        }
+    }
+
+    /// Asks a customer for all that it has of an order, which an earlier box may have decided.
+    fn ask_for(
+        &mut self,
+        row: &OrderRow,
+        placed: &SignedStatement,
+        device: &Device,
+    ) -> Result<Outcome, StoreError> {
+        if let Some(bytes) = outgoing::answer_to(self.tx, placed.hash())? {
+            return Ok(Outcome::Answered { bytes });
+        }
+        let (answers, wanted) = (placed.hash(), vec![row.id]);
+        let reply = HeadsReply { answers, heads: Vec::new(), wanted, same: Vec::new() };
+        let signed = self.sign_answer(placed, device.party, &Answer::HeadsReply(reply));
+        let (key, bytes) = (device.certified.key().id(), signed.bytes());
+        outgoing::put_answer(self.tx, key, placed.hash(), bytes, self.now.at)?;
+        Ok(Outcome::Answered { bytes: bytes.to_vec() })
     }
 
     fn why_not(&self, chain: &Chain) -> Result<Option<RefusalCode>, StoreError> {
@@ -111,16 +133,23 @@ impl Desk<'_, '_> {
     fn take_in(
         &mut self,
         mut chain: Chain,
+        signed: &SignedStatement,
         device: &Device,
-    ) -> Result<Outcome, Abort<Undeliverable>> {
+    ) -> Result<Vec<Outcome>, Abort<Undeliverable>> {
         let order = chain.order();
         let (customer, id) = (order.customer, order.id);
         self.remember_customer(&customer)?;
         let number = ShortNumber::of(self.shop.identity.shop, id).to_string();
         let n = orders::insert(self.tx, &chain, device.certified.key(), &number)?;
         let row = orders::by_number(self.tx, n)?;
+        let here = Outcome::Order { n, id, new: true };
+        // An earlier box of this shop may have decided it already, and only the customer knows.
+        if chain.order().placed.generation < self.shop.generation {
+            orders::start_waiting(self.tx, n)?;
+            return Ok(vec![here, self.ask_for(&row, signed, device)?]);
+        }
         self.decide(&row, &mut chain, Judge::Program)?;
-        Ok(Outcome::Order { n, id, new: true })
+        Ok(vec![here])
     }
 
     /// Decides an undecided order: reserves, and appends the entry that says so.

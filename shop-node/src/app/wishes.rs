@@ -8,6 +8,8 @@ use kirana_core::{
     order::{
         Order,
         axes::{Fulfilment, Stage},
+        chain::Chain,
+        decide::Judge,
         entry::Body,
         facts::{Cancelled, Side, Withdrawn},
         wish::{Answer, HeadsReply, RefusalCode, Wish},
@@ -64,16 +66,9 @@ impl Desk<'_, '_> {
         if chain.entries().iter().any(|entry| granted_by(entry.body()) == Some(request.hash())) {
             return Ok(None);
         }
-        let seen = match wish {
-            Wish::Withdraw(wish) => wish.head,
-            Wish::Cancel(wish) => wish.head,
-            Wish::Heads(_) | Wish::Reserved(_) => None,
-        };
+        // The request may be older than the restore, so the head that it names proves nothing.
         if row.waits_for_heads {
-            match seen {
-                Some(head) if head == row.head => orders::stop_waiting(self.tx, row.n)?,
-                _ => return Ok(Some(RefusalCode::Recovering)),
-            }
+            return Ok(Some(RefusalCode::Recovering));
         }
         let statement = request.statement();
         if statement.answer_by.is_some_and(|by| self.now.is_past(by)) {
@@ -99,6 +94,16 @@ impl Desk<'_, '_> {
         Ok(None)
     }
 
+    /// The customer was heard, or the owner takes the word for it: the order may go on, and one
+    /// that nobody has decided is decided now.
+    pub(crate) fn go_on(&mut self, row: &OrderRow, chain: &mut Chain) -> Result<(), StoreError> {
+        if !row.waits_for_heads {
+            return Ok(());
+        }
+        orders::stop_waiting(self.tx, row.n)?;
+        if chain.len() == 1 { self.decide(row, chain, Judge::Program) } else { Ok(()) }
+    }
+
     /// Compares what a device holds with what the shop holds, and says what the shop lacks.
     fn compare_heads(
         &mut self,
@@ -107,19 +112,26 @@ impl Desk<'_, '_> {
         theirs: &kirana_core::order::wish::Heads,
     ) -> Result<Vec<Outcome>, StoreError> {
         let key = device.certified.key().id();
-        let (mut wanted, mut outcomes) = (Vec::new(), Vec::new());
+        let (mut wanted, mut same, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+        let is_fresh = theirs.generation >= self.shop.generation;
         for head in &theirs.heads {
             let Some(row) = orders::find(self.tx, &device.party, head.order)? else {
                 wanted.push(head.order);
                 continue;
             };
-            if row.head == head.hash {
-                orders::stop_waiting(self.tx, row.n)?;
-                outgoing::heard(self.tx, key, row.n)?;
-            } else if orders::chain(self.tx, &row)?.contains(head.hash) {
-                orders::stop_waiting(self.tx, row.n)?;
-                outgoing::order_changed(self.tx, key, row.n)?;
-                outcomes.push(Outcome::Order { n: row.n, id: row.id, new: false });
+            let mut chain = orders::chain(self.tx, &row)?;
+            let has_all = chain.contains(head.hash);
+            if row.waits_for_heads && has_all && !is_fresh {
+                wanted.push(head.order);
+            } else if has_all {
+                same.push(head.order);
+                self.go_on(&row, &mut chain)?;
+                if orders::by_number(self.tx, row.n)?.head == head.hash {
+                    outgoing::heard(self.tx, key, row.n)?;
+                } else {
+                    outgoing::order_changed(self.tx, key, row.n)?;
+                    outcomes.push(Outcome::Order { n: row.n, id: row.id, new: false });
+                }
             } else {
                 wanted.push(head.order);
                 outgoing::order_changed(self.tx, key, row.n)?;
@@ -129,7 +141,8 @@ impl Desk<'_, '_> {
         let open = orders::open_of(self.tx, &device.party, kirana_core::order::HEADS_MAX as u32)?;
         let heads = open.iter().map(OrderRow::wire_head).collect();
         let lacks = !wanted.is_empty();
-        let answer = Answer::HeadsReply(HeadsReply { answers: request.hash(), heads, wanted });
+        let answer =
+            Answer::HeadsReply(HeadsReply { answers: request.hash(), heads, wanted, same });
         let signed = self.sign_answer(request, device.party, &answer);
         // A device that lists its mail hears what the shop lacks also when this reply gets lost.
         if lacks {

@@ -128,6 +128,13 @@ pub fn wait_for_heads(tx: &Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes an order wait for its customer.
+pub fn start_waiting(tx: &Tx<'_>, n: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE customer_order SET waits_for_heads = 1 WHERE n = ?1";
+    tx.prepare_cached(sql)?.execute([n])?;
+    Ok(())
+}
+
 /// The customer was heard, or the owner said to go on without.
 pub fn stop_waiting(tx: &Tx<'_>, n: i64) -> Result<(), StoreError> {
     let sql = "UPDATE customer_order SET waits_for_heads = 0 WHERE n = ?1";

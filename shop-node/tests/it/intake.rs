@@ -268,7 +268,8 @@ fn heads_that_agree_are_confirmed_and_unknown_orders_are_wanted() {
         seq: 1,
         hash: kirana_core::hash::Hash::of(b"an entry"),
     };
-    let heads = asha.wish(1, &Wish::Heads(Heads { heads: vec![unknown], anchors: Vec::new() }));
+    let heads = asha
+        .wish(1, &Wish::Heads(Heads { heads: vec![unknown], anchors: Vec::new(), generation: 1 }));
     let answered = street.deliver(&asha.mail(&street, &asha.parcel(&[&heads]))).unwrap();
     let Outcome::Answered { bytes } = &answered.outcomes[0] else { panic!() };
     let statement = UnverifiedStatement::parse(bytes).unwrap();
@@ -287,7 +288,8 @@ fn p1_a_device_that_has_orders_the_shop_lacks_finds_the_question_in_its_mail() {
         seq: 1,
         hash: kirana_core::hash::Hash::of(b"an entry"),
     };
-    let heads = guest.wish(1, &Wish::Heads(Heads { heads: vec![unknown], anchors: Vec::new() }));
+    let heads = guest
+        .wish(1, &Wish::Heads(Heads { heads: vec![unknown], anchors: Vec::new(), generation: 1 }));
     street.deliver(&guest.mail(&street, &guest.parcel(&[&heads]))).unwrap();
     let waiting = street.shop.mail_for(guest.keys.id(), 0, 10, NOW, &mut rng(8)).unwrap();
     assert_eq!(waiting.len(), 1);

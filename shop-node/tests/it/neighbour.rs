@@ -171,6 +171,7 @@ impl Customer {
             partial_ok: false,
             personal: None,
             anchors: Vec::new(),
+            generation: 1,
         }
     }
 

@@ -56,7 +56,9 @@ fn p2_a_restored_shop_hears_its_customers_first_and_promises_nothing_twice() {
     let street = restored(&street, yesterday);
     assert_eq!(street.shop.generation(), 2);
     let bob = Customer::new(&street, 21);
-    let other = bob.sign(1, bob.wants(&[(rice, 3, 9000)]));
+    let mut wanted = bob.wants(&[(rice, 3, 9000)]);
+    wanted.generation = 2;
+    let other = bob.sign(1, wanted);
     let reply = street.deliver(&bob.mail(&street, &bob.parcel(&[&other]))).unwrap().reply;
     let waiting = opened(&bob, &reply.unwrap());
     let newest = UnverifiedStatement::parse(waiting.statements.last().unwrap()).unwrap();
@@ -66,7 +68,8 @@ fn p2_a_restored_shop_hears_its_customers_first_and_promises_nothing_twice() {
         before.statements.iter().map(|s| UnverifiedStatement::parse(s).unwrap()).collect();
     let head =
         Head { order: placed.statement().order, seq: 1, hash: entries.last().unwrap().hash() };
-    let heads = asha.wish(7, &Wish::Heads(Heads { heads: vec![head], anchors: Vec::new() }));
+    let heads =
+        asha.wish(7, &Wish::Heads(Heads { heads: vec![head], anchors: Vec::new(), generation: 2 }));
     let answered = street.deliver(&asha.mail(&street, &asha.parcel(&[&heads]))).unwrap();
     let Outcome::Answered { bytes } = answered.outcomes.last().unwrap() else { panic!() };
     let reply = UnverifiedStatement::parse(bytes).unwrap();
@@ -86,6 +89,76 @@ fn p2_a_restored_shop_hears_its_customers_first_and_promises_nothing_twice() {
     assert_eq!(view.entries.last().unwrap().kind, "adopted");
     assert_eq!(street.balance(rice), (3, 3));
     assert_eq!(street.shop.verify().unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
+fn p1_an_order_older_than_the_restore_is_decided_when_its_customer_has_shown_all() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let yesterday = street.shop.database().image().unwrap();
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 2, 9000)]));
+    let street = restored(&street, yesterday);
+    let count = What::Counted(3);
+    street.enter(rice, count);
+
+    // A relay still had the order. Whether it was decided before, only the customer knows.
+    let reply = street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap().reply;
+    let reply = opened(&asha, &reply.unwrap());
+    assert_eq!(wanted(&reply), [placed.statement().order]);
+    assert_eq!(street.balance(rice), (3, 0), "nothing is promised twice");
+
+    let head = Head { order: placed.statement().order, seq: 0, hash: placed.hash() };
+    let heads = |generation| {
+        asha.wish(7, &Wish::Heads(Heads { heads: vec![head], anchors: Vec::new(), generation }))
+    };
+    // What the customer said to the old box may be long out of date.
+    let stale = asha.mail(&street, &asha.parcel(&[&heads(1)]));
+    street.deliver(&stale).unwrap();
+    assert_eq!(street.balance(rice), (3, 0));
+    let fresh = asha.mail(&street, &asha.parcel(&[&placed, &heads(2)]));
+    street.deliver(&fresh).unwrap();
+    assert_eq!(street.balance(rice), (3, 2));
+    let which = Which { id: placed.statement().order, customer: None };
+    let view = street.shop.order(which).unwrap();
+    assert!(matches!(view.order.stage, Stage::Accepted { .. }));
+    assert_eq!(street.shop.verify().unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
+fn p1_an_order_that_the_lost_box_had_decided_is_not_decided_again() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let yesterday = street.shop.database().image().unwrap();
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 2, 9000)]));
+    let mail = asha.mail(&street, &asha.parcel(&[&placed]));
+    let reply = street.deliver(&mail).unwrap().reply;
+    let before = opened(&asha, &reply.unwrap());
+
+    let street = restored(&street, yesterday);
+    street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
+    let mut parcel = asha.parcel(&[]);
+    parcel.statements = before.statements.clone();
+    parcel.certificates.extend(before.certificates.clone());
+    street.deliver(&asha.mail(&street, &parcel)).unwrap();
+    let which = Which { id: placed.statement().order, customer: None };
+    let kinds: Vec<_> = street.shop.order(which).unwrap().entries.iter().map(|e| e.kind).collect();
+    assert_eq!(kinds, ["placed", "accepted", "adopted"]);
+    assert_eq!(street.balance(rice), (3, 2));
+}
+
+fn wanted(parcel: &kirana_core::envelope::Parcel) -> Vec<kirana_core::id::OrderId> {
+    let said = parcel
+        .statements
+        .iter()
+        .filter_map(|bytes| Said::of(UnverifiedStatement::parse(bytes).unwrap().claimed()).ok());
+    said.filter_map(|said| match said {
+        Said::Answer(Answer::HeadsReply(reply)) => Some(reply.wanted),
+        _ => None,
+    })
+    .flatten()
+    .collect()
 }
 
 #[test]
@@ -201,9 +274,11 @@ fn p1_of_two_branches_the_higher_generation_wins_and_the_other_is_kept() {
     let before = street.deliver(&mail).unwrap().reply.unwrap();
     let before = opened(&asha, &before);
     let street = restored(&street, image);
-    // The restored shop decides anew, and hears of its own earlier decision afterwards.
+    // The owner of the restored shop does not wait, and hears of the earlier decision afterwards.
     let mail = asha.mail(&street, &asha.parcel(&[&placed]));
     street.deliver(&mail).unwrap();
+    let which = Which { id: placed.statement().order, customer: None };
+    street.shop.act(which, Deed::GoOn, NOW, &mut rng(5)).unwrap();
     let mut parcel = asha.parcel(&[]);
     parcel.statements = before.statements.clone();
     parcel.certificates.extend(before.certificates.clone());

@@ -1,7 +1,7 @@
 //! P2: no ledger is ever below zero, what it keeps is what households were promised, and what was
 //! promised lies on the shelf.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
     id::{OrderId, VariantId},
@@ -16,6 +16,7 @@ pub fn check(evidence: &Evidence<'_>, broken: &mut Vec<Broken>) {
     for shop in evidence.shops {
         let balances = walk(shop, broken);
         let promised = evidence.promised(shop.shop);
+        let counted: BTreeSet<VariantId> = balances.keys().copied().collect();
         for (variant, (on_hand, reserved)) in balances {
             let owed = promised.get(&variant).copied().unwrap_or_default();
             if i128::from(reserved) != i128::from(owed) {
@@ -37,7 +38,7 @@ pub fn check(evidence: &Evidence<'_>, broken: &mut Vec<Broken>) {
                 broken.push(("P2", what));
             }
         }
-        one_effect_each(evidence, shop, broken);
+        one_effect_each(evidence, shop, &counted, broken);
     }
 }
 
@@ -67,8 +68,14 @@ fn walk(shop: &ShopView, broken: &mut Vec<Broken>) -> BTreeMap<VariantId, (i64, 
     balances
 }
 
-/// What the ledger keeps for one order is what that order's household was promised, no more.
-fn one_effect_each(evidence: &Evidence<'_>, shop: &ShopView, broken: &mut Vec<Broken>) {
+/// What the ledger keeps for one order is what that order's household was promised, no more. Goods
+/// that nobody counts stand in no ledger: everything counted begins with a receipt.
+fn one_effect_each(
+    evidence: &Evidence<'_>,
+    shop: &ShopView,
+    counted: &BTreeSet<VariantId>,
+    broken: &mut Vec<Broken>,
+) {
     let mut kept: BTreeMap<(Party, OrderId, VariantId), i64> = BTreeMap::new();
     for movement in &shop.movements {
         if let Some((customer, order)) = movement.order {
@@ -78,7 +85,7 @@ fn one_effect_each(evidence: &Evidence<'_>, shop: &ShopView, broken: &mut Vec<Br
     for held in evidence.shops.iter().filter(|s| s.shop == shop.shop).flat_map(|s| &s.orders) {
         let Ok(claim) = Claim::read(&held.chain) else { continue };
         let reserved = claim.reserved();
-        for line in &claim.placed.lines {
+        for line in claim.placed.lines.iter().filter(|line| counted.contains(&line.variant)) {
             let wanted = reserved.get(&line.variant).copied().unwrap_or_default();
             let found = kept.get(&(held.customer, held.order, line.variant)).copied();
             let found = found.unwrap_or_default();

@@ -30,6 +30,11 @@ impl World {
         let Some(program) = machine.program.as_mut() else { return Vec::new() };
         let rng = machine.dice.source();
         let calls = program.courier.handle(&program.household, now, rng, input);
+        let notes = program.courier.take_notes();
+        if let Err(error) = &calls {
+            self.tell(|| format!("{node}: {error}"));
+        }
+        notes.into_iter().for_each(|note| self.tell(|| format!("{node} notes: {note}")));
         calls.unwrap_or_default().into_iter().map(device_call).collect()
     }
 
@@ -44,6 +49,11 @@ impl World {
             Input::Response { response: Response::Mails { items, .. }, .. } if !items.is_empty()
         );
         let calls = program.courier.handle(&program.shop, now, rng, input);
+        let notes = program.courier.take_notes();
+        if let Err(error) = &calls {
+            self.tell(|| format!("{node}: {error}"));
+        }
+        notes.into_iter().for_each(|note| self.tell(|| format!("{node} notes: {note}")));
         if has_mail {
             self.look_at_new_orders(node, from);
         }

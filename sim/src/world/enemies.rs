@@ -64,6 +64,7 @@ impl World {
             partial_ok: false,
             personal: None,
             anchors: Vec::new(),
+            generation: 1,
         };
         let order = OrderId::new(now, self.people.bytes());
         let until = now.plus_ms(DAY_MS);

@@ -26,6 +26,7 @@ use crate::{
     schedule::Schedule,
     shop::{Shop, stock_up},
     sometimes::{Met, Situation},
+    story::Story,
     town::{ShopSeat, Town},
     trace::Trace,
 };
@@ -65,6 +66,7 @@ impl World {
             mischief: BTreeMap::new(),
             way: Situation::TakenInByHub,
             healed: false,
+            story: Story::SILENT,
         };
         world.hubs_learn_the_roster();
         (0..scale.shops).for_each(|n| world.found_shop(seed, n, &mut dice));

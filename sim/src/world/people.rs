@@ -12,6 +12,7 @@ use kirana_core::{
         placed::{Handover, Method, WantedLine},
     },
     quantity::Quantity,
+    time::DAY_MS,
 };
 use kirana_customer::app::place::NewOrder;
 use kirana_shop::app::{
@@ -55,7 +56,11 @@ impl World {
         let Some(node) = self.pick_shop(device) else { return };
         let Some(shop) = self.shop_id(node) else { return };
         let lines = self.wanted_lines(device, node);
-        let answer_ms = self.people.between(HOUR_MS / 2, 24 * HOUR_MS);
+        // Some are in a hurry; the others wait for longer than anything here stays broken.
+        let answer_ms = match self.people.permille(300) {
+            true => self.people.between(HOUR_MS / 2, 24 * HOUR_MS),
+            false => self.people.between(8 * DAY_MS, 12 * DAY_MS),
+        };
         let partial_ok = self.people.permille(300);
         let truth = self.now();
         let Some(machine) = self.devices.get_mut(&device) else { return };
@@ -69,7 +74,7 @@ impl World {
             payment: Method::OnDelivery,
             partial_ok,
             personal: None,
-            answer_by: now.plus_ms(answer_ms),
+            answer_by: program.household.known_now(now).at.plus_ms(answer_ms),
         };
         let rng = machine.dice.source();
         let Ok(placed) = program.household.place(order, now, rng) else {
@@ -79,7 +84,9 @@ impl World {
         // From here on the screen says that it is placed.
         let customer = program.household.party();
         let calls = program.courier.queue(&program.household, placed.entry, now, rng);
-        self.journal.told_placed(placed.id, Told { device, customer, shop, at: truth });
+        let told = Told { device, customer, shop, at: truth, patient: answer_ms > DAY_MS };
+        self.journal.told_placed(placed.id, told);
+        self.story.line(truth, || format!("{device} placed {} at {node}", placed.id));
         let calls = calls.unwrap_or_default().into_iter().map(super::device_call).collect();
         self.carry_all(device, calls);
         if self.is_on(device) {
@@ -289,6 +296,11 @@ impl World {
             if !is_ready || !self.people.permille(300) {
                 continue;
             }
+            if !self.is_on_the_shelf(node, view.order.id) {
+                // Whoever packs stands before an empty place, and counts.
+                self.stocktake(node);
+                continue;
+            }
             let packing = Packing { group: 0, lines: Vec::new() };
             let steps = [
                 Deed::Pack(packing),
@@ -300,6 +312,14 @@ impl World {
                 self.take_home(node, view.order.id);
             }
         }
+    }
+
+    fn is_on_the_shelf(&mut self, node: NodeId, order: OrderId) -> bool {
+        let Some(shop) = self.shop_id(node) else { return false };
+        let promised = self.claim_at_shop(node, order).map(|claim| claim.reserved());
+        promised.unwrap_or_default().into_iter().all(|(variant, amount)| {
+            self.journal.shelf.get(&(shop, variant)).is_none_or(|there| *there >= amount)
+        })
     }
 
     fn take_home(&mut self, node: NodeId, order: OrderId) {

@@ -87,6 +87,7 @@ impl World {
 
     /// Switches a box off; it comes back after a while.
     pub(super) fn power_off(&mut self, node: NodeId, off_ms: u64) {
+        self.tell(|| format!("{node}: off for {} s", off_ms / 1000));
         let orders = self.journal.under_way_of(node);
         self.journal.died_with.extend(orders);
         match node {

@@ -10,7 +10,7 @@ use kirana_sync::{
 };
 
 use super::{Event, World};
-use crate::{fault::Fault, node::NodeId, sometimes::Situation};
+use crate::{fault::Fault, node::NodeId, sometimes::Situation, story};
 
 /// A request under way.
 #[derive(Debug, Clone)]
@@ -52,6 +52,11 @@ impl World {
             id: call.id,
             frame: call.request.to_frame(),
         };
+        self.tell(|| {
+            let to = server.map_or("nobody".to_owned(), |server| server.to_string());
+            let what = story::of_request(&call.request, &self.openers());
+            format!("{client} -> {to} #{number}: {what}")
+        });
         self.exchanges.insert(number, exchange);
         // A box that changed its key in a restore is not where the old key points.
         let Some(server) = server else {
@@ -62,6 +67,13 @@ impl World {
             self.schedule.after(ms, Event::Asked(number));
         }
         self.schedule.after(PATIENCE_MS, Event::GivenUp(number));
+    }
+
+    /// Every key that opens mail in this town: only the story reads with them.
+    fn openers(&self) -> Vec<kirana_core::key::SealingSecret> {
+        let shops = self.town.shops.iter().flat_map(|seat| seat.keys.openers());
+        let devices = self.town.devices.values().map(|seat| seat.keys.sealing.clone());
+        shops.chain(devices).collect()
     }
 
     fn fate(&mut self, from: NodeId, to: NodeId) -> Vec<u64> {
@@ -86,6 +98,10 @@ impl World {
             Err(wrong) => Some(Response::Refused((&wrong).into())),
         };
         let Some(response) = response else { return };
+        self.tell(|| {
+            let what = story::of_response(&response, &self.openers());
+            format!("{server} answers {client} #{number}: {what}")
+        });
         for ms in self.fate(server, client) {
             self.schedule.after(ms, Event::Answered(number, response.to_frame()));
         }
@@ -138,6 +154,7 @@ impl World {
         if !self.is_on(client) || self.life_of(client) != life {
             return;
         }
+        self.tell(|| format!("{client} hears nothing from {server} #{number}"));
         self.feed(client, Input::Failed { id });
         // A transport that hears nothing closes the connection, and somebody dials again later.
         self.hang_up(client, server);

@@ -140,7 +140,7 @@ fn requests_and_answers_are_read_back_as_they_were_signed() {
     let wishes = [
         Wish::Withdraw(Withdraw { head, anchors: vec![ledger()] }),
         Wish::Cancel(Cancel { reason: CancelReason::NotWanted, head, anchors: vec![] }),
-        Wish::Heads(Heads { heads, anchors: vec![] }),
+        Wish::Heads(Heads { heads, anchors: vec![], generation: 1 }),
         Wish::Reserved(Kind::Complain),
     ];
     for wish in wishes {
@@ -157,7 +157,8 @@ fn requests_and_answers_are_read_back_as_they_were_signed() {
 #[test]
 fn heads_past_the_limit_and_misplaced_kinds_are_refused() {
     let head = Head { order: order_id(), seq: 1, hash: ledger() };
-    let of = |count| Wish::Heads(Heads { heads: vec![head; count], anchors: vec![] });
+    let of =
+        |count| Wish::Heads(Heads { heads: vec![head; count], anchors: vec![], generation: 1 });
     let sign = |wish: Wish| wish.sign(order_id(), shop(), at(1), [9; 16], &customer_key());
     assert!(Said::of(sign(of(HEADS_MAX)).statement()).is_ok());
     let count = HEADS_MAX + 1;

@@ -345,7 +345,15 @@ codes! {
 impl RefusalCode {
     /// Whether the same bytes may be taken later, so that the sender keeps trying.
     pub const fn is_passing(self) -> bool {
-        matches!(self, Self::Recovering | Self::Busy | Self::Superseded | Self::NotCertified)
+        matches!(
+            self,
+            Self::Recovering
+                | Self::Busy
+                | Self::Superseded
+                | Self::NotCertified
+                // The request may have overtaken the order that it is about.
+                | Self::UnknownOrder
+        )
     }
 }
 

@@ -32,6 +32,9 @@ use crate::store::{journal::Route, outbox::Waiting};
 /// How often the heads of open orders go to a shop that is not in reach itself, in milliseconds.
 pub const FAR_HEADS_MS: u64 = 6 * 60 * 60_000;
 
+/// How often a shop that asks for an order is given it, in milliseconds: it may ask by every way.
+pub const GIVE_BACK_MS: u64 = 5 * 60_000;
+
 /// One request to carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -49,6 +52,7 @@ pub struct Courier {
     /// Sealed once, so that relays know a piece again.
     sealed: BTreeMap<Hash, Mail>,
     far_heads: UnixMs,
+    given_back: BTreeMap<OrderId, UnixMs>,
     notes: Vec<String>,
 }
 
@@ -62,7 +66,8 @@ impl Courier {
         let rows = household.waiting()?;
         let client = Client::new(settings, rows.iter().map(item));
         let far_heads = UnixMs::default();
-        Ok(Self { client, sealed: BTreeMap::new(), far_heads, notes: Vec::new() })
+        let (sealed, given_back) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { client, sealed, far_heads, given_back, notes: Vec::new() })
     }
 
     /// The client machine, to be looked at.
@@ -243,11 +248,16 @@ impl Run<'_> {
 
     /// Gives a shop its own entries of an order back.
     fn give_back(&mut self, order: OrderId) -> Result<(), HouseholdError> {
+        let (now, before) = (self.now, self.courier.given_back.get(&order).copied());
+        if before.is_some_and(|at| at <= now && now < at.plus_ms(GIVE_BACK_MS)) {
+            return Ok(());
+        }
         // Whoever was told that it was refused does not want it any more.
         if self.household.was_refused(order)? {
             return Ok(());
         }
         if let Some(mail) = self.household.chain_mail(order, self.now, self.rng)? {
+            self.courier.given_back.insert(order, now);
             self.put(mail);
         }
         Ok(())

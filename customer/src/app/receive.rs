@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use kirana_core::{
-    certificate::UnverifiedCertificate,
+    certificate::{Standing, UnverifiedCertificate},
     envelope::{self, Parcel},
     hash::Hash,
     id::{OrderId, ShopId},
@@ -17,7 +17,7 @@ use kirana_core::{
         chain::{Author, Authored, Chain},
         entry::Body,
         merge,
-        wish::{Answer, Said},
+        wish::{Answer, Refusal, Said},
     },
     statement::{Position, SignedStatement, UnverifiedStatement},
     time::UnixMs,
@@ -68,6 +68,7 @@ impl Household {
         let mut sorted = Sorted::default();
         self.db.reader.read(|reader| {
             let witness = Witness { reader, trust: &self.trust(), own: &own, now: known_now };
+            witness.meet_nodes(&parcel.certificates, &mut sorted)?;
             for bytes in &parcel.statements {
                 witness.sort(bytes, &parcel.certificates, &mut sorted)?;
             }
@@ -154,6 +155,23 @@ impl Witness<'_> {
         };
         self.note_newer_node(shop, generation, path, sorted)?;
         Ok(Ok(NodeKey { key: *certified.key(), shop, generation }))
+    }
+
+    /// A box of a shop shows itself in every mail, also where older boxes signed all that it says.
+    fn meet_nodes(
+        &self,
+        certificates: &[ByteVec],
+        sorted: &mut Sorted,
+    ) -> Result<(), HouseholdError> {
+        for bytes in certificates {
+            let Ok(read) = UnverifiedCertificate::parse(bytes) else { continue };
+            if !matches!(read.claimed().standing, Standing::Node { .. }) {
+                continue;
+            }
+            // Whoever is not believed here is doubted with what it signed.
+            let _ = self.node(read.claimed().key.id(), certificates, sorted)?;
+        }
+        Ok(())
     }
 
     /// A shop that came back from a backup shows a node of the next generation.
@@ -315,25 +333,37 @@ fn store_answer(
                 orders::confirm(tx, node.shop, *order)?;
             }
         }
-        Answer::Refusal(refusal) => {
-            let Some(waiting) = outbox::get(tx, refusal.answers)? else { return Ok(()) };
-            if waiting.order != statement.statement().order || refusal.code.is_passing() {
-                return Ok(());
-            }
-            orders::put_refusal(tx, statement, refusal.code.number())?;
-            if is_first_entry(&waiting)? {
-                orders::set_open(tx, waiting.order, false)?;
-            }
-            outbox::settle(tx, refusal.answers)?;
-            received.settled.push(refusal.answers);
-            received.changed.push(waiting.order);
-        }
+        Answer::Refusal(refusal) => store_refusal(tx, statement, refusal, received)?,
     }
     Ok(())
 }
 
-fn is_first_entry(waiting: &outbox::Waiting) -> Result<bool, StoreError> {
-    let read = UnverifiedStatement::parse(&waiting.bytes)
-        .map_err(|_| StoreError::damaged("a waiting statement", waiting.hash))?;
-    Ok(matches!(read.claimed().position, Position::Entry { .. }))
+/// A refusal for good of a request ends its sending; of an order, it ends the order, also where
+/// this device had given up sending it.
+fn store_refusal(
+    tx: &Tx<'_>,
+    statement: &SignedStatement,
+    refusal: &Refusal,
+    received: &mut Received,
+) -> Result<(), StoreError> {
+    let order = statement.statement().order;
+    let waits = outbox::get(tx, refusal.answers)?.is_some_and(|waiting| waiting.order == order);
+    let entries = orders::entries(tx, order)?;
+    let is_of_order = matches!(&entries[..], [first] if Hash::of(first) == refusal.answers);
+    if refusal.code.is_passing() || !(waits || is_of_order) {
+        return Ok(());
+    }
+    orders::put_refusal(tx, statement, refusal.code.number())?;
+    let mut settled = vec![refusal.answers];
+    if is_of_order {
+        orders::set_open(tx, order, false)?;
+        settled.extend(outbox::of_order(tx, order)?);
+    }
+    for hash in settled {
+        if outbox::settle(tx, hash)? {
+            received.settled.push(hash);
+        }
+    }
+    received.changed.push(order);
+    Ok(())
 }

@@ -50,6 +50,13 @@ pub fn settle(tx: &Tx<'_>, statement: Hash) -> Result<bool, StoreError> {
     Ok(delete.execute([statement.as_bytes()])? > 0)
 }
 
+/// What waits about an order, besides the order itself.
+pub fn of_order(reader: &Connection, order: OrderId) -> Result<Vec<Hash>, StoreError> {
+    let mut select = reader.prepare_cached("SELECT hash FROM outbox WHERE order_id = ?1")?;
+    let rows = select.query_map([order.as_bytes()], |row| row.get::<_, Vec<u8>>(0))?;
+    rows.map(|name| hash(&name?)).collect()
+}
+
 /// One waiting statement.
 pub fn get(reader: &Connection, statement: Hash) -> Result<Option<Waiting>, StoreError> {
     let mut select = reader.prepare_cached(&format!("{SELECT} WHERE hash = ?1"))?;

@@ -121,15 +121,18 @@ impl World {
         Claim::read(&held.chain).ok()
     }
 
-    pub(super) fn disarm(&mut self, node: NodeId) {
-        let writer = match node {
-            NodeId::Hub(_) => self.hubs.get(&node).map(|m| m.database.writer.clone()),
-            NodeId::Shop(_) => self.shops.get(&node).map(|m| m.database.writer.clone()),
-            NodeId::Device(_) => self.devices.get(&node).map(|m| m.database.writer.clone()),
+    pub(super) fn database_of(&self, node: NodeId) -> Option<Database> {
+        match node {
+            NodeId::Hub(_) => self.hubs.get(&node).map(|m| m.database.clone()),
+            NodeId::Shop(_) => self.shops.get(&node).map(|m| m.database.clone()),
+            NodeId::Device(_) => self.devices.get(&node).map(|m| m.database.clone()),
             NodeId::Staff(_) => None,
-        };
-        if let Some(writer) = writer {
-            writer.inject(None);
+        }
+    }
+
+    pub(super) fn disarm(&mut self, node: NodeId) {
+        if let Some(database) = self.database_of(node) {
+            database.writer.inject(None);
         }
     }
 

@@ -147,12 +147,7 @@ impl World {
     /// The digest of what every database holds goes into the trace.
     pub fn digest_databases(&mut self) {
         for node in self.all_nodes() {
-            let database = match node {
-                NodeId::Hub(_) => self.hubs.get(&node).map(|m| m.database.clone()),
-                NodeId::Shop(_) => self.shops.get(&node).map(|m| m.database.clone()),
-                _ => self.devices.get(&node).map(|m| m.database.clone()),
-            };
-            match database.map(|database| database.image()) {
+            match self.database_of(node).map(|database| database.image()) {
                 Some(Ok(image)) => self.trace.database(node, Hash::of(&image)),
                 Some(Err(e)) => {
                     self.broke("P8", format!("{node}: the database is unreadable: {e}"))

@@ -193,7 +193,20 @@ impl World {
                 program.sweep(now);
                 machine.start(program);
             }
-            Err(e) => self.broke("P7", format!("{node} does not start again: {e}")),
+            Err(e) => self.did_not_start(node, &e.to_string()),
+        }
+    }
+
+    /// What a program writes at its start may hit the next crash or a full disk: it is started
+    /// again later. Anything else is a broken promise.
+    fn did_not_start(&mut self, node: NodeId, why: &str) {
+        let writer = self.database_of(node).map(|database| database.writer);
+        let is_unlucky = writer.is_some_and(|writer| writer.is_stopped() || writer.is_full());
+        if is_unlucky && !self.healed {
+            let off_ms = self.people.between(60_000, 20 * 60_000);
+            self.power_off(node, off_ms);
+        } else {
+            self.broke("P7", format!("{node} does not start again: {why}"));
         }
     }
 
@@ -203,7 +216,7 @@ impl World {
         let Some(seat) = self.town.shops.get(usize::from(n)) else { return };
         match Shop::start(machine.database.clone(), seat.keys.clone()) {
             Ok(program) => machine.start(program),
-            Err(e) => self.broke("P7", format!("{node} does not start again: {e}")),
+            Err(e) => self.did_not_start(node, &e.to_string()),
         }
     }
 
@@ -213,7 +226,7 @@ impl World {
         let spread = machine.dice.below(u64::MAX);
         match Device::start(machine.database.clone(), seat.keys.clone(), spread) {
             Ok(program) => machine.start(program),
-            Err(e) => self.broke("P7", format!("{node} does not start again: {e}")),
+            Err(e) => self.did_not_start(node, &e.to_string()),
         }
     }
 }

@@ -76,7 +76,8 @@ impl World {
                 let kept = Kept { to: mail.to, until: mail.until };
                 self.journal.kept_by.entry(hub).or_default().insert(*id, kept);
             }
-            (Request::Delete { ids }, Response::Deleted) => {
+            // Whoever asked for it needs the mail no more, whatever became of the answer.
+            (Request::Delete { ids }, _) => {
                 if let Some(kept) = self.journal.kept_by.get_mut(&hub) {
                     kept.retain(|id, _| !ids.contains(id));
                 }

@@ -73,14 +73,8 @@ impl World {
             true => (CommitFault::CrashAfterCommit(commits), Fault::CrashAfterCommit),
             false => (CommitFault::CrashBeforeCommit(commits), Fault::CrashBeforeCommit),
         };
-        let writer = match node {
-            NodeId::Hub(_) => self.hubs.get(&node).map(|m| m.database.writer.clone()),
-            NodeId::Shop(_) => self.shops.get(&node).map(|m| m.database.writer.clone()),
-            NodeId::Device(_) => self.devices.get(&node).map(|m| m.database.writer.clone()),
-            NodeId::Staff(_) => None,
-        };
-        if let Some(writer) = writer {
-            writer.inject(Some(fault));
+        if let Some(database) = self.database_of(node) {
+            database.writer.inject(Some(fault));
             self.struck(counted, node);
         }
     }
@@ -116,13 +110,7 @@ impl World {
     }
 
     pub(super) fn fill_disk(&mut self, node: NodeId, full: bool) {
-        let database = match node {
-            NodeId::Hub(_) => self.hubs.get(&node).map(|m| m.database.clone()),
-            NodeId::Shop(_) => self.shops.get(&node).map(|m| m.database.clone()),
-            NodeId::Device(_) => self.devices.get(&node).map(|m| m.database.clone()),
-            NodeId::Staff(_) => None,
-        };
-        let Some(database) = database else { return };
+        let Some(database) = self.database_of(node) else { return };
         let was_full = database.writer.is_full();
         if let Err(e) = database.writer.fill_disk(full) {
             self.broke("P7", format!("{node}: the disk could not be filled or freed: {e}"));

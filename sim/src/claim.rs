@@ -65,6 +65,11 @@ impl Claim {
         DECISIONS.iter().any(|kind| self.has(*kind))
     }
 
+    /// Whether nothing more is to come: handed over, or taken back, or refused.
+    pub fn is_over(&self) -> bool {
+        self.handed_over || self.closed
+    }
+
     /// Whether an entry of this kind is among them.
     pub fn has(&self, kind: Kind) -> bool {
         self.kinds.contains(&kind.number())

@@ -56,6 +56,10 @@ pub struct Journal {
     pub died_with: BTreeSet<OrderId>,
     /// Which entries were in a piece of mail that a device was handed.
     pub handed_to: BTreeMap<(NodeId, Hash), Vec<(OrderId, Hash)>>,
+    /// How often each shop came back from a backup.
+    pub restores: BTreeMap<ShopId, u64>,
+    /// The newest box of a shop that showed itself to a device, by its generation.
+    pub heard: BTreeMap<(NodeId, ShopId), u64>,
     entries: BTreeMap<Place, Hash>,
     undecided: BTreeSet<OrderId>,
 }
@@ -91,6 +95,14 @@ impl Journal {
         self.undecided.iter().filter_map(|order| self.told.get(order)).any(|told| {
             told.device == node || Some(told.shop) == shop || matches!(node, NodeId::Hub(_))
         })
+    }
+
+    /// Whether a device heard of its shop since that came back from a backup: before, neither can
+    /// know that the shop forgot what it had closed.
+    pub fn has_met_newest(&self, device: NodeId, shop: ShopId) -> bool {
+        let restores = self.restores.get(&shop).copied().unwrap_or_default();
+        let heard = self.heard.get(&(device, shop)).copied().unwrap_or(1);
+        heard > restores
     }
 
     /// A shop's entry was seen on the wire; says whether it was seen before.

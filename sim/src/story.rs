@@ -2,7 +2,14 @@
 //!
 //! **Invariant:** telling changes nothing: no draw, no event, no byte of the trace.
 
-use kirana_core::{envelope, key::SealingSecret, mail::Mail, time::UnixMs};
+use kirana_core::{
+    envelope,
+    key::SealingSecret,
+    mail::Mail,
+    order::wish::{Answer, Said, Wish},
+    statement::{Statement, UnverifiedStatement},
+    time::UnixMs,
+};
 use kirana_sync::wire::{Request, Response};
 
 use crate::claim::Entry;
@@ -73,13 +80,28 @@ fn of_mail(mail: &Mail, keys: &[SealingSecret]) -> String {
             "{} entry {} kind {} of generation {}",
             entry.statement.order, entry.seq, entry.statement.kind, entry.generation
         ),
-        Err(_) => kirana_core::statement::UnverifiedStatement::parse(bytes).map_or_else(
-            |e| e.to_string(),
-            |read| format!("{} request kind {}", read.claimed().order, read.claimed().kind),
-        ),
+        Err(_) => UnverifiedStatement::parse(bytes)
+            .map_or_else(|e| e.to_string(), |read| of_request_or_answer(read.claimed())),
     });
     let statements: Vec<String> = statements.collect();
     format!("{name} ({})", statements.join(", "))
+}
+
+fn of_request_or_answer(statement: &Statement) -> String {
+    match Said::of(statement) {
+        Ok(Said::Wish(Wish::Heads(heads))) => {
+            let each = heads.heads.iter().map(|head| format!("{} at {}", head.order, head.seq));
+            let each: Vec<String> = each.collect();
+            format!("heads for generation {}: {}", heads.generation, each.join(", "))
+        }
+        Ok(Said::Answer(Answer::HeadsReply(reply))) => {
+            format!("wants {:?}, same {:?}", reply.wanted, reply.same)
+        }
+        Ok(Said::Answer(Answer::Refusal(refusal))) => {
+            format!("{} refused: {}", statement.order, refusal.code)
+        }
+        _ => format!("{} request kind {}", statement.order, statement.kind),
+    }
 }
 
 fn short(name: &str) -> String {

@@ -149,7 +149,7 @@ impl World {
         let NodeId::Shop(n) = node else { return };
         let Some(seat) = self.town.shops.get_mut(usize::from(n)) else { return };
         let Some(image) = seat.backup.take() else { return };
-        let keys = seat.keys.clone();
+        let (shop_id, keys) = (seat.shop, seat.keys.clone());
         self.struck(Fault::Restore, node);
         // Its key changes with it, so nobody's connection survives.
         for device in self.devices.keys().copied().collect::<Vec<_>>() {
@@ -170,6 +170,7 @@ impl World {
                 machine.key = key;
                 machine.start(Shop::of(shop));
                 let life = machine.life;
+                *self.journal.restores.entry(shop_id).or_default() += 1;
                 self.town.boxes.insert(key.id(), key);
                 if let Some(seat) = self.town.shops.get_mut(usize::from(n)) {
                     seat.keys = keys;

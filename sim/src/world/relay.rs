@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use kirana_core::{
+    certificate::{Standing, UnverifiedCertificate},
     envelope,
     key::PublicKey,
     mail::{Address, Mail},
@@ -138,11 +139,15 @@ impl World {
 
     /// Looks at what a box is about to hear: every entry that a shop ever signed is noted.
     pub(super) fn look_at_response(&mut self, client: NodeId, response: &Response) {
-        let Response::Mails { items, .. } = response else { return };
         let Some(seat) = self.town.devices.get(&client) else { return };
         let secrets = [seat.keys.sealing.clone()];
+        if let Response::Welcome { certificates, .. } = response {
+            self.saw_boxes(client, certificates);
+        }
+        let Response::Mails { items, .. } = response else { return };
         for (_, mail) in items {
             let Ok(parcel) = envelope::open(&mail.sealed, &secrets) else { continue };
+            self.saw_boxes(client, &parcel.certificates);
             let mut entries = Vec::new();
             for bytes in &parcel.statements {
                 let Some(entry) = self.genuine(bytes) else { continue };
@@ -150,6 +155,16 @@ impl World {
                 self.saw(&entry);
             }
             self.journal.handed_to.insert((client, mail.id()), entries);
+        }
+    }
+
+    /// Notes which boxes showed themselves to a device.
+    fn saw_boxes(&mut self, device: NodeId, certificates: &[minicbor::bytes::ByteVec]) {
+        for bytes in certificates {
+            let Ok(read) = UnverifiedCertificate::parse(bytes) else { continue };
+            let Standing::Node { shop, generation, .. } = read.claimed().standing else { continue };
+            let heard = self.journal.heard.entry((device, shop)).or_default();
+            *heard = generation.max(*heard);
         }
     }
 

@@ -12,13 +12,14 @@ pub enum Bug {
     AcknowledgeBeforeStore,
     /// A shop reserves without looking whether there is enough.
     ReserveWithoutCheck,
-    /// A device forgets what it still had to send when it restarts.
+    /// A device that restarts neither sends nor mentions what no shop has answered.
     ForgetTheOutbox,
     /// A signature is not checked against the certificate of its author.
     AcceptForgedAuthor,
     /// A restored shop goes on in its old generation.
     RestoreWithoutNewGeneration,
-    /// A relay's acknowledgement ends the sending, not the shop's intake.
+    /// A relay's acknowledgement ends the sending, not the shop's intake, and what no shop has
+    /// answered is not mentioned when heads are compared.
     TrustTheRelay,
     /// A reply is made anew at each delivery, so two differ.
     DecideAgainOnRetry,
@@ -32,6 +33,8 @@ pub enum Bug {
     SplitTheDecision,
     /// A counter sale does not look at reservations.
     SellReserved,
+    /// A restored shop decides an order that its lost box may have decided.
+    DecideUnheard,
 }
 
 impl Bug {
@@ -50,6 +53,7 @@ impl Bug {
         ("drop-clashing-price", Self::DropClashingPrice),
         ("split-the-decision", Self::SplitTheDecision),
         ("sell-reserved", Self::SellReserved),
+        ("decide-unheard", Self::DecideUnheard),
     ];
 }
 

@@ -41,7 +41,7 @@ pub struct Journal {
     /// What truly lies on each shop's shelves, in base units.
     pub shelf: BTreeMap<(ShopId, VariantId), u64>,
     /// Orders whose goods were carried out of the shop.
-    pub handed_out: BTreeSet<(Party, OrderId)>,
+    pub handed_out: BTreeSet<(NodeId, OrderId)>,
     /// Mail that a relay said it had stored and that nobody has taken since.
     pub kept_by: BTreeMap<NodeId, BTreeMap<Hash, Kept>>,
     /// Households whose device was stolen.
@@ -56,6 +56,8 @@ pub struct Journal {
     pub died_with: BTreeSet<OrderId>,
     /// Which entries were in a piece of mail that a device was handed.
     pub handed_to: BTreeMap<(NodeId, Hash), Vec<(OrderId, Hash)>>,
+    /// Orders that were over for their household when their shop burnt, with their last entry.
+    pub over: BTreeMap<OrderId, Hash>,
     /// How often each shop came back from a backup.
     pub restores: BTreeMap<ShopId, u64>,
     /// The newest box of a shop that showed itself to a device, by its generation.

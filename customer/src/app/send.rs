@@ -156,6 +156,7 @@ impl Household {
     ) -> Result<Option<Mail>, HouseholdError> {
         let asked = self.db.reader.read(|reader| {
             let open = orders::open_at(reader, shop)?.into_iter();
+            let open = open.filter(|order| order.is_mentioned(reader));
             let closed = orders::unconfirmed_at(reader, shop, HEADS_MAX as u32)?;
             let asked = open.chain(closed).map(|order| order.id).take(HEADS_MAX);
             Ok::<Vec<OrderId>, HouseholdError>(asked.collect())

@@ -4,6 +4,7 @@ use kirana_core::{
     envelope::PersonalPart,
     hash::Hash,
     id::{OrderId, ShopId},
+    planted::{Bug, is_planted},
     statement::{Position, SignedStatement},
     time::UnixMs,
 };
@@ -23,6 +24,15 @@ pub struct StoredOrder {
     pub placed_at: UnixMs,
     /// Whether it is still to be followed.
     pub open: bool,
+}
+
+impl StoredOrder {
+    /// Whether the shop is told of it when heads are compared: always, but for a planted bug, by
+    /// which what nobody answered is taken for sent.
+    pub fn is_mentioned(&self, reader: &Connection) -> bool {
+        let forgets = is_planted(Bug::ForgetTheOutbox) || is_planted(Bug::TrustTheRelay);
+        !forgets || entries(reader, self.id).is_ok_and(|entries| entries.len() > 1)
+    }
 }
 
 /// Adds an order that is being placed.

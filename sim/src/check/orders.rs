@@ -74,6 +74,10 @@ fn both_sides_agree(
             format!("order {order}: {device} and {at} differ {lengths:?}: {kinds:?}"),
         ));
     }
+    let over = evidence.journal.over.get(&order);
+    if over.is_some_and(|over| !own.chain.iter().any(|entry| Hash::of(entry) == *over)) {
+        return Err(("P1", format!("order {order} of {device} was over and was decided again")));
+    }
     let unclear = |e| ("P8", format!("order {order} at {device} is unclear: {e}"));
     let claim = Claim::read(&own.chain).map_err(unclear)?;
     if !claim.is_decided() {

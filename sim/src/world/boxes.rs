@@ -1,6 +1,6 @@
 //! Gives the programs on devices and shops what happens to them, and looks after their data.
 
-use kirana_core::key::PublicKey;
+use kirana_core::{id::ShopId, key::PublicKey};
 use kirana_migrations::{Database, Location, Schema};
 use kirana_sync::{
     client::Input,
@@ -144,6 +144,17 @@ impl World {
         }
     }
 
+    /// Notes which orders at a shop are over for those who hold them: no later box may change that.
+    fn note_what_is_over(&mut self, shop: ShopId) {
+        let devices = self.devices.values();
+        let orders = devices.filter_map(|machine| read::device_orders(&machine.database).ok());
+        for (_, held) in orders.flatten().filter(|(at, _)| *at == shop) {
+            if let Some(claim) = Claim::read(&held.chain).ok().filter(Claim::is_over) {
+                self.journal.over.insert(held.order, claim.head);
+            }
+        }
+    }
+
     /// The box burns; a new one goes on from yesterday's copy.
     pub(super) fn restore(&mut self, node: NodeId) {
         let NodeId::Shop(n) = node else { return };
@@ -151,6 +162,7 @@ impl World {
         let Some(image) = seat.backup.take() else { return };
         let (shop_id, keys) = (seat.shop, seat.keys.clone());
         self.struck(Fault::Restore, node);
+        self.note_what_is_over(shop_id);
         // Its key changes with it, so nobody's connection survives.
         for device in self.devices.keys().copied().collect::<Vec<_>>() {
             self.hang_up(device, node);

@@ -324,6 +324,9 @@ impl World {
 
     fn take_home(&mut self, node: NodeId, order: OrderId) {
         let Some(shop) = self.shop_id(node) else { return };
+        if !self.journal.handed_out.insert((node, order)) {
+            self.broke("P1", format!("{node}: order {order} was handed over a second time"));
+        }
         let taken = self.claim_at_shop(node, order).map(|claim| claim.taken_home());
         for (variant, amount) in taken.unwrap_or_default() {
             if let Some(there) = self.journal.shelf.get_mut(&(shop, variant)) {

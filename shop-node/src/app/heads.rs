@@ -11,7 +11,7 @@ use kirana_core::{
     order::{
         chain::{Author, Authored, Chain},
         entry::Body,
-        facts::{Adopted, ShortLine, Shortage},
+        facts::{Adopted, ShortLine},
         merge,
         wish::Said,
     },
@@ -123,9 +123,13 @@ impl Desk<'_, '_> {
         self.reserve_again(&row, &mut chain)
     }
 
-    /// Makes the ledger hold what the adopted order promises, as far as it is there; what is not
+    /// Makes the ledger hold what an order promises that goes on after a restore, as far as it is there; what is not
     /// there is told as a shortage.
-    fn reserve_again(&mut self, row: &OrderRow, chain: &mut Chain) -> Result<(), StoreError> {
+    pub(crate) fn reserve_again(
+        &mut self,
+        row: &OrderRow,
+        chain: &mut Chain,
+    ) -> Result<(), StoreError> {
         self.release_all(row)?;
         let mut short = Vec::new();
         let promised: Vec<(u16, u64)> = chain.order().reserved().collect();
@@ -155,8 +159,8 @@ impl Desk<'_, '_> {
             orders::decided(self.tx, row.n, ledger_n)?;
         }
         if !short.is_empty() {
-            let body = Body::Shortage(Shortage { lines: short, ledger: ledger_head });
-            self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
+            self.tell_shortage(&orders::by_number(self.tx, row.n)?, short)?;
+            *chain = orders::chain(self.tx, &orders::by_number(self.tx, row.n)?)?;
         }
         Ok(())
     }

@@ -160,6 +160,11 @@ impl Desk<'_, '_> {
         }
         let mut hit = Vec::new();
         for (row, lines) in by_order.into_values() {
+            // After a restore nothing is added before the customer was heard: what is left is
+            // reserved, and told, then.
+            if row.waits_for_heads {
+                continue;
+            }
             hit.push(row.id);
             self.tell_shortage(&row, lines)?;
         }

@@ -101,7 +101,10 @@ impl Desk<'_, '_> {
             return Ok(());
         }
         orders::stop_waiting(self.tx, row.n)?;
-        if chain.len() == 1 { self.decide(row, chain, Judge::Program) } else { Ok(()) }
+        match chain.len() {
+            1 => self.decide(row, chain, Judge::Program),
+            _ => self.reserve_again(row, chain),
+        }
     }
 
     /// Compares what a device holds with what the shop holds, and says what the shop lacks.

@@ -179,6 +179,31 @@ fn an_open_order_waits_for_its_customer_after_a_restore_unless_the_owner_goes_on
 }
 
 #[test]
+fn p2_a_count_after_a_restore_is_told_to_an_order_when_its_customer_was_heard() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 3, 9000)]));
+    let reply = street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap().reply;
+    let accepted = opened(&asha, &reply.unwrap());
+    let street = restored(&street, street.shop.database().image().unwrap());
+    street.enter(rice, What::Counted(1));
+    let which = Which { id: placed.statement().order, customer: None };
+    let kinds = || {
+        let entries = street.shop.order(which).unwrap().entries;
+        entries.iter().map(|entry| entry.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(), ["placed", "accepted"], "the lost box may have gone on from there");
+    let hash = UnverifiedStatement::parse(accepted.statements.last().unwrap()).unwrap().hash();
+    let head = Head { order: placed.statement().order, seq: 1, hash };
+    let heads =
+        asha.wish(7, &Wish::Heads(Heads { heads: vec![head], anchors: Vec::new(), generation: 2 }));
+    street.deliver(&asha.mail(&street, &asha.parcel(&[&heads]))).unwrap();
+    assert_eq!(kinds()[..4], ["placed", "accepted", "adopted", "shortage"]);
+    assert_eq!(street.shop.verify().unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
 fn a_box_that_meets_a_newer_one_writes_no_more() {
     let street = Neighbourhood::new();
     let rice = street.stock(1, 9000, 3);

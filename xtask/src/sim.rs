@@ -27,16 +27,8 @@ impl Sim {
     }
 }
 
-/// The simulation at a size for a machine with two cores: `cargo xtask test sim`.
-pub fn bounded() -> Command {
-    command(&["--seeds", SEEDS_IN_TESTS].map(String::from))
-}
-
 fn command(arguments: &[String]) -> Command {
     let mut command = cargo(["run", "--bin", "kirana-sim", "--"]);
     command.args(arguments);
     command
 }
-
-/// Few enough for four minutes: a seed takes 16 s in the development profile.
-const SEEDS_IN_TESTS: &str = "12";

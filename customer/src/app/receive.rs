@@ -121,7 +121,7 @@ impl Witness<'_> {
             Err(forged) => return doubt(sorted, forged),
         };
         match Said::of(entry.statement()) {
-            Ok(Said::Answer(answer)) => sorted.answers.push((entry, answer, node.clone())),
+            Ok(Said::Answer(answer)) => sorted.answers.push((entry, answer, node)),
             Ok(Said::Entry(_)) | Ok(Said::Unknown { .. }) => {
                 if matches!(entry.statement().position, Position::Entry { .. }) {
                     let author = Author::node(node.shop, node.generation);

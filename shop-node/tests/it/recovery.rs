@@ -152,7 +152,7 @@ fn wanted(parcel: &kirana_core::envelope::Parcel) -> Vec<kirana_core::id::OrderI
     let said = parcel
         .statements
         .iter()
-        .filter_map(|bytes| Said::of(UnverifiedStatement::parse(bytes).unwrap().claimed()).ok());
+        .filter_map(|bytes| Said::of(UnverifiedStatement::parse(bytes).ok()?.claimed()).ok());
     said.filter_map(|said| match said {
         Said::Answer(Answer::HeadsReply(reply)) => Some(reply.wanted),
         _ => None,

@@ -1,138 +1,166 @@
-//! The price lists of one shop as three people hold them: the shop itself and two of its staff.
+//! Two of a shop's staff and their edits: each pulls the price list, sets a price apart from the
+//! other, and sends the signed batch until the shop has admitted it.
 //!
-//! **Invariant:** copies change only by the shipped document's own edits and merges.
+//! **Invariant:** prices change only through the shop's own admission; which prices must clash is
+//! noted only when the shop has said of both batches that it admitted them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
     catalogue::{
         BucketNo,
-        conflict::{Field, Value},
+        batch::Batch,
+        conflict::{Conflict, Field, Value},
         document::{Author, Bucket},
         edit::Edit,
-        product::{Language, Product},
+        head::Extent,
     },
-    id::{ProductId, ShopId, VariantId},
-    key::KeyId,
+    certificate::StaffRole,
+    id::{ProductId, VariantId},
+    key::KeyPair,
     money::Price,
     time::UnixMs,
 };
+use kirana_shop::app::{Shop, staff::Member};
+use kirana_sync::{
+    pull::{Effect, Pull},
+    wire::Request,
+};
+use rand_chacha::ChaCha20Rng;
 
 use crate::goods::Good;
 
-/// The copies of one shop's prices.
+/// A member of staff with a device.
+struct Clerk {
+    keys: KeyPair,
+    chain: Vec<Vec<u8>>,
+    /// Grows with every edit, as after each opening of the document.
+    incarnation: u64,
+}
+
+/// The staff of one shop, and what they have done.
 pub struct Books {
-    at_shop: Bucket,
-    staff: [Bucket; 2],
-    authors: [Author; 3],
+    clerks: [Clerk; 2],
+    /// Batches that the shop has not admitted yet, by clerk.
+    waiting: BTreeMap<usize, Vec<u8>>,
+    /// What will clash once both are in.
+    apart: Option<(VariantId, ProductId, BTreeSet<i64>)>,
     clashes: BTreeMap<VariantId, (ProductId, BTreeSet<i64>)>,
 }
 
 impl Books {
-    /// The first price list, with everybody holding a copy.
+    /// Two people are taken on.
     ///
     /// # Errors
-    /// In words, when the document does not take it.
+    /// In words, when the shop cannot certify them.
     pub fn open(
-        shop: ShopId,
-        goods: &[Good],
-        keys: [KeyId; 3],
+        shop: &Shop,
+        keys: [KeyPair; 2],
         now: UnixMs,
+        rng: &mut ChaCha20Rng,
     ) -> Result<Self, String> {
-        let authors = keys.map(|key| Author { key, incarnation: 1 });
-        let mut at_shop = Bucket::new(shop, BucketNo::FIRST);
-        for (n, good) in goods.iter().enumerate() {
-            let name = format!("good {n}");
-            let mut product = Product::new(good.product, Language::ENGLISH, &name, good.variant);
-            product.counted = good.is_counted;
-            let (product_id, variant, price) = (good.product, good.variant, Some(good.price));
-            let put = Edit::PutProduct(Box::new(product));
-            let set = Edit::SetPrice { product: product_id, variant, price };
-            for edit in [put, set] {
-                at_shop.edit(&authors[0], &edit, now).map_err(|e| e.to_string())?;
-            }
-        }
-        let bytes = at_shop.save();
-        let copy = || Bucket::load(shop, BucketNo::FIRST, &bytes).map_err(|e| e.to_string());
-        Ok(Self { staff: [copy()?, copy()?], at_shop, authors, clashes: BTreeMap::new() })
+        let mut hire = |keys: KeyPair, label: &str| -> Result<Clerk, String> {
+            let (key, sealing) = (keys.signing.public(), keys.sealing.public());
+            let (role, label) = (StaffRole::Staff, label.to_owned());
+            let chain = shop.add_staff(Member { key, sealing, role, label }, now, rng);
+            Ok(Clerk { keys, chain: chain.map_err(|e| e.to_string())?, incarnation: 0 })
+        };
+        let [one, two] = keys;
+        let clerks = [hire(one, "Asha")?, hire(two, "Ravi")?];
+        let (waiting, clashes) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { clerks, waiting, apart: None, clashes })
     }
 
-    /// Two of the staff set one price apart, and both lists reach the shop, in either order.
+    /// Both see the same list and set one price apart; says which clerks have a batch to send.
+    /// While an earlier pair is under way nobody edits.
     ///
     /// # Errors
-    /// In words, when a document refuses.
+    /// In words, when the list cannot be pulled or a document refuses.
     pub fn edit_apart(
         &mut self,
+        shop: &Shop,
         good: &Good,
         prices: [Price; 2],
-        first: usize,
         now: UnixMs,
-    ) -> Result<(), String> {
-        self.share()?;
+        rng: &mut ChaCha20Rng,
+    ) -> Result<Vec<usize>, String> {
+        if !self.waiting.is_empty() {
+            return Ok(Vec::new());
+        }
         let (product, variant) = (good.product, good.variant);
+        let documents = pull(shop, &self.clerks[0].keys, now, rng)?;
+        let list = documents.values().find(|list| list.product(product).is_some());
+        let list = list.ok_or("the price list lacks what is on sale")?;
         for (n, price) in prices.into_iter().enumerate() {
+            let clerk = &mut self.clerks[n];
+            clerk.incarnation += 1;
+            let author = Author { key: clerk.keys.id(), incarnation: clerk.incarnation };
+            let mut own =
+                Bucket::load(shop.id(), list.number(), &list.save()).map_err(|e| e.to_string())?;
             let edit = Edit::SetPrice { product, variant, price: Some(price) };
-            let author = &self.authors[n + 1];
-            self.staff[n].edit(author, &edit, now).map_err(|e| e.to_string())?;
+            own.edit(&author, &edit, now).map_err(|e| e.to_string())?;
+            let (key, known) = (&clerk.keys.signing, list.heads());
+            let batch = Batch::sign(key, &author, &own, &known, clerk.chain.clone(), now);
+            // The price may be what it was before: then there is nothing to send.
+            self.waiting.extend(batch.map(|batch| (n, batch.to_vec())));
         }
-        for n in [first % 2, (first + 1) % 2, first % 2] {
-            let news = self.staff[n].since(&self.at_shop.heads());
-            self.at_shop.apply(&news).map_err(|e| e.to_string())?;
-        }
+        // Whoever sets a price sees the old clash, and ends it.
+        self.clashes.remove(&variant);
         let values = prices.iter().map(|price| price.minor).collect();
-        self.clashes.insert(variant, (product, values));
-        Ok(())
+        self.apart = (self.waiting.len() == 2).then_some((variant, product, values));
+        Ok(self.waiting.keys().copied().collect())
     }
 
-    /// The owner picks one of the prices of everything that clashes; says what was picked.
-    ///
-    /// # Errors
-    /// In words, when the document refuses.
-    pub fn settle(&mut self, now: UnixMs) -> Result<Vec<(VariantId, Price)>, String> {
-        let mut picked = Vec::new();
-        for conflict in self.at_shop.conflicts() {
-            let Some(variant) = conflict.variant else { continue };
-            let Some(claim) = conflict.values.first() else { continue };
-            let Value::Price(price) = claim.value else { continue };
-            let (product, field) = (conflict.product, Field::price());
-            let value = claim.value.clone();
-            let edit = Edit::Settle { product, variant: Some(variant), field, value };
-            self.at_shop.edit(&self.authors[0], &edit, now).map_err(|e| e.to_string())?;
+    /// The request that carries a clerk's batch, if it is not admitted yet.
+    pub fn request(&self, clerk: usize) -> Option<Request> {
+        let batch = self.waiting.get(&clerk)?.clone().into();
+        Some(Request::Batch { batch, certificates: Vec::new() })
+    }
+
+    /// The key of a clerk's device.
+    pub fn keys(&self, clerk: usize) -> Option<&KeyPair> {
+        self.clerks.get(clerk).map(|clerk| &clerk.keys)
+    }
+
+    /// The shop says that it has admitted a clerk's batch.
+    pub fn admitted(&mut self, clerk: usize) {
+        self.waiting.remove(&clerk);
+        if self.waiting.is_empty()
+            && let Some((variant, product, values)) = self.apart.take()
+        {
+            self.clashes.insert(variant, (product, values));
+        }
+    }
+
+    /// The shop came back from a backup: what was admitted since is the clerks' to make again.
+    pub fn forget(&mut self) {
+        self.waiting.clear();
+        self.clashes.clear();
+        self.apart = None;
+    }
+
+    /// The owner picks the first of the prices of everything that clashes.
+    pub fn picks(&mut self, clashes: &[Conflict]) -> Vec<Edit> {
+        let mut picks = Vec::new();
+        for conflict in clashes {
+            let (Some(variant), Some(claim)) = (conflict.variant, conflict.values.first()) else {
+                continue;
+            };
+            // A pick whose answer is lost may or may not have been made.
             self.clashes.remove(&variant);
-            picked.push((variant, price));
+            let (product, field, value) = (conflict.product, Field::price(), claim.value.clone());
+            picks.push(Edit::Settle { product, variant: Some(variant), field, value });
         }
-        Ok(picked)
+        picks
     }
 
-    /// Everybody gets everything.
-    ///
-    /// # Errors
-    /// In words, when a document refuses.
-    pub fn share(&mut self) -> Result<(), String> {
-        for copy in &mut self.staff {
-            let news = copy.since(&self.at_shop.heads());
-            self.at_shop.apply(&news).map_err(|e| e.to_string())?;
-        }
-        for copy in &mut self.staff {
-            let news = self.at_shop.since(&copy.heads());
-            copy.apply(&news).map_err(|e| e.to_string())?;
-        }
-        Ok(())
-    }
-
-    /// What breaks P5: copies that differ, and clashes that somebody does not see.
-    pub fn faults(&self) -> Vec<String> {
+    /// What breaks P5: clashes that the shop does not show.
+    pub fn hidden(&self, shown: &[Conflict]) -> Vec<String> {
         let mut faults = Vec::new();
-        for (n, copy) in self.staff.iter().enumerate() {
-            if copy.products() != self.at_shop.products() {
-                faults.push(format!("the copy of staff {n} differs from the shop's"));
-            }
-        }
         for (variant, (product, wanted)) in &self.clashes {
-            let shown = self.at_shop.conflicts_of(*product);
-            let values = shown.iter().filter(|shown| shown.variant == Some(*variant));
-            let values: BTreeSet<i64> = values
-                .flat_map(|shown| &shown.values)
+            let of_it = shown.iter().filter(|c| c.product == *product);
+            let claims = of_it.filter(|c| c.variant == Some(*variant)).flat_map(|c| &c.values);
+            let values: BTreeSet<i64> = claims
                 .filter_map(|claim| match &claim.value {
                     Value::Price(price) => Some(price.minor),
                     _ => None,
@@ -144,4 +172,42 @@ impl Books {
         }
         faults
     }
+}
+
+/// Pulls a shop's whole catalogue, as every reader does.
+fn pull(
+    shop: &Shop,
+    reader: &KeyPair,
+    now: UnixMs,
+    rng: &mut ChaCha20Rng,
+) -> Result<BTreeMap<BucketNo, Bucket>, String> {
+    let words = |e: &dyn std::fmt::Display| e.to_string();
+    let trust = shop.trust().map_err(|e| words(&e))?;
+    let known = shop.known_now(now).map_err(|e| words(&e))?;
+    let mut pull = Pull::new(shop.id(), BTreeMap::new());
+    let (mut documents, mut effects) = (BTreeMap::new(), vec![pull.start()]);
+    while let Some(effect) = effects.pop() {
+        match effect {
+            Effect::Ask(request) => {
+                let answer = shop.answer(reader.signing.public(), request, now, rng);
+                effects.extend(pull.answer(known, &trust, answer).into_iter().rev());
+            }
+            Effect::Load(load) => {
+                let head = load.head.head();
+                let empty = || Bucket::new(shop.id(), head.bucket);
+                let document = match head.extent {
+                    Extent::Snapshot => Bucket::load(shop.id(), head.bucket, &load.bytes),
+                    Extent::Chunk => {
+                        let mut list = documents.remove(&head.bucket).unwrap_or_else(empty);
+                        list.apply(&load.bytes).map(|_| list)
+                    }
+                };
+                documents.insert(head.bucket, document.map_err(|e| words(&e))?);
+                effects.extend(pull.loaded(load.head.head()).into_iter().rev());
+            }
+            Effect::Current | Effect::Availability(_) => {}
+            other => return Err(format!("the catalogue cannot be pulled: {other:?}")),
+        }
+    }
+    Ok(documents)
 }

@@ -17,6 +17,8 @@ pub struct Device {
     pub courier: Courier,
     /// To whom it has a connection.
     pub connected: BTreeSet<NodeId>,
+    /// Whether this life of the program was told whose catalogues it keeps.
+    pub follows: bool,
 }
 
 impl Device {
@@ -28,7 +30,7 @@ impl Device {
         let household = Household::open(database, keys)?;
         let settings = Settings { seed, ..patient() };
         let courier = Courier::new(&household, settings)?;
-        Ok(Self { household, courier, connected: BTreeSet::new() })
+        Ok(Self { household, courier, connected: BTreeSet::new(), follows: false })
     }
 
     /// What the device's own verification finds.

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use kirana_core::{money::Currency, time::UnixMs};
-use kirana_migrations::{Abort, Database, StoreError};
-use kirana_shop::{
-    app::{
-        self, Founding, Keys, Unopened,
-        counter::{Entry, What},
-        courier::Courier,
+use kirana_core::{
+    catalogue::{
+        edit::Edit,
+        product::{Language, Product},
     },
-    store::offers::{self, Shelf},
+    money::Currency,
+    time::UnixMs,
+};
+use kirana_migrations::Database;
+use kirana_shop::app::{
+    self, Founding, Keys, Unopened,
+    counter::{Entry, What},
+    courier::Courier,
 };
 use rand_chacha::ChaCha20Rng;
 
@@ -84,39 +88,21 @@ pub fn stock_up(
     now: UnixMs,
     rng: &mut ChaCha20Rng,
 ) -> Result<(), String> {
-    put_on_sale(shop, goods)?;
+    let by = shop.keys().node.id();
+    let edits = goods.iter().zip(1..).flat_map(|(good, n)| on_sale(good, n)).collect();
+    shop.edit_catalogue(edits, by, None, now, rng).map_err(|e| e.to_string())?;
     for good in goods.iter().filter(|good| good.is_counted) {
         let what = What::Receipt(good.opening);
         let entry = Entry { variant: good.variant, location: None, what, note: String::new() };
-        let by = shop.keys().node.id();
         shop.enter(entry, by, now, rng).map_err(|e| e.to_string())?;
     }
     Ok(())
 }
 
-/// Writes what is sold at what price, as the catalogue's projection does.
-///
-/// # Errors
-/// What went wrong, in words.
-pub fn put_on_sale(shop: &app::Shop, goods: &[Good]) -> Result<(), String> {
-    let shelves: Vec<Shelf> = goods.iter().map(shelf).collect();
-    let written = shop.database().writer.write(move |tx| -> Result<(), Abort<StoreError>> {
-        shelves.iter().try_for_each(|shelf| offers::put(tx, shelf))?;
-        Ok(())
-    });
-    written.map_err(|e| e.to_string())
-}
-
-fn shelf(good: &Good) -> Shelf {
-    Shelf {
-        variant: good.variant,
-        product: good.product,
-        price: good.price,
-        tax_bp: 500,
-        unit: Good::UNIT,
-        counted: good.is_counted,
-        safety: 0,
-        version: 1,
-        closed: false,
-    }
+fn on_sale(good: &Good, n: usize) -> [Edit; 2] {
+    let name = format!("good {n}");
+    let mut product = Product::new(good.product, Language::ENGLISH, &name, good.variant);
+    product.counted = good.is_counted;
+    let (product_id, variant, price) = (good.product, good.variant, Some(good.price));
+    [Edit::PutProduct(Box::new(product)), Edit::SetPrice { product: product_id, variant, price }]
 }

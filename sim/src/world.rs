@@ -36,6 +36,7 @@ mod end;
 mod enemies;
 mod founding;
 mod people;
+mod prices;
 mod relay;
 mod situations;
 mod strike;
@@ -66,6 +67,13 @@ pub enum Event {
     DiskFree(NodeId),
     /// A clock is set right.
     ClockRight(NodeId),
+    /// A clerk's batch of edits arrives at the shop.
+    BatchArrives {
+        /// At which shop.
+        shop: NodeId,
+        /// Whose.
+        clerk: usize,
+    },
     /// A file that a household wrote arrives at the shop.
     FileArrives {
         /// At which shop.
@@ -125,6 +133,7 @@ impl World {
             Event::PowerOn(node) => self.power_on(node),
             Event::DiskFree(node) => self.fill_disk(node, false),
             Event::ClockRight(node) => self.set_clock(node, None),
+            Event::BatchArrives { shop, clerk } => self.batch_arrives(shop, clerk),
             Event::FileArrives { shop, bytes } => self.file_arrives(shop, &bytes),
         }
     }

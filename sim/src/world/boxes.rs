@@ -9,8 +9,8 @@ use kirana_sync::{
 
 use super::{World, transport::Call};
 use crate::{
-    claim::Claim, fault::Fault, node::NodeId, plan::HOUR_MS, shop::Shop, sometimes::Situation,
-    view::read,
+    books::Books, claim::Claim, fault::Fault, node::NodeId, plan::HOUR_MS, shop::Shop,
+    sometimes::Situation, view::read,
 };
 
 /// A device's call as the transport takes it.
@@ -182,6 +182,7 @@ impl World {
                 machine.key = key;
                 machine.start(Shop::of(shop));
                 let life = machine.life;
+                self.books.get_mut(&node).into_iter().for_each(Books::forget);
                 *self.journal.restores.entry(shop_id).or_default() += 1;
                 self.town.boxes.insert(key.id(), key);
                 if let Some(seat) = self.town.shops.get_mut(usize::from(n)) {

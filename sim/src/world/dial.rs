@@ -16,9 +16,24 @@ impl World {
         if !self.is_on(node) || self.life_of(node) != life {
             return;
         }
+        self.follow_shops(node);
         self.dial_now(node);
         let spread = self.people.below(DIAL_MS / 4);
         self.schedule.after(DIAL_MS + spread, Event::Dial(node, life));
+    }
+
+    /// Has a program that was just started keep the catalogues of the household's shops.
+    fn follow_shops(&mut self, node: NodeId) {
+        let program = self.devices.get_mut(&node).and_then(|machine| machine.program.as_mut());
+        let Some(program) = program.filter(|program| !program.follows) else { return };
+        program.follows = true;
+        let shops = program.household.known_shops().unwrap_or_default();
+        let known = shops
+            .into_iter()
+            .filter_map(|shop| Some((shop.id, program.household.catalogue_known(shop.id).ok()?)));
+        for (shop, known) in known.collect::<Vec<_>>() {
+            self.feed(node, Input::Follow { shop, known });
+        }
     }
 
     /// Connects to every contact that can be reached.

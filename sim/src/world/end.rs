@@ -107,7 +107,7 @@ impl World {
         let evidence = Evidence { journal: &self.journal, devices: &devices, shops: &shops };
         broken.extend(evidence.broken());
         broken.extend(self.hubs_lost());
-        broken.extend(self.clashes_hidden());
+        broken.extend(self.prices_hidden());
         broken
     }
 

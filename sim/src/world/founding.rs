@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kirana_core::{id::ShopId, key::KeyId, money::Currency, time::UnixMs};
+use kirana_core::{id::ShopId, key::KeyPair, money::Currency, time::UnixMs};
 use kirana_customer::app::{Household, shop::Introduced};
 use kirana_hub::{app::roster::Published, config::Role};
 use kirana_migrations::{Database, Location, Schema};
@@ -111,9 +111,9 @@ impl World {
         for good in goods.iter().filter(|good| good.is_counted) {
             *self.journal.shelf_of(identity.shop, good.variant) = good.opening;
         }
-        let staff = [keys.node.id(), KeyId::of(&own.bytes()), KeyId::of(&own.bytes())];
-        let books = Books::open(identity.shop, &goods, staff, start);
-        self.books.insert(node, books.expect("an empty list takes products"));
+        let staff = [KeyPair::from_seed(own.bytes()), KeyPair::from_seed(own.bytes())];
+        let books = Books::open(&made, staff, start, own.source());
+        self.books.insert(node, books.expect("an owner takes people on"));
         let key = keys.node.signing.public();
         self.town.boxes.insert(key.id(), key);
         let seat = ShopSeat {

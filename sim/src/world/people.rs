@@ -5,7 +5,7 @@
 
 use kirana_core::{
     id::OrderId,
-    money::{Currency, Price},
+    money::Currency,
     order::{
         axes::Fulfilment,
         facts::{CancelReason, Packing},
@@ -28,7 +28,6 @@ use crate::{
     journal::Told,
     node::NodeId,
     plan::{Doing, HOUR_MS},
-    shop::put_on_sale,
     sometimes::Situation,
 };
 
@@ -108,8 +107,7 @@ impl World {
         for n in 0..count {
             let index = usize::try_from((first + n) % goods.len().max(1) as u64);
             let Some(good) = index.ok().and_then(|index| goods.get(index)) else { continue };
-            let seen = self.town.devices.get(&device).and_then(|d| d.seen.get(&good.variant));
-            let price = seen.copied().unwrap_or(good.price);
+            let price = self.price_seen(device, shop, good);
             let amount = self.people.between(1, 3);
             let Ok(quantity) = Quantity::new(amount, Good::UNIT) else { continue };
             lines.push(WantedLine::new(good.product, good.variant, quantity, price));
@@ -117,7 +115,7 @@ impl World {
         lines
     }
 
-    fn goods(&self, shop: NodeId) -> Vec<Good> {
+    pub(super) fn goods(&self, shop: NodeId) -> Vec<Good> {
         let NodeId::Shop(n) = shop else { return Vec::new() };
         self.town.shops.get(usize::from(n)).map_or_else(Vec::new, |seat| seat.goods.clone())
     }
@@ -161,17 +159,6 @@ impl World {
             let walk_ms = self.people.between(5 * 60_000, HOUR_MS);
             let bytes = kirana_core::cbor::to_vec(&mail);
             self.schedule.after(walk_ms, super::Event::FileArrives { shop, bytes });
-        }
-    }
-
-    /// Somebody reads the prices on the shelf.
-    fn look_at_prices(&mut self, device: NodeId) {
-        for shop in self.shops_of(device) {
-            for good in self.goods(shop) {
-                if let Some(seat) = self.town.devices.get_mut(&device) {
-                    seat.seen.insert(good.variant, good.price);
-                }
-            }
         }
     }
 
@@ -240,7 +227,7 @@ impl World {
     }
 
     /// Somebody at the shop does something; `None` when the shop is off.
-    fn at_the_counter<T>(
+    pub(super) fn at_the_counter<T>(
         &mut self,
         node: NodeId,
         deed: impl FnOnce(
@@ -354,52 +341,5 @@ impl World {
             shop.deliver(&mail, now, rng).map(|_| ()).map_err(|e| e.to_string())
         });
         self.look_at_new_orders(node, Situation::TakenInByFile);
-    }
-
-    fn edit_apart(&mut self, node: NodeId) {
-        let goods = self.goods(node);
-        let Some(good) = self.people.pick(&goods).cloned() else { return };
-        let raised = i64::try_from(self.people.between(1, 400)).unwrap_or(1);
-        let price = |more| Price { minor: good.price.minor + more, ..good.price };
-        let (prices, first) = ([price(raised), price(-raised)], self.people.permille(500));
-        let now = self.now();
-        let Some(books) = self.books.get_mut(&node) else { return };
-        if let Err(why) = books.edit_apart(&good, prices, usize::from(first), now) {
-            return self.broke("P5", format!("{node}: {why}"));
-        }
-        let faults = books.faults();
-        if !faults.iter().any(|fault| fault.contains("clash")) {
-            self.met(Situation::ClashShown);
-        }
-        faults.into_iter().filter(|fault| fault.contains("clash")).for_each(|fault| {
-            self.broken.push(("P5", format!("{node}: {fault}")));
-        });
-    }
-
-    /// The owner picks, and what is on sale follows.
-    fn settle_clashes(&mut self, node: NodeId) {
-        let now = self.now();
-        let Some(books) = self.books.get_mut(&node) else { return };
-        let picked = match books.settle(now).and_then(|picked| books.share().map(|()| picked)) {
-            Ok(picked) => picked,
-            Err(why) => return self.broke("P5", format!("{node}: {why}")),
-        };
-        for (variant, price) in picked {
-            self.met(Situation::ClashSettled);
-            self.met(Situation::CatalogueCaughtUp);
-            let NodeId::Shop(n) = node else { return };
-            let Some(seat) = self.town.shops.get_mut(usize::from(n)) else { return };
-            let Some(good) = seat.goods.iter_mut().find(|good| good.variant == variant) else {
-                continue;
-            };
-            let new = Good { price, ..good.clone() };
-            let on_sale = self.at_the_counter(node, |shop, _, _, _| {
-                put_on_sale(shop, std::slice::from_ref(&new))
-            });
-            if let (Some(Ok(())), Some(seat)) = (on_sale, self.town.shops.get_mut(usize::from(n))) {
-                let goods = seat.goods.iter_mut().filter(|good| good.variant == variant);
-                goods.for_each(|good| good.price = price);
-            }
-        }
     }
 }

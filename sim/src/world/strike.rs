@@ -120,16 +120,3 @@ impl World {
         }
     }
 }
-
-impl World {
-    /// P5: copies that differ, and clashes that nobody is shown.
-    pub(super) fn clashes_hidden(&mut self) -> Vec<crate::check::Broken> {
-        let mut broken = Vec::new();
-        for (node, books) in &mut self.books {
-            let shared = books.share();
-            let faults = shared.err().into_iter().chain(books.faults());
-            broken.extend(faults.map(|fault| ("P5", format!("{node}: {fault}"))));
-        }
-        broken
-    }
-}

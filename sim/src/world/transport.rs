@@ -108,7 +108,7 @@ impl World {
     }
 
     /// What a box answers; `None` when it died over it.
-    fn serve(
+    pub(super) fn serve(
         &mut self,
         server: NodeId,
         peer: &kirana_core::key::PublicKey,

@@ -79,9 +79,17 @@ impl Evidence<'_> {
         let is_stolen = |held: &HeldOrder| self.journal.stolen.contains(&held.customer);
         let devices = self.devices.iter().flat_map(|device| &device.orders);
         let own = devices.filter(|(id, held)| *id == shop && !is_stolen(held));
-        // A thief is told nothing more: there the shop's own word is all that there is.
+        // A thief is told nothing more: there the shop's own word is all that there is, and where
+        // the shop was restored since, what its ledger keeps.
         let shops = self.shops.iter().filter(|view| view.shop == shop);
-        let stolen = shops.flat_map(|view| &view.orders).filter(|held| is_stolen(held));
+        let stolen = shops.clone().flat_map(|view| &view.orders).filter(|held| is_stolen(held));
+        let (unheard, stolen): (Vec<_>, Vec<_>) = stolen.partition(|held| held.is_unheard);
+        for movement in shops.flat_map(|view| &view.movements) {
+            if unheard.iter().any(|held| movement.order == Some((held.customer, held.order))) {
+                let kept: &mut u64 = promised.entry(movement.variant).or_default();
+                *kept = kept.saturating_add_signed(movement.reserved);
+            }
+        }
         for held in own.map(|(_, held)| held).chain(stolen) {
             let Ok(claim) = Claim::read(&held.chain) else { continue };
             for (variant, amount) in claim.reserved() {

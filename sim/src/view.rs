@@ -24,6 +24,8 @@ pub struct HeldOrder {
     pub chain: Vec<Vec<u8>>,
     /// Whether a device still tries to send something of it.
     pub is_waiting: bool,
+    /// Whether a restored shop still waits to hear of it from its customer.
+    pub is_unheard: bool,
 }
 
 /// A household's device.

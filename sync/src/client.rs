@@ -512,7 +512,7 @@ fn wait_asked(refused: &Refused) -> Option<u64> {
     if refused.code.is_passing() {
         refused.retry_after_ms
     } else {
-        Some(refused.retry_after_ms.unwrap_or(0).max(outbox::RETRY_MS_MAX))
+        Some(refused.retry_after_ms.unwrap_or(0).max(outbox::SETTLE_MS_MAX))
     }
 }
 

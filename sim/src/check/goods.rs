@@ -83,6 +83,10 @@ fn one_effect_each(
         }
     }
     for held in evidence.shops.iter().filter(|s| s.shop == shop.shop).flat_map(|s| &s.orders) {
+        // What was released meanwhile is told when the customer was heard.
+        if held.is_unheard {
+            continue;
+        }
         let Ok(claim) = Claim::read(&held.chain) else { continue };
         let reserved = claim.reserved();
         for line in claim.placed.lines.iter().filter(|line| counted.contains(&line.variant)) {

@@ -35,7 +35,13 @@ pub fn device_orders(database: &Database) -> Result<Vec<(ShopId, HeldOrder)>, St
                 return Err(StoreError::damaged("the first entry of", "an order"));
             };
             let held =
-                HeldOrder { order: order_id(&order)?, customer, chain, is_waiting: row.get(2)? };
+                HeldOrder {
+                    order: order_id(&order)?,
+                    customer,
+                    chain,
+                    is_waiting: row.get(2)?,
+                    is_unheard: false,
+                };
             orders.push((shop_id(&shop)?, held));
         }
         Ok(orders)
@@ -50,7 +56,7 @@ pub fn shop_orders(database: &Database) -> Result<Vec<HeldOrder>, StoreError> {
     database.reader.read(|connection| {
         let mut orders = Vec::new();
         let mut select = connection.prepare_cached(
-            "SELECT n, customer, id FROM customer_order ORDER BY customer, id, n",
+            "SELECT n, customer, id, waits_for_heads FROM customer_order ORDER BY customer, id, n",
         )?;
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
@@ -63,7 +69,13 @@ pub fn shop_orders(database: &Database) -> Result<Vec<HeldOrder>, StoreError> {
             )?;
             let chain = entries.query_map([n], |row| row.get(0))?.collect::<Result<_, _>>()?;
             let order = order_id(&order)?;
-            orders.push(HeldOrder { order, customer, chain, is_waiting: false });
+            orders.push(HeldOrder {
+                order,
+                customer,
+                chain,
+                is_waiting: false,
+                is_unheard: row.get(3)?,
+            });
         }
         Ok(orders)
     })

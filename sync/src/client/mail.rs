@@ -102,7 +102,8 @@ impl Run<'_> {
     }
 
     pub(super) fn listed(&mut self, peer: KeyId, address: Address, response: Option<Response>) {
-        let (now, poll_ms) = (self.now, self.client.settings.poll_ms);
+        let settings = &self.client.settings;
+        let (now, poll_ms, idle_poll_ms) = (self.now, settings.poll_ms, settings.idle_poll_ms);
         let Some(line) = self.client.lines.get_mut(&peer) else { return };
         line.listing = line.listing.saturating_sub(1);
         match response {
@@ -115,7 +116,13 @@ impl Run<'_> {
                 let ours = items.into_iter().map(|(_, mail)| mail).filter(|m| m.to == address);
                 ours.for_each(|mail| self.inbox(inbox::Input::Frame { peer, mail }));
             }
-            Some(Response::Refused(refused)) => self.greet_if_asked(peer, &refused),
+            Some(Response::Refused(refused)) => {
+                // Whoever is shut out need not ask as often as somebody who waits for an answer.
+                if !refused.code.is_passing() {
+                    line.next_list = now.plus_ms(idle_poll_ms);
+                }
+                self.greet_if_asked(peer, &refused);
+            }
             _ => {}
         }
     }

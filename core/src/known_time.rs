@@ -54,8 +54,10 @@ impl KnownTime {
     pub fn read(&mut self, own: UnixMs) -> KnownNow {
         if let (Some(last), None) = (self.last_own, self.doubted_since) {
             let moved = own.since(last).max(last.since(own));
-            // A clock that a signed time already bears out has been set right, not wrong.
-            if moved > JUMP_MS_MAX && !self.is_borne_out(own) {
+            // A clock that a signed time already bears out has been set right, not wrong; but one
+            // that lags while the signed times are old would turn the known time back.
+            let turned_back = last.since(own.max(self.newest_signed));
+            if moved > JUMP_MS_MAX && !self.is_borne_out(own) || turned_back > JUMP_MS_MAX {
                 self.doubted_since = Some(last);
             }
         }
@@ -71,8 +73,12 @@ impl KnownTime {
 
     /// Takes note of a time under a signature that is trusted; one near the own clock ends the doubt.
     pub fn saw_signed(&mut self, at: UnixMs) {
+        let is_news = at > self.newest_signed;
         self.newest_signed = self.newest_signed.max(at);
-        if self.last_own.is_some_and(|own| self.is_borne_out(own)) {
+        let (Some(own), Some(since)) = (self.last_own, self.doubted_since) else { return };
+        let reaches_back = since.since(self.newest_signed) <= JUMP_MS_MAX;
+        let agrees = is_news && at.since(own) <= JUMP_MS_MAX;
+        if self.is_borne_out(own) && (reaches_back || agrees) {
             self.doubted_since = None;
         }
     }
@@ -138,6 +144,30 @@ mod tests {
         time.read(TODAY);
         let now = time.read(TODAY.minus_ms(YEAR_MS));
         assert_eq!(now.at, TODAY);
+    }
+
+    #[test]
+    fn a_clock_a_year_behind_old_signed_times_is_doubted_until_a_newer_one() {
+        let mut time = KnownTime::default();
+        time.saw_signed(TODAY.minus_ms(YEAR_MS / 2));
+        time.read(TODAY);
+        let now = time.read(TODAY.minus_ms(YEAR_MS));
+        assert_eq!(now, KnownNow { at: TODAY, expiry_suspended: true });
+        time.saw_signed(TODAY.minus_ms(YEAR_MS / 2));
+        assert!(time.is_in_doubt(), "what was seen before says nothing new");
+        time.saw_signed(TODAY.plus_ms(1));
+        assert_eq!(time.now(), KnownNow { at: TODAY.plus_ms(1), expiry_suspended: false });
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_and_is_set_right_is_believed_with_the_next_signed_time() {
+        let mut time = KnownTime::default();
+        time.saw_signed(TODAY.minus_ms(YEAR_MS));
+        time.read(TODAY.plus_ms(YEAR_MS));
+        time.read(TODAY);
+        assert!(time.is_in_doubt());
+        time.saw_signed(TODAY.plus_ms(1));
+        assert_eq!(time.now(), KnownNow { at: TODAY.plus_ms(1), expiry_suspended: false });
     }
 
     #[test]

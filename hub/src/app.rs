@@ -29,6 +29,7 @@ pub mod roster;
 pub mod session;
 pub mod shop;
 pub mod throttle;
+pub mod time;
 pub mod token;
 
 pub use error::Error;

@@ -69,6 +69,9 @@ enum Command {
     /// Keys that sign tokens.
     #[command(subcommand)]
     Keys(Keys),
+    /// This machine's clock, as far as the hub believes it.
+    #[command(subcommand)]
+    Clock(Clock),
     /// The offline root and its roster of hubs.
     #[command(subcommand)]
     Root(root::Root),
@@ -121,6 +124,22 @@ enum Admin {
 enum Keys {
     /// Publish the next key, which signs a little later; works beside a running hub.
     Rotate {
+        /// Where the data lies.
+        #[arg(long)]
+        data: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Clock {
+    /// Say what time the hub goes by.
+    Show {
+        /// Where the data lies.
+        #[arg(long)]
+        data: PathBuf,
+    },
+    /// Say that this machine's clock is right; works beside a running hub.
+    Confirm {
         /// Where the data lies.
         #[arg(long)]
         data: PathBuf,
@@ -219,6 +238,7 @@ fn command(command: Command, json: bool) -> Result<(), Failed> {
             Ok(())
         }
         Command::Keys(Keys::Rotate { data }) => rotate(&data, json),
+        Command::Clock(command) => tell_time(command, json),
         Command::Root(command) => Ok(root::run(command, json)?),
         Command::Identity { data } => {
             let entry = root::Entry::from(hub(&data)?.entry());
@@ -264,6 +284,22 @@ fn rotate(data: &Path, json: bool) -> Result<(), Failed> {
     let next = block_on(hub(data)?.rotate_keys(clock::now(), &mut clock::rng()))?;
     say(&json!({ "kid": next.kid, "signs_from": next.signs_from }), json, |_| {
         format!("key {} is published and signs from {}", next.kid, next.signs_from)
+    });
+    Ok(())
+}
+
+fn tell_time(command: Clock, json: bool) -> Result<(), Failed> {
+    let now = match command {
+        Clock::Show { data } => block_on(hub(&data)?.known_now(clock::now()))?,
+        Clock::Confirm { data } => block_on(hub(&data)?.confirm_clock(clock::now()))?,
+    };
+    let told = json!({ "known": now.at.to_string(), "in_doubt": now.expiry_suspended });
+    say(&told, json, |_| match now.expiry_suspended {
+        true => format!(
+            "the hub goes by {}; this machine's clock is in doubt, so nothing expires",
+            now.at
+        ),
+        false => format!("the hub goes by {}", now.at),
     });
     Ok(())
 }

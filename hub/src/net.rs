@@ -48,7 +48,7 @@ pub async fn sweep(hub: Hub) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
-        if let Err(error) = hub.store().sweep(clock::now()).await {
+        if let Err(error) = hub.sweep(clock::now()).await {
             tracing::warn!(error = %error, "what is past its time could not be thrown away");
         }
     }

@@ -4,7 +4,7 @@
 //! before it reaches a table. With a database in memory no future here ever pends, so that the
 //! simulation can wait for it without a runtime.
 
-use kirana_core::time::UnixMs;
+use kirana_core::{known_time::KnownNow, time::UnixMs};
 use kirana_migrations::{Abort, Database, StoreError, Tx, WriteError, rusqlite::Connection};
 
 pub mod account;
@@ -81,6 +81,11 @@ impl Store {
 /// A moment as SQLite keeps it.
 fn to_sql(at: UnixMs) -> i64 {
     i64::try_from(at.get()).unwrap_or(i64::MAX)
+}
+
+/// Up to when deadlines have certainly passed, as SQLite keeps it.
+fn past(now: KnownNow) -> i64 {
+    if now.expiry_suspended { 0 } else { to_sql(now.at) }
 }
 
 /// A moment as it was kept.

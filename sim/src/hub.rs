@@ -66,7 +66,7 @@ impl Hub {
     /// Throws away what is past its time.
     pub fn sweep(&self, now: UnixMs) {
         // A full disk keeps what is past its time a little longer.
-        let _ = block_on(self.hub.store().sweep(now));
+        let _ = block_on(self.hub.sweep(now));
     }
 }
 

@@ -63,7 +63,8 @@ impl Hub {
         }
         let standing = Standing::Device { account: actor.account, hosted: false };
         let holder = Holder { key, sealing, standing };
-        let signed = Certificate::issue(self.signing(), &holder, now, rng);
+        let from = self.known_now(now).await?.at;
+        let signed = Certificate::issue(self.signing(), &holder, from, rng);
         let account = Some(actor.account);
         Ok(self.store().keep_certificate(Kind::Device, signed, account, once, None).await?)
     }
@@ -116,7 +117,8 @@ impl Hub {
         }
         let standing = Standing::Hub { role: HubRole::Community };
         let holder = Holder { key, sealing, standing };
-        let signed = Certificate::issue(self.signing(), &holder, now, rng);
+        let from = self.known_now(now).await?.at;
+        let signed = Certificate::issue(self.signing(), &holder, from, rng);
         let act = Act {
             at: now,
             actor: actor.map_or("auto-approve".to_owned(), |actor| actor.account.to_string()),

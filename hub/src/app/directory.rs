@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kirana_core::{id::ShopId, known_time::KnownNow, record::SignedRecord, time::UnixMs};
+use kirana_core::{id::ShopId, record::SignedRecord, time::UnixMs};
 use kirana_sync::wire::{Code, Refused, Response, limit::RECORDS_MAX};
 
 use super::{
@@ -14,7 +14,7 @@ use crate::store::record::Published;
 impl Hub {
     pub(super) async fn publish(&self, bytes: &[u8], now: UnixMs) -> Answer {
         let trust = self.trust(now).await?;
-        let record = SignedRecord::verify(bytes, &trust, KnownNow::from(now))
+        let record = SignedRecord::verify(bytes, &trust, self.known_now(now).await?)
             .map_err(|bad| Refused::new(Code::NotCertified, bad.to_string()))?;
         match self.store().publish(record).await.map_err(Error::from)? {
             Published::Kept => Ok(Response::Published),
@@ -25,6 +25,7 @@ impl Hub {
     }
 
     pub(super) async fn look(&self, shop: ShopId, now: UnixMs) -> Answer {
+        let now = self.known_now(now).await?;
         let record = self.store().record(shop, now).await.map_err(Error::from)?;
         Ok(Response::records(record))
     }
@@ -37,6 +38,7 @@ impl Hub {
                 Refused::new(Code::Malformed, "a cell is 1 to 12 letters and digits").into();
             return Err(no);
         }
+        let now = self.known_now(now).await?;
         // Two cells, one inside the other, name the same shops.
         let mut found = BTreeSet::new();
         for cell in cells {

@@ -8,7 +8,6 @@ use std::sync::Mutex;
 use kirana_core::{
     certificate::{Standing, UnverifiedCertificate},
     key::PublicKey,
-    known_time::KnownNow,
     mail::{Address, Mail},
     planted::{Bug, is_planted},
     time::UnixMs,
@@ -64,7 +63,8 @@ impl Hub {
     ) -> Answer {
         self.admit_lists(&lists, now).await?;
         let trust = self.trust(now).await?;
-        self.callers().hello(peer, &certificates, &trust, KnownNow::from(now))?;
+        let now = self.known_now(now).await?;
+        self.callers().hello(peer, &certificates, &trust, now)?;
         let lists = trust.lists().map(|list| list.bytes().to_vec());
         let lists = within(lists, limit::LISTS_BYTES_MAX).take(limit::LISTS_MAX);
         let roster = trust.roster().map(|roster| roster.bytes().to_vec());
@@ -78,14 +78,14 @@ impl Hub {
 
     async fn put(&self, mail: Mail, now: UnixMs) -> Answer {
         let trust = self.trust(now).await?;
-        let limits = Limits::default();
-        let accepted = mailbox::accept(&mail, &trust, KnownNow::from(now), &limits)?;
+        let (limits, now) = (Limits::default(), self.known_now(now).await?);
+        let accepted = mailbox::accept(&mail, &trust, now, &limits)?;
         if is_guest(&mail) {
             let reason = "guests hand their orders to the shop itself; no hub vouches for them";
             return Err(Refused::new(Code::NotCertified, reason).into());
         }
         let id = accepted.id;
-        let stored = self.store().put_mail(mail, accepted, limits, now).await;
+        let stored = self.store().put_mail(mail, accepted, limits, now.at).await;
         match stored {
             // Planted: the sender hears of it whether or not it is there.
             Err(WriteError::Full | WriteError::Unknown | WriteError::Crowded)
@@ -104,7 +104,8 @@ impl Hub {
         now: UnixMs,
     ) -> Answer {
         let trust = self.trust(now).await?;
-        self.callers().may_list(peer, address, &trust, KnownNow::from(now))?;
+        let now = self.known_now(now).await?;
+        self.callers().may_list(peer, address, &trust, now)?;
         let mails = self.store().mail(address, after, limit, now).await.map_err(Error::from)?;
         Ok(Response::mails(mails, limit))
     }
@@ -116,7 +117,8 @@ impl Hub {
         now: UnixMs,
     ) -> Answer {
         let trust = self.trust(now).await?;
-        let addresses = self.callers().addresses(peer, &trust, KnownNow::from(now));
+        let now = self.known_now(now).await?;
+        let addresses = self.callers().addresses(peer, &trust, now);
         self.store().delete_mail(addresses, ids).await.map_err(Error::from)?;
         Ok(Response::Deleted)
     }

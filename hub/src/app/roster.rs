@@ -184,7 +184,8 @@ impl Hub {
         number: u64,
         now: UnixMs,
     ) -> Result<(), Error> {
-        let signed = Roster { number, issued: now, hubs: vec![self.entry()] }.sign(root);
+        let issued = self.known_now(now).await?.at;
+        let signed = Roster { number, issued, hubs: vec![self.entry()] }.sign(root);
         self.pin(&root.public(), signed.bytes()).await
     }
 
@@ -208,7 +209,8 @@ impl Hub {
     /// # Errors
     /// When nothing could be written.
     pub async fn publish_revocations(&self, now: UnixMs) -> Result<(), Error> {
-        self.store().next_revocation_list(self.signing().clone(), now).await?;
+        let issued = self.known_now(now).await?.at;
+        self.store().next_revocation_list(self.signing().clone(), issued).await?;
         *lock(&self.0.trust) = None;
         Ok(())
     }

@@ -148,7 +148,8 @@ impl Hub {
     ) -> Result<Shop, Error> {
         let standing = Standing::Shop { shop: shop.id };
         let holder = Holder { key: shop.owner, sealing: shop.sealing, standing };
-        let signed = Certificate::issue(self.signing(), &holder, now, rng);
+        let from = self.known_now(now).await?.at;
+        let signed = Certificate::issue(self.signing(), &holder, from, rng);
         let act = Act {
             at: now,
             actor: by,

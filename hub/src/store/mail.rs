@@ -7,6 +7,7 @@ use kirana_core::{
     cbor,
     hash::Hash,
     key::KeyId,
+    known_time::KnownNow,
     mail::{Address, Mail},
     time::UnixMs,
 };
@@ -19,7 +20,7 @@ use kirana_sync::{
     wire::{Refused, limit},
 };
 
-use super::{Never, Store, to_sql};
+use super::{Never, Store, past, to_sql};
 
 impl Store {
     /// Stores a piece, unless it is there, its time is over, or a quota is full.
@@ -70,7 +71,7 @@ impl Store {
         address: &Address,
         after: u64,
         limit: u16,
-        now: UnixMs,
+        now: KnownNow,
     ) -> Result<Vec<(u64, Mail)>, StoreError> {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let to = cbor::to_vec(address);
@@ -80,7 +81,7 @@ impl Store {
                  ORDER BY cursor LIMIT ?4",
             )?;
             let most = usize::from(limit).min(limit::MAILS_MAX) + 1;
-            let args = params![to, after, to_sql(now), most as i64];
+            let args = params![to, after, past(now), most as i64];
             let rows = statement
                 .query_map(args, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
             let mut mails = Vec::new();

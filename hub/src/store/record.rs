@@ -2,15 +2,15 @@
 
 use kirana_core::{
     id::ShopId,
+    known_time::KnownNow,
     record::{CELL_LEN, SignedRecord},
-    time::UnixMs,
 };
 use kirana_migrations::{
     StoreError, WriteError,
     rusqlite::{OptionalExtension, params},
 };
 
-use super::{Never, Store, to_sql};
+use super::{Never, Store, past, to_sql};
 
 /// What came of publishing a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +59,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn record(&self, shop: ShopId, now: UnixMs) -> Result<Option<Vec<u8>>, StoreError> {
+    pub async fn record(&self, shop: ShopId, now: KnownNow) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|c| {
             let mut statement =
                 c.prepare_cached("SELECT bytes FROM record WHERE shop = ?1 AND leased_until > ?2")?;
-            let args = params![shop.as_bytes(), to_sql(now)];
+            let args = params![shop.as_bytes(), past(now)];
             Ok(statement.query_row(args, |row| row.get(0)).optional()?)
         })
         .await
@@ -77,7 +77,7 @@ impl Store {
         &self,
         cell: &str,
         limit: usize,
-        now: UnixMs,
+        now: KnownNow,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
         let cell: String = cell.chars().take(CELL_LEN.into()).collect();
         self.read(|c| {
@@ -85,7 +85,7 @@ impl Store {
                 "SELECT bytes FROM record WHERE cell >= ?1 AND cell < ?1 || '~'
                  AND leased_until > ?2 ORDER BY cell, shop LIMIT ?3",
             )?;
-            let args = params![cell, to_sql(now), limit as i64];
+            let args = params![cell, past(now), limit as i64];
             let rows = statement.query_map(args, |row| row.get(0))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })

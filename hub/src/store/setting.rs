@@ -1,5 +1,6 @@
 //! Single values by name: the roster, the root's key, sealed keys of this hub.
 
+use kirana_core::{cbor, known_time::KnownTime};
 use kirana_migrations::{
     Abort, StoreError, WriteError,
     rusqlite::{Connection, OptionalExtension, params},
@@ -43,6 +44,39 @@ impl Store {
         })
         .await
     }
+
+    /// What is known about the time.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn known_time(&self) -> Result<KnownTime, StoreError> {
+        self.read(known_time).await
+    }
+
+    /// Changes what is known about the time, upon what stands there by then.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn change_known_time(
+        &self,
+        change: impl Fn(&mut KnownTime) + Send + 'static,
+    ) -> Result<(), WriteError<Never>> {
+        self.write(move |tx| {
+            let mut known = known_time(tx)?;
+            change(&mut known);
+            Ok(put(tx, KNOWN_TIME, &cbor::to_vec(&known))?)
+        })
+        .await
+    }
+}
+
+const KNOWN_TIME: &str = "known time";
+const KNOWN_TIME_BYTES_MAX: usize = 256;
+
+fn known_time(c: &Connection) -> Result<KnownTime, StoreError> {
+    let Some(bytes) = get(c, KNOWN_TIME)? else { return Ok(KnownTime::default()) };
+    cbor::from_slice("the known time", &bytes, KNOWN_TIME_BYTES_MAX)
+        .map_err(|_| StoreError::damaged("the hub's", KNOWN_TIME))
 }
 
 pub(super) fn get(c: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -16,6 +16,7 @@ pub const PASSWORD: &str = "four plain words here";
 pub struct Running {
     child: Child,
     pub url: String,
+    pub p2p: String,
     pub data: TempDir,
     pub client: Client,
 }
@@ -39,9 +40,10 @@ impl Running {
         let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
         assert_eq!(ready["ready"], true);
         let url = ready["http"].as_str().expect("an address").to_owned();
+        let p2p = ready["p2p"][0].as_str().expect("an address").to_owned();
         // Whichever test is first sets it for all.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { child, url, data, client: Client::new() }
+        Self { child, url, p2p, data, client: Client::new() }
     }
 
     /// Ends the program as an operator does and hands back its data.

@@ -22,10 +22,10 @@ use kirana_migrations::{Database, Location, Schema};
 use kirana_sync::wire::{Code, Request, Response};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
-const NOW: UnixMs = UnixMs::new(1_790_000_000_000);
+pub const NOW: UnixMs = UnixMs::new(1_790_000_000_000);
 const CANARY: &[u8] = b"14 Temple Street, behind the banyan";
 
-fn hub(database: Database) -> Hub {
+pub fn hub(database: Database) -> Hub {
     let settings = Settings {
         role: Role::Central,
         issuer: "http://hub".to_owned(),
@@ -42,22 +42,26 @@ fn hub(database: Database) -> Hub {
     hub
 }
 
-fn memory() -> Database {
+pub fn memory() -> Database {
     Database::open(Schema::Hub, Location::Memory).expect("opens")
 }
 
 fn device(hub: &Hub, n: u8) -> (KeyPair, Vec<minicbor::bytes::ByteVec>) {
+    device_at(hub, n, NOW)
+}
+
+pub fn device_at(hub: &Hub, n: u8, at: UnixMs) -> (KeyPair, Vec<minicbor::bytes::ByteVec>) {
     let pair = KeyPair::from_seed([n; 64]);
-    let account = AccountId::new(NOW, [n; 10]);
+    let account = AccountId::new(at, [n; 10]);
     let standing = Standing::Device { account, hosted: false };
     let (key, sealing) = (pair.signing.public(), pair.sealing.public());
     let holder = Holder { key, sealing, standing };
     let mut rng = ChaCha20Rng::seed_from_u64(n.into());
-    let signed = Certificate::issue(&hub.keys().signing, &holder, NOW, &mut rng);
+    let signed = Certificate::issue(&hub.keys().signing, &holder, at, &mut rng);
     (pair, vec![signed.bytes().to_vec().into()])
 }
 
-fn mail(hub: &Hub, from: u8, to: &KeyPair, sealed: &[u8]) -> Mail {
+pub fn mail(hub: &Hub, from: u8, to: &KeyPair, sealed: &[u8]) -> Mail {
     let (pair, chain) = device(hub, from);
     let to = Address::Device(to.id());
     stamp::post(&pair.signing, chain, to, NOW.plus_ms(DAY_MS), sealed.to_vec())
@@ -68,8 +72,15 @@ fn ask(hub: &Hub, peer: &KeyPair, request: Request) -> Response {
 }
 
 fn waiting(hub: &Hub, peer: &KeyPair) -> Vec<Mail> {
-    let request = Request::List { address: Address::Device(peer.id()), after: 0, limit: 10 };
-    match ask(hub, peer, request) {
+    listed(ask(hub, peer, list(peer)))
+}
+
+pub fn list(peer: &KeyPair) -> Request {
+    Request::List { address: Address::Device(peer.id()), after: 0, limit: 10 }
+}
+
+pub fn listed(answer: Response) -> Vec<Mail> {
+    match answer {
         Response::Mails { items, .. } => items.into_iter().map(|(_, mail)| mail).collect(),
         other => panic!("{other:?}"),
     }

@@ -45,7 +45,8 @@ pub struct Given {
     /// Approve shops and community hubs that apply without asking anybody: for a demonstration.
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub auto_approve: Option<bool>,
-    /// A roster of hubs to trust: a file, or the http address of a hub that has one.
+    /// The hub whose roster to trust, by its http address, or a file with a roster. A hub is asked
+    /// again and again for what is newer, and certifies this one where it is a community's.
     #[arg(long, value_name = "FILE|URL")]
     pub trust_roster: Option<String>,
     /// Sign-ins and registrations that one address may try in a minute.

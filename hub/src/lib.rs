@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod joining;
 pub mod key_file;
 mod net;
 pub mod serve;

@@ -7,17 +7,17 @@ use std::{
     time::Duration,
 };
 
-use kirana_core::{enrolment::Enrolment, time::UnixMs};
+use kirana_core::time::UnixMs;
 use kirana_migrations::{Database, Location, OpenError, Schema};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 
 use crate::{
-    app::{self, Hub, Settings, password, password::Hasher, roster},
+    app::{self, Hub, Settings, password, password::Hasher},
     backup::DATABASE,
     clock,
     config::{Config, Role},
-    http, key_file, net,
+    http, joining, key_file, net,
     store::Store,
 };
 
@@ -120,6 +120,8 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     let node = net::listen(&hub, p2p).await?;
     prepare(&hub, &config, clock::now()).await?;
     let sweeper = tokio::spawn(net::sweep(hub.clone()));
+    let joining = config.trust_roster.clone();
+    let joining = joining.map(|from| tokio::spawn(joining::keep_joined(hub.clone(), from)));
     say_ready(&url, &node.addresses())?;
     let router = http::router(http::Door { hub: hub.clone(), metrics: door_metrics });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -129,14 +131,21 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
         () = disk_failed(&hub) => Err(Failed::Disk),
     };
     sweeper.abort();
+    joining.inspect(tokio::task::JoinHandle::abort);
     node.shutdown().await;
     outcome
 }
 
 /// Pins the roster to trust, or makes one, and becomes certified where a central hub is named.
 async fn prepare(hub: &Hub, config: &Config, now: UnixMs) -> Result<(), Failed> {
-    if let Some(from) = &config.trust_roster {
-        trust(hub, from).await?;
+    if let Some(from) = &config.trust_roster
+        && let Err(failed) = joining::join(hub, from, now).await
+    {
+        // What was fetched once stays in force; a hub that has nothing yet can be of no use.
+        if !failed.is_passing() || hub.published_roster().await?.is_none() {
+            return Err(Failed::Roster { from: from.clone(), why: failed.to_string() });
+        }
+        tracing::warn!(error = %failed, "going on with what is stored; this is tried again");
     }
     if hub.ensure_roster(now, &mut clock::rng()).await? {
         tracing::warn!(
@@ -144,56 +153,10 @@ async fn prepare(hub: &Hub, config: &Config, now: UnixMs) -> Result<(), Failed> 
              one with `kirana-hub root new` on a machine that stays offline"
         );
     }
-    if config.role == Role::Community && hub.own_certificate().await?.is_none() {
-        tracing::info!(
-            proof = %proof(hub),
-            "this community hub has no certificate: POST /v1/hubs at its central hub gives one"
-        );
+    if config.role == Role::Community && config.trust_roster.is_none() {
+        tracing::info!("name the central hub with --trust-roster, so that it certifies this one");
     }
     Ok(())
-}
-
-fn proof(hub: &Hub) -> String {
-    use base64::Engine;
-    let (key, sealing) = (hub.keys().signing.public(), hub.keys().sealing.public());
-    let asked = Enrolment { account: None, shop: None, key, sealing };
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(asked.prove(&hub.keys().signing))
-}
-
-async fn trust(hub: &Hub, from: &str) -> Result<(), Failed> {
-    let failed = |why: String| Failed::Roster { from: from.to_owned(), why };
-    let text = match from.strip_prefix("http://") {
-        Some(rest) => fetch(rest).await.map_err(|e| failed(e.to_string()))?,
-        None => tokio::fs::read_to_string(from).await.map_err(|e| failed(e.to_string()))?,
-    };
-    let given: roster::Published = serde_json::from_str(&text)
-        .map_err(|_| failed(roster::NotTrusted::Unreadable.to_string()))?;
-    hub.trust_roster(&given).await.map_err(|e| failed(e.to_string()))?;
-    Ok(())
-}
-
-/// How long another hub may take to hand over its roster.
-const FETCH_TIME_MAX: Duration = Duration::from_secs(10);
-/// The longest answer to that.
-const FETCH_BYTES_MAX: u64 = 256 * 1024;
-
-/// Asks a hub for its roster, over plain HTTP: the root's signature is what counts.
-async fn fetch(rest: &str) -> io::Result<String> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let host = rest.split('/').next().unwrap_or_default();
-    let asking = async {
-        let mut stream = tokio::net::TcpStream::connect(host).await?;
-        let request = format!("GET /v1/hubs HTTP/1.0\r\nHost: {host}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.take(FETCH_BYTES_MAX).read_to_string(&mut answer).await?;
-        Ok::<_, io::Error>(answer)
-    };
-    let answer = tokio::time::timeout(FETCH_TIME_MAX, asking).await??;
-    match answer.split_once("\r\n\r\n") {
-        Some((head, body)) if head.split(' ').nth(1) == Some("200") => Ok(body.to_owned()),
-        _ => Err(io::Error::other("the hub gave no roster")),
-    }
 }
 
 fn say_ready(url: &str, p2p: &[kirana_sync::driver::Multiaddr]) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The hub from outside: the real program over its sockets, and the app as the simulation drives it.
 
 mod clock;
+mod community;
 mod door;
 mod program;
 mod relay;

@@ -52,9 +52,11 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
     recount(town, Which::Lane, &[&tea, &bread]).await?;
     story.say("Somebody counts the shelves that may be wrong, and they are opened for sale again.");
     let waited = town.lane.accept_waiting().await?;
-    story.say(&format!(
-        "The owner says yes to {waited} orders that came while nobody knew the stock."
-    ));
+    if waited > 0 {
+        story.say(&format!(
+            "The owner says yes to {waited} orders that came while nobody knew the stock."
+        ));
+    }
     Ok(())
 }
 

@@ -1,20 +1,21 @@
 //! Orders over HTTP at the real program, by one client or many at once.
 
-use std::{path::Path, sync::Barrier, time::Duration};
+use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kirana_core::challenge;
 use serde_json::{Value, json};
 
 use crate::{
-    clock::Stopwatch,
+    clients, committed,
     report::Round,
     server::{Client, Server, post},
     street::{Guest, Street},
 };
 
-/// Has `clients` place `operations` signed orders together, each on a connection of its own.
+/// Has `clients` place `operations` signed orders together, each on a connection of its own, and
+/// finds every one of them in the database afterwards.
 pub fn place(
     street: &Street,
     clients: usize,
@@ -23,56 +24,25 @@ pub fn place(
 ) -> anyhow::Result<Round> {
     street.copy_to(folder)?;
     let server = Server::start(folder)?;
-    let mut connections = Vec::new();
+    let mut asking = Vec::new();
     for _ in 0..clients {
-        connections.push((server.connect()?, Vec::new()));
+        asking.push((server.connect()?, Vec::new()));
     }
-    let tokens = street.guests.iter().map(|guest| sign_in(&mut connections[0].0, guest));
+    let tokens = street.guests.iter().map(|guest| sign_in(&mut asking[0].0, guest));
     let tokens = tokens.collect::<anyhow::Result<Vec<_>>>()?;
-    let orders = street.orders().take(operations).enumerate();
-    for (n, signed) in orders {
+    for (n, signed) in street.orders().take(operations).enumerate() {
         let token = &tokens[n % tokens.len()];
         let body = json!({
             "placed": STANDARD.encode(signed.order),
             "certificates": [STANDARD.encode(&signed.guest.certificate)],
         });
-        connections[n % clients].1.push(post("/v1/orders", Some(token), &body));
+        asking[n % clients].1.push(post("/v1/orders", Some(token), &body));
     }
-    let before = server.processor()?;
-    let start = Barrier::new(clients + 1);
-    let (each, took) = std::thread::scope(|scope| {
-        let threads: Vec<_> = connections
-            .into_iter()
-            .map(|(client, requests)| scope.spawn(|| run(client, requests, &start)))
-            .collect();
-        start.wait();
-        let watch = Stopwatch::start();
-        let mut each = Vec::new();
-        for thread in threads {
-            let done = thread.join().map_err(|_| anyhow::anyhow!("a client panicked"))?;
-            each.extend(done?);
-        }
-        anyhow::Ok((each, watch.elapsed()))
-    })?;
-    let processor = server.processor()? - before;
-    Ok(Round { operations: each.len(), took, processor, each })
-}
-
-fn run(
-    mut client: Client,
-    requests: Vec<Vec<u8>>,
-    start: &Barrier,
-) -> anyhow::Result<Vec<Duration>> {
-    start.wait();
-    let mut each = Vec::with_capacity(requests.len());
-    for request in requests {
-        let watch = Stopwatch::start();
-        let (status, body) = client.send(&request)?;
-        let took = watch.elapsed();
-        ensure!(status == 201, "an order got {status}: {}", String::from_utf8_lossy(body));
-        each.push(took);
-    }
-    Ok(each)
+    let round = clients::run(&server, asking, 201)?;
+    // The program is killed, not told to end: what it had answered must be there nevertheless.
+    drop(server);
+    committed::check(folder, round.operations)?;
+    Ok(round)
 }
 
 fn sign_in(client: &mut Client, guest: &Guest) -> anyhow::Result<String> {

@@ -30,6 +30,24 @@ pub enum Unit {
     Ms,
 }
 
+impl Unit {
+    fn label(self) -> &'static str {
+        match self {
+            Self::PerSecond => "1/s",
+            Self::Ms => "ms",
+        }
+    }
+}
+
+impl Round {
+    fn value(&self, unit: Unit) -> f64 {
+        match unit {
+            Unit::PerSecond => self.operations as f64 / self.took.as_secs_f64(),
+            Unit::Ms => 1000.0 * self.took.as_secs_f64() / self.operations as f64,
+        }
+    }
+}
+
 impl Rounds {
     /// Adds a round.
     pub fn push(&mut self, round: Round) {
@@ -38,10 +56,14 @@ impl Rounds {
 
     /// The median round's value.
     pub fn value(&self, unit: Unit) -> f64 {
-        median(self.0.iter().map(|round| match unit {
-            Unit::PerSecond => round.operations as f64 / round.took.as_secs_f64(),
-            Unit::Ms => 1000.0 * round.took.as_secs_f64() / round.operations as f64,
-        }))
+        median(self.0.iter().map(|round| round.value(unit)))
+    }
+
+    /// The least and the greatest round's value.
+    fn range(&self, unit: Unit) -> (f64, f64) {
+        let values = self.0.iter().map(|round| round.value(unit));
+        values
+            .fold((f64::INFINITY, 0.0), |(least, most), value| (value.min(least), value.max(most)))
     }
 
     /// The median round's milliseconds of processor for one operation.
@@ -64,13 +86,35 @@ pub fn row(name: &str, unit: Unit, product: &Rounds, floor: (&str, &Rounds)) -> 
     json!({
         "name": name,
         "value": rounded(value),
-        "unit": match unit { Unit::PerSecond => "1/s", Unit::Ms => "ms" },
+        "unit": unit.label(),
         "p50_ms": rounded(product.percentile_ms(0.50)),
         "p99_ms": rounded(product.percentile_ms(0.99)),
         "cpu_ms": rounded(product.cpu_ms()),
-        "floor": { "name": floor.0, "value": rounded(raw), "cpu_ms": rounded(floor.1.cpu_ms()) },
+        "floor": { "name": floor.0, "value": rounded(raw) },
         "ratio": rounded(value / raw),
     })
+}
+
+/// The same in a line for people, with what the rounds ranged over.
+pub fn told(name: &str, unit: Unit, product: &Rounds, floor: (&str, &Rounds)) -> String {
+    let (value, raw) = (product.value(unit), floor.1.value(unit));
+    let range = |rounds: &Rounds| {
+        let (least, most) = rounds.range(unit);
+        format!("{least:.1}–{most:.1}")
+    };
+    format!(
+        "{name}: {value:.1} {unit} ({}), p50 {:.2} ms, p99 {:.2} ms, processor {:.3} ms each; \
+         {}: {raw:.1} {unit} ({}), processor {:.3} ms each; ratio {:.2}",
+        range(product),
+        product.percentile_ms(0.50),
+        product.percentile_ms(0.99),
+        product.cpu_ms(),
+        floor.0,
+        range(floor.1),
+        floor.1.cpu_ms(),
+        value / raw,
+        unit = unit.label(),
+    )
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

@@ -23,7 +23,10 @@ use kirana_shop::{
     },
     clock,
     home::{DATABASE, Home, KEYS},
-    store::offers::{self, Shelf},
+    store::{
+        known,
+        offers::{self, Shelf},
+    },
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rand_core::Rng;
@@ -82,7 +85,8 @@ impl Street {
             (0..GOODS).map(|_| VariantId::new(now, draw(&mut rng))).collect();
         fill(&shop, &goods, now, &mut rng)?;
         let guests = (0..guests).map(|_| Guest::new(&shop, &goods, now, &mut rng));
-        let guests = guests.collect::<anyhow::Result<_>>()?;
+        let guests = guests.collect::<anyhow::Result<Vec<_>>>()?;
+        meet(&shop, &guests, now)?;
         Ok(Self { folder: folder.to_owned(), keys, guests })
     }
 
@@ -162,6 +166,19 @@ fn wanted(customer: Party, goods: &[VariantId], rng: &mut ChaCha20Rng) -> anyhow
         anchors: Vec::new(),
         generation: 1,
     })
+}
+
+/// Remembers the guests' certificates, as signing in does: over HTTP they have signed in before they
+/// order, and what is recorded shall begin where they begin.
+fn meet(shop: &Shop, guests: &[Guest], now: UnixMs) -> anyhow::Result<()> {
+    for guest in guests {
+        let (id, chain) = (guest.keys.id(), vec![guest.certificate.clone()]);
+        let put = shop.database().writer.write(move |tx| -> Result<(), Abort<std::fmt::Error>> {
+            Ok(known::put_chain(tx, id, &chain, now)?)
+        });
+        put?;
+    }
+    Ok(())
 }
 
 fn fill(

@@ -2,6 +2,7 @@
 
 mod availability;
 mod catalogue;
+mod floors;
 mod intake;
 mod neighbour;
 mod program;

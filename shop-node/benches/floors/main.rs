@@ -8,7 +8,8 @@
 //!
 //! The order floors replay what the shop itself ran (see [`record`]) in one thread, without HTTP,
 //! with one signature checked and one made for each order. The search floor asks the shop's own
-//! full-text index for its best twenty, with as many readers as there are clients.
+//! full-text index for its best twenty, with as many readers as there are clients. All of it happens
+//! in one shop with ten thousand products.
 //!
 //! **Invariants:** a floor does the least that the same promise costs, at `synchronous=FULL` on the
 //! same disk; what is counted is in the database afterwards; nothing fails because it was slow.
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
+use kirana_shop::{app::Shop, home::Home};
 use serde_json::Value;
 
 mod bound;
@@ -24,6 +26,7 @@ mod clients;
 mod clock;
 mod committed;
 mod disk;
+mod goods;
 mod orders;
 mod ready;
 mod record;
@@ -45,6 +48,9 @@ struct Given {
     /// Fewer rounds and fewer orders.
     #[arg(long)]
     quick: bool,
+    /// Only this: `orders`, `search` or `ready`; then the report is not whole.
+    #[arg(long)]
+    only: Option<String>,
     /// Where the rows go.
     #[arg(long, value_name = "FILE")]
     report: PathBuf,
@@ -76,29 +82,38 @@ fn main() -> anyhow::Result<()> {
     let size = if given.quick { QUICK } else { WHOLE };
     let disk = Disk::beside_the_build()?;
     eprintln!("The databases lie in {} ({}).", disk.path().display(), disk.kind());
-    let rows = measure(&size, &disk.path())?;
+    let wanted = |what: &str| given.only.as_deref().is_none_or(|only| only == what);
+    let rows = measure(&size, &disk.path(), wanted)?;
     std::fs::write(&given.report, serde_json::to_vec_pretty(&rows)?)
         .with_context(|| format!("{} was not written", given.report.display()))
 }
 
-fn measure(size: &Size, folder: &Path) -> anyhow::Result<Value> {
-    eprintln!("{} guests sign their orders …", size.guests);
-    let street = Street::set_up(&folder.join("shop"), size.guests)?;
-    eprintln!("The shop's own statements are recorded …");
-    let recording = record::record(&street, &folder.join("recorded"))?;
-    let statements: usize = recording.orders.iter().map(Vec::len).sum();
-    eprintln!(
-        "{} orders ran {statements} statements of {} kinds.",
-        recording.orders.len(),
-        recording.texts.len()
-    );
-    let mut rows = orders_beside_floors(size, folder, &street, &recording)?;
-    let home = street.copy_to(&folder.join("shelves"))?;
+fn measure(
+    size: &Size,
+    folder: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<Vec<Value>> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no repository")?;
-    let shelves = Shelves::set_up(&home, repository)?;
-    rows.push(search_beside_floor(size, &shelves)?);
-    rows.push(ready_beside_floor(size, home.folder())?);
-    Ok(Value::Array(rows))
+    let names = goods::names(repository)?;
+    eprintln!("{} products are imported ({}) …", goods::PRODUCTS, names.source);
+    let fill = |home: &Home, _: &Shop| goods::import(home, &names);
+    let street = Street::set_up(&folder.join("shop"), size.guests, fill)?;
+    let mut rows = Vec::new();
+    if wanted("orders") {
+        let recording = record::record(&street, &folder.join("recorded"))?;
+        let (orders, kinds) = (recording.orders.len(), recording.texts.len());
+        let statements: usize = recording.orders.iter().map(Vec::len).sum();
+        eprintln!("{orders} orders ran {statements} statements of {kinds} kinds.");
+        rows.extend(orders_beside_floors(size, folder, &street, &recording)?);
+    }
+    let home = street.copy_to(&folder.join("shelves"))?;
+    if wanted("search") {
+        rows.push(search_beside_floor(size, &Shelves::of(home.folder(), &names)?)?);
+    }
+    if wanted("ready") {
+        rows.push(ready_beside_floor(size, home.folder())?);
+    }
+    Ok(rows)
 }
 
 fn orders_beside_floors(
@@ -131,7 +146,7 @@ fn beside(name: &str, unit: Unit, product: &Rounds, floor: (&str, &Rounds)) -> V
 }
 
 fn search_beside_floor(size: &Size, shelves: &Shelves) -> anyhow::Result<Value> {
-    eprintln!("Searches over 10,000 products, {} at once ({}) …", search::AT_ONCE, shelves.source);
+    eprintln!("Searches, {} at once …", search::AT_ONCE);
     let (mut raw, mut product) = (Rounds::default(), Rounds::default());
     for _ in 0..size.rounds {
         raw.push(shelves.floor(size.searches)?);

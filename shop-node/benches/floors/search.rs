@@ -2,25 +2,23 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::Barrier,
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use kirana_core::text;
 use kirana_migrations::rusqlite::{Connection, OpenFlags};
-use kirana_shop::home::{DATABASE, Home};
+use kirana_shop::home::DATABASE;
 
 use crate::{
     clients,
     clock::{Stopwatch, processor},
+    goods::{Names, PRODUCTS},
     report::Round,
     server::{Server, get},
 };
 
-/// Products in the shop.
-const PRODUCTS: usize = 10_000;
 /// Items of a page.
 const PAGE: usize = 20;
 /// People who search at once.
@@ -30,41 +28,19 @@ pub const AT_ONCE: usize = 8;
 pub struct Shelves {
     /// The shop's folder.
     pub folder: PathBuf,
-    /// Where the names come from, for the reader of the report.
-    pub source: String,
     questions: Vec<String>,
 }
 
 impl Shelves {
-    /// Imports the products into a copy of the shop, by the command line.
-    pub fn set_up(home: &Home, repository: &Path) -> anyhow::Result<Self> {
-        let (goods, source) = goods(repository)?;
-        let file = home.folder().join("products.csv");
-        let mut table = csv::Writer::from_path(&file)?;
-        table.write_record(["name", "price", "stock"])?;
-        for (n, name) in goods.iter().enumerate() {
-            table.write_record([name.as_str(), &format!("{}.50", 10 + n % 400), "25"])?;
-        }
-        table.flush()?;
-        let imported = Command::new(env!("CARGO_BIN_EXE_kirana-shop"))
-            .arg("import")
-            .arg(&file)
-            .args(["--format", "csv", "--json", "--data"])
-            .arg(home.folder())
-            .env("RUST_LOG", "error")
-            .stdout(Stdio::null())
-            .status()?;
-        ensure!(imported.success(), "the products were not imported");
-        let questions = goods.iter().step_by(23).filter_map(|name| question(name)).collect();
-        let shelves = Self { folder: home.folder().to_owned(), source, questions };
-        let there = shelves.listed()?;
+    /// The shelves of a shop with products of these names.
+    pub fn of(folder: &Path, names: &Names) -> anyhow::Result<Self> {
+        let questions = names.names.iter().step_by(23).filter_map(|name| question(name));
+        let shelves = Self { folder: folder.to_owned(), questions: questions.collect() };
+        let sql = "SELECT count(*) FROM product WHERE listed = 1";
+        let database = Connection::open(shelves.folder.join(DATABASE))?;
+        let there: i64 = database.query_row(sql, [], |row| row.get(0))?;
         ensure!(there == PRODUCTS as i64, "there are {there} products, not {PRODUCTS}");
         Ok(shelves)
-    }
-
-    fn listed(&self) -> anyhow::Result<i64> {
-        let sql = "SELECT count(*) FROM product WHERE listed = 1";
-        Ok(Connection::open(self.folder.join(DATABASE))?.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// Asks at the door, several people at once.
@@ -145,53 +121,3 @@ fn question(name: &str) -> Option<String> {
         _ => Some(first.to_owned()),
     }
 }
-
-/// Names of real products, and where they come from: a hundred thousand of Open Food Facts where
-/// that file lies near the repository, else the two thousand that come with it, numbered on.
-fn goods(repository: &Path) -> anyhow::Result<(Vec<String>, String)> {
-    let near = repository.ancestors().map(|folder| folder.join(REAL));
-    if let Some(real) = near.into_iter().find(|path| path.exists()) {
-        let mut names = names(&real)?;
-        names.truncate(PRODUCTS);
-        ensure!(names.len() == PRODUCTS, "{} has too few names", real.display());
-        let source = "names of Open Food Facts; prices and stock are made up";
-        return Ok((names, source.to_owned()));
-    }
-    let mut few = names(&repository.join("xtask/data/products_corner.csv"))?;
-    few.extend(names(&repository.join("xtask/data/products_lane.csv"))?);
-    let again = (0..).flat_map(|n| few.iter().map(move |name| (n, name)));
-    let numbered = |(n, name): (usize, &String)| match n {
-        0 => name.clone(),
-        n => format!("{name} no {n}"),
-    };
-    let names = again.map(numbered).take(PRODUCTS).collect();
-    let source = format!(
-        "{} names of Open Food Facts, numbered on; numbers, prices and stock are made up",
-        few.len()
-    );
-    Ok((names, source))
-}
-
-const REAL: &str = "shared/data/off_products_100k.csv";
-
-/// The names of a file that the shop's import takes.
-fn names(path: &Path) -> anyhow::Result<Vec<String>> {
-    let mut table = csv::ReaderBuilder::new().flexible(true).from_path(path)?;
-    let column = table.headers()?.iter().position(|name| name == "name");
-    let column = column.with_context(|| format!("{} has no names", path.display()))?;
-    let mut names = Vec::new();
-    for record in table.into_byte_records() {
-        let record = record?;
-        let name = std::str::from_utf8(record.get(column).unwrap_or_default());
-        match name.map(str::trim) {
-            Ok(name) if !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX => {
-                names.push(name.to_owned());
-            }
-            _ => {}
-        }
-    }
-    Ok(names)
-}
-
-/// Longer names are refused by the import.
-const NAME_CHARS_MAX: usize = 300;

@@ -2,25 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use kirana_core::{
     certificate::Certificate,
     envelope::Parcel,
-    id::{OrderId, ProductId, VariantId},
+    id::{OrderId, VariantId},
     key::KeyPair,
-    money::{Currency, Price},
+    money::Currency,
     order::placed::{Handover, Method, Placed, WantedLine},
     quantity::{Quantity, Unit},
     statement::Party,
     time::{DAY_MS, UnixMs},
 };
-use kirana_migrations::{Abort, backup};
+use kirana_migrations::{Abort, StoreError, backup};
 use kirana_shop::{
-    app::{
-        Founding, Keys, Shop,
-        counter::{Entry, What},
-        place::OPEN_ORDERS_OF_GUEST_MAX,
-    },
+    app::{Founding, Keys, Shop, place::OPEN_ORDERS_OF_GUEST_MAX},
     clock,
     home::{DATABASE, Home, KEYS},
     store::{
@@ -31,14 +27,10 @@ use kirana_shop::{
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rand_core::Rng;
 
-/// Different goods on the shelves.
-const GOODS: usize = 200;
-/// Of each so many pieces: nothing sells out while it is measured.
-const PIECES: u64 = 1_000_000;
+/// Different goods that are ordered.
+const GOODS_MAX: usize = 500;
 /// Lines of an order.
 const LINES: usize = 3;
-/// What a piece costs, in minor units.
-const PRICE_MINOR: i64 = 4500;
 
 /// The shop before anybody ordered; every measurement begins with a copy of it.
 pub struct Street {
@@ -71,8 +63,12 @@ pub struct Signed<'s> {
 }
 
 impl Street {
-    /// Founds the shop, fills its shelves and has the guests sign.
-    pub fn set_up(folder: &Path, guests: usize) -> anyhow::Result<Self> {
+    /// Founds the shop, has somebody fill its shelves, and has the guests sign.
+    pub fn set_up(
+        folder: &Path,
+        guests: usize,
+        fill: impl FnOnce(&Home, &Shop) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let mut rng = ChaCha20Rng::from_seed([7; 32]);
         let now = clock::now();
         let (home, keys) = (Home::at(folder, None), Keys::draw(&mut rng));
@@ -81,9 +77,8 @@ impl Street {
         let founding =
             Founding { name: "Corner".into(), currency: rupees()?, place: None, hub: None };
         let shop = Shop::found(database, keys.clone(), founding, now, &mut rng)?;
-        let goods: Vec<VariantId> =
-            (0..GOODS).map(|_| VariantId::new(now, draw(&mut rng))).collect();
-        fill(&shop, &goods, now, &mut rng)?;
+        fill(&home, &shop)?;
+        let goods = goods(&shop)?;
         let guests = (0..guests).map(|_| Guest::new(&shop, &goods, now, &mut rng));
         let guests = guests.collect::<anyhow::Result<Vec<_>>>()?;
         meet(&shop, &guests, now)?;
@@ -119,7 +114,7 @@ pub fn copy_shop(from: &Path, to: &Path) -> anyhow::Result<Home> {
 impl Guest {
     fn new(
         shop: &Shop,
-        goods: &[VariantId],
+        goods: &[Shelf],
         now: UnixMs,
         rng: &mut ChaCha20Rng,
     ) -> anyhow::Result<Self> {
@@ -145,15 +140,14 @@ impl Guest {
     }
 }
 
-fn wanted(customer: Party, goods: &[VariantId], rng: &mut ChaCha20Rng) -> anyhow::Result<Placed> {
+fn wanted(customer: Party, goods: &[Shelf], rng: &mut ChaCha20Rng) -> anyhow::Result<Placed> {
     let first = rng.next_u32() as usize;
     let mut lines = Vec::new();
     for n in 0..LINES {
         // Far apart on the shelf, and never the same twice in one order.
-        let variant = goods[(first + n * (GOODS / LINES)) % GOODS];
-        let seen = Price { currency: rupees()?, minor: PRICE_MINOR, per: 1 };
-        let product = ProductId::new(UnixMs::new(1), [1; 10]);
-        lines.push(WantedLine::new(product, variant, Quantity::new(1, Unit::Piece)?, seen));
+        let good = &goods[(first + n * (goods.len() / LINES)) % goods.len()];
+        let one = Quantity::new(1, Unit::Piece)?;
+        lines.push(WantedLine::new(good.product, good.variant, one, good.price));
     }
     Ok(Placed {
         customer,
@@ -181,34 +175,19 @@ fn meet(shop: &Shop, guests: &[Guest], now: UnixMs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn fill(
-    shop: &Shop,
-    goods: &[VariantId],
-    now: UnixMs,
-    rng: &mut ChaCha20Rng,
-) -> anyhow::Result<()> {
-    let price = Price { currency: rupees()?, minor: PRICE_MINOR, per: 1 };
-    for &variant in goods {
-        let shelf = Shelf {
-            variant,
-            product: ProductId::new(UnixMs::new(1), [1; 10]),
-            price,
-            tax_bp: 500,
-            unit: Unit::Piece,
-            counted: true,
-            safety: 0,
-            version: 1,
-            closed: false,
-        };
-        let put = shop.database().writer.write(move |tx| -> Result<(), Abort<std::fmt::Error>> {
-            Ok(offers::put(tx, &shelf)?)
-        });
-        put?;
-        let entry =
-            Entry { variant, location: None, what: What::Receipt(PIECES), note: String::new() };
-        shop.enter(entry, shop.keys().node.id(), now, rng)?;
-    }
-    Ok(())
+/// Goods from all over the shelves.
+fn goods(shop: &Shop) -> anyhow::Result<Vec<Shelf>> {
+    let goods = shop.database().reader.read(|c| -> Result<Vec<Shelf>, StoreError> {
+        let mut ids = c.prepare("SELECT variant FROM offer ORDER BY variant")?;
+        let ids = ids.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let apart = (ids.len() / GOODS_MAX).max(1);
+        let some = ids.iter().step_by(apart).take(GOODS_MAX);
+        let shelf = |id: &Vec<u8>| offers::get(c, VariantId::from_slice(id)?).transpose();
+        some.filter_map(shelf).collect()
+    })?;
+    ensure!(goods.len() > LINES, "there are only {} goods", goods.len());
+    Ok(goods)
 }
 
 fn rupees() -> anyhow::Result<Currency> {

@@ -2,8 +2,24 @@
 
 use std::time::Duration;
 
-use kirana_migrations::rusqlite::{Connection, types::Value};
-use kirana_shop::home::DATABASE;
+use kirana_core::{
+    id::{ProductId, VariantId},
+    money::Price,
+    quantity,
+};
+use kirana_migrations::{
+    Abort,
+    rusqlite::{Connection, types::Value},
+};
+use kirana_shop::{
+    app::{
+        Shop,
+        counter::{Entry, What},
+    },
+    home::{DATABASE, Home},
+    store::offers::{self, Shelf},
+};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 #[path = "../../benches/floors/bound.rs"]
 mod bound;
@@ -38,7 +54,7 @@ const TABLES: [&str; 8] = [
 fn the_floor_leaves_the_same_rows_as_the_shop() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let street = street::Street::set_up(&at("shop"), 2).unwrap();
+    let street = street::Street::set_up(&at("shop"), 2, fill).unwrap();
     let recording = record::record(&street, &at("recorded")).unwrap();
     let orders = recording.orders.len();
     let floor = replay::replay(&street, &recording, 32, orders, &at("floor")).unwrap();
@@ -52,7 +68,7 @@ fn the_floor_leaves_the_same_rows_as_the_shop() {
 fn orders_that_are_not_in_the_database_are_not_counted() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let street = street::Street::set_up(&at("shop"), 1).unwrap();
+    let street = street::Street::set_up(&at("shop"), 1, fill).unwrap();
     street.copy_to(&at("empty")).unwrap();
     let said = committed::check(&at("empty"), 1).unwrap_err().to_string();
     assert!(said.starts_with("1 orders were counted, but 0 are"), "{said}");
@@ -111,6 +127,34 @@ fn values_that_cannot_be_read_back_are_no_guess() {
     assert!(bound::values("SELECT ?", "SELECT 1").is_err());
 }
 
+/// A few goods, each a product of its own.
+fn fill(_: &Home, shop: &Shop) -> anyhow::Result<()> {
+    let (now, mut rng) = (kirana_shop::clock::now(), ChaCha20Rng::from_seed([8; 32]));
+    for n in 0..FEW {
+        let shelf = Shelf {
+            variant: VariantId::new(now, [n; 10]),
+            product: ProductId::new(now, [n; 10]),
+            price: Price { currency: "INR".parse()?, minor: 1050 + i64::from(n), per: 1 },
+            tax_bp: 500,
+            unit: quantity::Unit::Piece,
+            counted: true,
+            safety: 0,
+            version: 1,
+            closed: false,
+        };
+        let (variant, what) = (shelf.variant, What::Receipt(1_000_000));
+        let put = shop.database().writer.write(move |tx| -> Result<(), Abort<std::fmt::Error>> {
+            Ok(offers::put(tx, &shelf)?)
+        });
+        put?;
+        let entry = Entry { variant, location: None, what, note: String::new() };
+        shop.enter(entry, shop.keys().node.id(), now, &mut rng)?;
+    }
+    Ok(())
+}
+
+const FEW: u8 = 30;
+
 /// Rounds of one operation each that took so many microseconds, with a millisecond of processor.
 fn rounds(took_us: &[u64]) -> Rounds {
     let mut rounds = Rounds::default();
@@ -122,11 +166,11 @@ fn rounds(took_us: &[u64]) -> Rounds {
 }
 
 fn rows(folder: &std::path::Path, table: &str) -> Vec<Vec<Value>> {
-    let connection = Connection::open(folder.join(DATABASE)).unwrap();
-    let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+    let connection = Connection::open(folder.join(DATABASE)).expect("a database");
+    let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).expect("a table");
     let columns = statement.column_count();
     let read = statement.query_map([], |row| (0..columns).map(|n| row.get(n)).collect());
-    let mut rows: Vec<Vec<Value>> = read.unwrap().collect::<Result<_, _>>().unwrap();
+    let mut rows: Vec<Vec<Value>> = read.expect("rows").collect::<Result<_, _>>().expect("rows");
     rows.sort_by_key(|row| format!("{row:?}"));
     rows
 }

@@ -1,0 +1,99 @@
+//! The ten thousand products of the shop that is measured, as a shopkeeper brings them in.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, ensure};
+use kirana_core::text;
+use kirana_shop::home::Home;
+
+/// Products in the shop.
+pub const PRODUCTS: usize = 10_000;
+/// Of each so many pieces: nothing sells out while it is measured.
+pub const PIECES: u64 = 1_000_000;
+
+/// Names of real products, and where they come from.
+pub struct Names {
+    /// One for each product.
+    pub names: Vec<String>,
+    /// For the reader of the report.
+    pub source: String,
+}
+
+/// A hundred thousand names of Open Food Facts where that file lies near the repository, else the
+/// two thousand that come with it, numbered on.
+pub fn names(repository: &Path) -> anyhow::Result<Names> {
+    let near = repository.ancestors().map(|folder| folder.join(REAL));
+    if let Some(real) = near.into_iter().find(|path| path.exists()) {
+        let mut names = named_in(&[real])?;
+        names.truncate(PRODUCTS);
+        ensure!(names.len() == PRODUCTS, "there are only {} names", names.len());
+        let source = "names of Open Food Facts; prices, tax and stock are made up".to_owned();
+        return Ok(Names { names, source });
+    }
+    let own = ["products_corner.csv", "products_lane.csv"];
+    let few = named_in(&own.map(|name| repository.join("xtask/data").join(name)))?;
+    let again = (0..).flat_map(|n| few.iter().map(move |name| (n, name)));
+    let numbered = |(n, name): (usize, &String)| match n {
+        0 => name.clone(),
+        n => format!("{name} no {n}"),
+    };
+    let names = again.map(numbered).take(PRODUCTS).collect();
+    let source = format!(
+        "{} names of Open Food Facts, numbered on; the numbers, prices, tax and stock are made up",
+        few.len()
+    );
+    Ok(Names { names, source })
+}
+
+const REAL: &str = "shared/data/off_products_100k.csv";
+
+/// The names of files that the shop's import takes, each once: one that differs only in its case
+/// or accents is the same product again.
+fn named_in(paths: &[std::path::PathBuf]) -> anyhow::Result<Vec<String>> {
+    let (mut names, mut known) = (Vec::new(), BTreeSet::new());
+    for path in paths {
+        let mut table = csv::ReaderBuilder::new().flexible(true).from_path(path)?;
+        let column = table.headers()?.iter().position(|name| name == "name");
+        let column = column.with_context(|| format!("{} has no names", path.display()))?;
+        for record in table.into_byte_records() {
+            let record = record?;
+            let name = std::str::from_utf8(record.get(column).unwrap_or_default());
+            let name = name.unwrap_or_default().trim();
+            let folded = text::searchable([name]);
+            let fits = !folded.is_empty() && name.chars().count() <= NAME_CHARS_MAX;
+            if fits && known.insert(folded) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// Longer names are refused by the import.
+const NAME_CHARS_MAX: usize = 300;
+
+/// Has the program import them, as from a file of the shopkeeper's.
+pub fn import(home: &Home, names: &Names) -> anyhow::Result<()> {
+    let file = home.folder().join("products.csv");
+    let mut table = csv::Writer::from_path(&file)?;
+    table.write_record(["name", "price", "tax_percent", "stock"])?;
+    for (n, name) in names.names.iter().enumerate() {
+        let (price, tax) = (format!("{}.50", 10 + n % 400), [5, 12, 18][n % 3].to_string());
+        table.write_record([name.as_str(), &price, &tax, &PIECES.to_string()])?;
+    }
+    table.flush()?;
+    let imported = Command::new(env!("CARGO_BIN_EXE_kirana-shop"))
+        .arg("import")
+        .arg(&file)
+        .args(["--format", "csv", "--json", "--data"])
+        .arg(home.folder())
+        .env("RUST_LOG", "error")
+        .stdout(Stdio::null())
+        .status()?;
+    ensure!(imported.success(), "the products were not imported");
+    Ok(())
+}

@@ -163,12 +163,16 @@ enum Lost {
 }
 
 impl Engine {
-    /// Runs and commits the jobs, then replies to each.
-    pub(crate) fn run(&mut self, mut members: Vec<Box<dyn Member>>) {
+    /// Runs and commits the jobs, with those that `more` brings until then, and replies to each.
+    pub(crate) fn run(
+        &mut self,
+        mut members: Vec<Box<dyn Member>>,
+        more: &mut dyn FnMut() -> Option<Box<dyn Member>>,
+    ) {
         if self.health.stopped.load(Ordering::SeqCst) {
             return members.into_iter().for_each(|m| m.reply(Some(Ending::Stopped)));
         }
-        match self.attempt(&mut members) {
+        match self.attempt(&mut members, more) {
             Ok(()) => members.into_iter().for_each(|m| m.reply(None)),
             Err(Lost::Unknown) => self.stop(members),
             Err(Lost::Back { full }) if members.len() == 1 => {
@@ -178,15 +182,28 @@ impl Engine {
             }
             // One member filled the disk and SQLite rolled back all: each is tried alone, so
             // that nobody is refused for another's size.
-            Err(Lost::Back { .. }) => members.into_iter().for_each(|m| self.run(vec![m])),
+            Err(Lost::Back { .. }) => {
+                members.into_iter().for_each(|m| self.run(vec![m], &mut || None));
+            }
         }
     }
 
-    fn attempt(&mut self, members: &mut [Box<dyn Member>]) -> Result<(), Lost> {
+    fn attempt(
+        &mut self,
+        members: &mut Vec<Box<dyn Member>>,
+        more: &mut dyn FnMut() -> Option<Box<dyn Member>>,
+    ) -> Result<(), Lost> {
         let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
         begun.map_err(|e| Lost::Back { full: crate::opening::is_full(&e) })?;
         let tx = Tx { connection: &self.connection, heads: RefCell::default() };
-        for member in members.iter_mut() {
+        let mut next = 0;
+        loop {
+            // Whoever came while the others ran need not wait for a sync of their own.
+            if next == members.len() && members.len() < GROUP_JOBS_MAX {
+                members.extend(more());
+            }
+            let Some(member) = members.get_mut(next) else { break };
+            next += 1;
             if let Err(lost) = in_savepoint(&tx, member.as_mut()) {
                 if !self.connection.is_autocommit() {
                     let _ = self.connection.execute_batch("ROLLBACK");

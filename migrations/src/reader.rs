@@ -1,16 +1,21 @@
 //! Reads a database through a few connections of its own, or between two groups in the simulation.
+//!
+//! **Invariant:** no more than [`READERS_MAX`] connections are open at once, but for a thread that
+//! reads while it reads: it would wait for itself.
 
 use std::{
+    cell::Cell,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::Connection;
 
 use crate::{StoreError, group::Engine, opening, writer::lock};
 
-/// Connections that are kept for the next reader.
-pub const IDLE_MAX: usize = 8;
+/// Connections that are open at most. Opening one reads the whole schema, which takes longer than
+/// most reads, so those who come later wait for one instead.
+pub const READERS_MAX: usize = 8;
 
 /// Reads only; cheap to clone.
 #[derive(Clone)]
@@ -20,13 +25,28 @@ pub struct Reader {
 
 #[derive(Clone)]
 enum Form {
-    Pool { path: Arc<PathBuf>, idle: Arc<Mutex<Vec<Connection>>> },
+    Pool(Arc<Pool>),
     Inline(Arc<Mutex<Engine>>),
+}
+
+/// Connections to one file.
+struct Pool {
+    path: PathBuf,
+    kept: Mutex<Kept>,
+    given_back: Condvar,
+}
+
+#[derive(Default)]
+struct Kept {
+    idle: Vec<Connection>,
+    /// Open ones, idle or in use.
+    open: usize,
 }
 
 impl Reader {
     pub(crate) fn pool(path: PathBuf) -> Self {
-        Self { form: Form::Pool { path: Arc::new(path), idle: Arc::default() } }
+        let pool = Pool { path, kept: Mutex::default(), given_back: Condvar::new() };
+        Self { form: Form::Pool(Arc::new(pool)) }
     }
 
     pub(crate) fn inline(engine: Arc<Mutex<Engine>>) -> Self {
@@ -43,20 +63,70 @@ impl Reader {
     {
         match &self.form {
             Form::Inline(engine) => look(&lock(engine).connection),
-            Form::Pool { path, idle } => {
-                let waiting = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let connection = match waiting {
-                    Some(connection) => connection,
-                    None => opening::reading(path).map_err(StoreError::from)?,
-                };
-                let seen = snapshot(&connection, look);
-                let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
-                if idle.len() < IDLE_MAX {
-                    idle.push(connection);
-                }
-                seen
+            Form::Pool(pool) => {
+                let lent = pool.lend().map_err(StoreError::from)?;
+                snapshot(lent.connection(), look)
             }
         }
+    }
+}
+
+impl Pool {
+    fn lend(self: &Arc<Self>) -> rusqlite::Result<Lent> {
+        let nested = READS.with(Cell::get) > 0;
+        let mut kept = self.lock();
+        while kept.idle.is_empty() && kept.open >= READERS_MAX && !nested {
+            kept = self.given_back.wait(kept).unwrap_or_else(PoisonError::into_inner);
+        }
+        let connection = match kept.idle.pop() {
+            Some(connection) => connection,
+            None => {
+                kept.open += 1;
+                drop(kept);
+                opening::reading(&self.path).inspect_err(|_| self.close())?
+            }
+        };
+        READS.with(|reads| reads.set(reads.get() + 1));
+        Ok(Lent { pool: self.clone(), connection: Some(connection) })
+    }
+
+    fn close(&self) {
+        self.lock().open -= 1;
+        self.given_back.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+thread_local! {
+    /// Reads that this thread is in the middle of.
+    static READS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A connection in use; it goes back when this is dropped, also by a panic.
+struct Lent {
+    pool: Arc<Pool>,
+    connection: Option<Connection>,
+}
+
+impl Lent {
+    fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("it is given back when this is dropped, not before")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        READS.with(|reads| reads.set(reads.get() - 1));
+        let mut kept = self.pool.lock();
+        match self.connection.take() {
+            Some(connection) if kept.open <= READERS_MAX => kept.idle.push(connection),
+            _ => kept.open -= 1,
+        }
+        drop(kept);
+        self.pool.given_back.notify_one();
     }
 }
 

@@ -5,14 +5,14 @@
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
-    mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel},
+    mpsc::{Sender, SyncSender, TrySendError, sync_channel},
 };
 
 use tokio::sync::{oneshot, watch};
 
 use crate::{
     Abort, Fault, StoreError, Tx, WriteError,
-    group::{Ending, Engine, GROUP_JOBS_MAX, Member, Ran, is_io},
+    group::{Ending, Engine, Member, Ran, is_io},
     opening::is_full,
 };
 
@@ -82,8 +82,8 @@ impl Writer {
         let ending = Ended(health.clone());
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let _ending = ending;
-            while let Some(group) = next_group(&receiver) {
-                engine.run(group);
+            while let Ok(first) = receiver.recv() {
+                engine.run(vec![first], &mut || receiver.try_recv().ok());
             }
         })?;
         Ok(Self { form: Form::Thread(sender), health })
@@ -128,7 +128,7 @@ impl Writer {
     {
         match &self.form {
             Form::Inline(engine) => {
-                lock(engine).run(vec![Box::new(call)]);
+                lock(engine).run(vec![Box::new(call)], &mut || None);
                 Ok(())
             }
             Form::Thread(sender) => sender.try_send(Box::new(call)).map_err(|e| match e {
@@ -196,16 +196,6 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.0.stop();
     }
-}
-
-fn next_group(receiver: &Receiver<Box<dyn Member>>) -> Option<Vec<Box<dyn Member>>> {
-    let mut group = vec![receiver.recv().ok()?];
-    while group.len() < GROUP_JOBS_MAX
-        && let Ok(member) = receiver.try_recv()
-    {
-        group.push(member);
-    }
-    Some(group)
 }
 
 struct Call<T, E, F> {

@@ -85,6 +85,15 @@ impl Door {
     /// # Errors
     /// [`Refused`] says why; the person at the door is told only to sign in again.
     pub fn verify(&self, token: &str, now: UnixMs) -> Result<Granted, Refused> {
+        self.read(token)?.at(now)
+    }
+
+    /// Checks what of a token stays true: its signature, issuer and audience. The answer may be kept
+    /// for the very same token while the keys are the same, and be asked again and again for a time.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn read(&self, token: &str) -> Result<Genuine, Refused> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Refused::Unreadable);
         }
@@ -103,14 +112,7 @@ impl Door {
         if claims.aud != self.audience {
             return Err(Refused::OtherAudience);
         }
-        let now = now.seconds();
-        if claims.exp <= now {
-            return Err(Refused::Expired);
-        }
-        if claims.iat > now.saturating_add(LEEWAY_S) {
-            return Err(Refused::NotYet);
-        }
-        Ok(Granted { claims })
+        Ok(Genuine { claims })
     }
 
     fn key_for(&self, head: &Head) -> Result<&PublicKey, Refused> {
@@ -137,6 +139,29 @@ struct Head {
 fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, Refused> {
     let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| Refused::Unreadable)?;
     serde_json::from_slice(&json).map_err(|_| Refused::Unreadable)
+}
+
+/// A token that this door's issuer signed for it, at whatever time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Genuine {
+    claims: Claims,
+}
+
+impl Genuine {
+    /// Checks whether it counts at the moment `now`.
+    ///
+    /// # Errors
+    /// [`Refused::Expired`] or [`Refused::NotYet`].
+    pub fn at(&self, now: UnixMs) -> Result<Granted, Refused> {
+        let now = now.seconds();
+        if self.claims.exp <= now {
+            return Err(Refused::Expired);
+        }
+        if self.claims.iat > now.saturating_add(LEEWAY_S) {
+            return Err(Refused::NotYet);
+        }
+        Ok(Granted { claims: self.claims.clone() })
+    }
 }
 
 /// A token that was checked.

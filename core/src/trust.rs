@@ -400,10 +400,15 @@ pub struct Certified {
     expired: bool,
     new_device: bool,
     signed_at: UnixMs,
+    ends: Option<UnixMs>,
 }
 
 impl Certified {
     fn of(path: Path, expired: bool, trust: &Trust) -> Self {
+        let ends = match path.vouched {
+            Vouched::Nobody => None,
+            _ => path.links.iter().map(|l| l.certificate().expires).min(),
+        };
         let signed_at = match path.vouched {
             Vouched::Nobody => UnixMs::default(),
             _ => path.links.iter().map(|l| l.certificate().not_before).max().unwrap_or_default(),
@@ -415,6 +420,7 @@ impl Certified {
             expired,
             new_device: trust.is_new_device(path.leaf(), path.vouched),
             signed_at,
+            ends,
         }
     }
 
@@ -472,6 +478,12 @@ impl Certified {
     /// Whether it has expired and counts only because the holder is pinned.
     pub fn expired(&self) -> bool {
         self.expired
+    }
+
+    /// Whether [`Trust::check`] would say the same of the same bytes at another moment, as long as
+    /// its [`Trust::revision`] stays the same.
+    pub fn still_holds(&self, now: KnownNow) -> bool {
+        !self.expired && self.ends.is_none_or(|ends| !now.is_past(ends))
     }
 
     /// Whether a hub alone says that this device belongs to an account of which other devices are

@@ -34,6 +34,7 @@ pub mod answer;
 pub mod availability;
 pub mod backup;
 pub mod catalogue;
+mod checked;
 pub mod counter;
 pub mod courier;
 pub mod deliver;
@@ -102,6 +103,8 @@ pub(crate) struct Inner {
     pub(crate) keys: Keys,
     /// The trust as of a revision in the database.
     trust: RwLock<(u64, Arc<Trust>)>,
+    /// Certificates that held at a revision of the trust.
+    pub(crate) checked: checked::Checked,
     /// Which waiting things this process sealed into which mail; losing it costs one more listing.
     sealed: Mutex<BTreeMap<Hash, u64>>,
     /// The catalogue's documents as of some chunk: each transaction looks whether there is a newer.
@@ -161,14 +164,7 @@ impl Shop {
     }
 
     pub(crate) fn trust_and_revision(&self) -> Result<(u64, Arc<Trust>), StoreError> {
-        let held = self.inner.held_trust();
-        let newest = self.reader().read(|c| match trust_revision(c)? {
-            revision if revision == held.0 => Ok::<_, StoreError>(None),
-            revision => Ok(Some((revision, Arc::new(founding::trust_from(c, self.identity())?)))),
-        })?;
-        let Some(fresh) = newest else { return Ok(held) };
-        *self.inner.trust.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
-        Ok(fresh)
+        self.reader().read(|c| self.inner.trust_in(c))
     }
 
     /// The known time: never before a signed time that was seen.
@@ -184,6 +180,21 @@ impl Inner {
     /// What was read last, with its revision; only committed states are held.
     fn held_trust(&self) -> (u64, Arc<Trust>) {
         self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The trust of one committed state, read only where it is not held already.
+    pub(crate) fn trust_in(
+        &self,
+        c: &kirana_migrations::rusqlite::Connection,
+    ) -> Result<(u64, Arc<Trust>), StoreError> {
+        let held = self.held_trust();
+        let revision = trust_revision(c)?;
+        if revision == held.0 {
+            return Ok(held);
+        }
+        let fresh = (revision, Arc::new(founding::trust_from(c, &self.identity)?));
+        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
+        Ok(fresh)
     }
 }
 

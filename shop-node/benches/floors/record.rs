@@ -57,9 +57,10 @@ pub fn record(street: &Street, folder: &Path) -> anyhow::Result<Recording> {
     for signed in street.orders() {
         HEARD.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let parcel = signed.guest.parcel(signed.order);
-        let delivered = shop.take_in(&parcel, clock::now(), &mut clock::rng())?;
-        let [Outcome::Order { new: true, .. }] = delivered.outcomes[..] else {
-            bail!("an order of the recording was not taken: {:?}", delivered.outcomes);
+        let (now, rng) = (clock::now(), &mut clock::rng());
+        let (outcomes, _) = shop.take_in_at_the_door(&parcel, now, rng)?;
+        let [Outcome::Order { new: true, .. }] = outcomes[..] else {
+            bail!("an order of the recording was not taken: {outcomes:?}");
         };
         let heard = std::mem::take(&mut *HEARD.lock().unwrap_or_else(PoisonError::into_inner));
         let mut runs = Vec::new();

@@ -11,6 +11,7 @@ use std::{
 use kirana_core::{
     certificate::{StaffRole, Standing},
     challenge::{self, Nonce},
+    hash::Hash,
     id::ShopId,
     key::{KeyId, KeyPair},
     policy::{Action, BadPolicies, Policies, Principal, Resource, Role},
@@ -112,10 +113,14 @@ pub struct Access {
     policies: Arc<Policies>,
     tokens: Arc<token::Door>,
     challenges: Arc<challenge::Door>,
+    /// Tokens whose signatures held, by the digest of the whole token.
+    genuine: Arc<Mutex<BTreeMap<Hash, Arc<token::Genuine>>>>,
     /// Devices whose certificates held at a revision of the trust, until some moment.
     seen: Arc<Mutex<BTreeMap<KeyId, (u64, UnixMs)>>>,
 }
 
+/// Tokens that are remembered as genuine; beyond that all are forgotten.
+const GENUINE_MAX: usize = 4096;
 /// Devices that are remembered as checked; beyond that they are checked again each time.
 const SEEN_MAX: usize = 4096;
 /// How long a checked certificate is not looked at again, in milliseconds.
@@ -134,6 +139,7 @@ impl Access {
             policies: Arc::new(Policies::load()?),
             tokens: Arc::new(tokens),
             challenges: Arc::new(challenge::Door::new(secret, issuer)),
+            genuine: Arc::default(),
             seen: Arc::default(),
             shop,
         })
@@ -240,7 +246,7 @@ impl Access {
     /// # Errors
     /// [`Closed`].
     pub fn visitor(&self, token: &str, now: UnixMs) -> Result<Visitor, Closed> {
-        let granted = self.tokens.verify(token, now)?;
+        let granted = self.genuine(token)?.at(now)?;
         let claims = granted.claims();
         let device: KeyId = claims.client_id.parse().map_err(|_| Closed::Nobody)?;
         let mut principal = match claims.sub.split_once(':') {
@@ -262,6 +268,22 @@ impl Access {
             self.still_certified(device, now)?;
         }
         Ok(Visitor { principal, device })
+    }
+
+    /// A token that this box signed, whatever the time: what of it stays true is checked once.
+    fn genuine(&self, token: &str) -> Result<Arc<token::Genuine>, Closed> {
+        let name = Hash::of(token.as_bytes());
+        let held = self.genuine.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        if let Some(genuine) = held {
+            return Ok(genuine);
+        }
+        let genuine = Arc::new(self.tokens.read(token)?);
+        let mut held = self.genuine.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= GENUINE_MAX {
+            held.clear();
+        }
+        held.insert(name, genuine.clone());
+        Ok(genuine)
     }
 
     fn still_certified(&self, device: KeyId, now: UnixMs) -> Result<(), Closed> {

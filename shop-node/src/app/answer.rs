@@ -16,6 +16,7 @@ use rand_core::CryptoRng;
 
 use super::{
     Shop, Undeliverable,
+    checked::Against,
     desk::{Desk, Visit},
     reading,
     refusal::NotStored,
@@ -104,8 +105,9 @@ impl Shop {
         let known_now = self.known_now(now)?;
         let chain = reading::chain_shown(peer, parcel)?;
         let chain = chain.filter(|chain| trust.check(chain, known_now).is_ok());
+        let against = Against { trust: &trust, before: None };
         let reading =
-            self.reader().read(|c| reading::read(c, parcel, self.id(), &trust, known_now))?;
+            self.reader().read(|c| reading::read(c, parcel, self.id(), &against, known_now))?;
         let known = self.reader().read(|c| known::chain(c, peer))?;
         let is_news = chain.is_some() && chain != known;
         if !is_news && parcel.lists.is_empty() && reading.boxes.is_empty() {

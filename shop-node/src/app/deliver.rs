@@ -3,29 +3,35 @@
 //! **Invariant (P1):** the reply is made of what was committed; the same mail again gets the same
 //! signed entries, and what is refused leaves nothing behind.
 
+use std::sync::Arc;
+
 use kirana_core::{
     envelope::{self, Parcel},
     hash::Hash,
     id::OrderId,
     key::KeyId,
     mail::{Address, Mail},
-    order::{entry::Body, wish::Said},
+    order::{chain::Chain, entry::Body, wish::Said},
     planted::{Bug, is_planted},
     revocation::SignedList,
     stamp,
     time::UnixMs,
-    trust::Trust,
+    trust::{Certified, Trust},
 };
-use kirana_migrations::{Abort, StoreError, Tx};
+use kirana_migrations::{Abort, StoreError, Tx, rusqlite::Connection};
 use rand_core::CryptoRng;
 
 use super::{
     Inner, Shop, Undeliverable,
+    checked::Against,
     desk::{Desk, Visit},
+    orders::{OrderView, view},
     reading::{self, By, Reading},
 };
 use crate::store::{
-    known, orders, outgoing,
+    known,
+    orders::{self, OrderRow},
+    outgoing,
     settings::{self, Setting},
     stock,
 };
@@ -91,10 +97,37 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Delivered, Undeliverable> {
-        let (trust_revision, trust) = (self.trust_and_revision()?.0, self.trust_with(parcel)?);
-        let known = self.known_now(now)?;
-        let reading = self.reader().read(|c| reading::read(c, parcel, self.id(), &trust, known))?;
-        let reading = Reading { trust_revision, ..reading };
+        let Acted { outcomes, device, .. } = self.act_on(parcel, now, rng)?;
+        let reply = match device {
+            Some(device) => Some(self.reply(&outcomes, &device, now, rng)?),
+            None => None,
+        };
+        Ok(Delivered { outcomes, reply })
+    }
+
+    /// [`Shop::take_in`] for a device that waits at the door: nothing is sealed for it, and a new
+    /// order is shown as it stands.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take_in_at_the_door(
+        &self,
+        parcel: &Parcel,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Vec<Outcome>, Option<OrderView>), Undeliverable> {
+        let Acted { outcomes, taken, .. } = self.act_on(parcel, now, rng)?;
+        let shown = taken.first().map(|(row, chain)| view(row, chain)).transpose()?;
+        Ok((outcomes, shown))
+    }
+
+    fn act_on(
+        &self,
+        parcel: &Parcel,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Acted, Undeliverable> {
+        let (reading, trust) = self.reader().read(|c| self.read(c, parcel, now))?;
         if reading.statements.is_empty() && parcel.lists.is_empty() {
             return Err(Undeliverable::Empty);
         }
@@ -108,35 +141,61 @@ impl Shop {
             self.reserve_apart(&reading, &mut visit)?;
         }
         let (inner, parcel) = (self.inner.clone(), parcel.clone());
-        let acted = self.writer().write(move |tx| inner.act(tx, &reading, &parcel, &visit))?;
-        let outcomes = match acted {
-            Acted::Done(outcomes) => outcomes,
-            Acted::Stopped(why) => return Err(Undeliverable::ReadOnly { why }),
-        };
-        let reply = match device {
-            Some(device) => Some(self.reply(&outcomes, &device, now, rng)?),
-            None => None,
-        };
-        Ok(Delivered { outcomes, reply })
+        let ended = self.writer().write(move |tx| inner.act(tx, &reading, &parcel, &visit))?;
+        match ended {
+            Ended::Done { outcomes, taken } => Ok(Acted { outcomes, taken, device }),
+            Ended::Stopped(why) => Err(Undeliverable::ReadOnly { why }),
+        }
+    }
+
+    /// Checks a parcel against one committed state: whom the shop trusts in it, and its clock.
+    fn read(
+        &self,
+        c: &Connection,
+        parcel: &Parcel,
+        now: UnixMs,
+    ) -> Result<(Reading, Arc<Trust>), Undeliverable> {
+        let (trust_revision, trust) = self.inner.trust_in(c)?;
+        let known = super::known_time(c)?.read(now);
+        let trust = with_lists(trust, parcel);
+        let before = parcel.lists.is_empty().then_some((&self.inner.checked, trust_revision));
+        let against = Against { trust: &trust, before };
+        let reading = reading::read(c, parcel, self.id(), &against, known)?;
+        Ok((Reading { trust_revision, ..reading }, trust))
     }
 
     /// The trust as it will be once the parcel's lists are taken in.
-    pub(crate) fn trust_with(&self, parcel: &Parcel) -> Result<Trust, StoreError> {
-        let mut trust = Trust::clone(&*self.trust()?);
-        if parcel.lists.is_empty() {
-            return Ok(trust);
-        }
-        for list in &parcel.lists {
-            // A stranger's list changes nothing, and its bearer may know no better.
-            let _ = trust.admit_list(list);
-        }
-        Ok(trust)
+    pub(crate) fn trust_with(&self, parcel: &Parcel) -> Result<Arc<Trust>, StoreError> {
+        Ok(with_lists(self.trust()?, parcel))
     }
 }
 
+fn with_lists(trust: Arc<Trust>, parcel: &Parcel) -> Arc<Trust> {
+    if parcel.lists.is_empty() {
+        return trust;
+    }
+    let mut trust = Trust::clone(&trust);
+    for list in &parcel.lists {
+        // A stranger's list changes nothing, and its bearer may know no better.
+        let _ = trust.admit_list(list);
+    }
+    Arc::new(trust)
+}
+
+/// What was done about a parcel, and for whom.
+struct Acted {
+    outcomes: Vec<Outcome>,
+    /// New orders, as they stand.
+    taken: Vec<(OrderRow, Chain)>,
+    device: Option<Certified>,
+}
+
 /// How a transaction about a parcel ended.
-enum Acted {
-    Done(Vec<Outcome>),
+enum Ended {
+    Done {
+        outcomes: Vec<Outcome>,
+        taken: Vec<(OrderRow, Chain)>,
+    },
     /// A box was met that outranks this one; that is stored, and nothing else is.
     Stopped(String),
 }
@@ -149,7 +208,7 @@ impl Inner {
         reading: &Reading,
         parcel: &Parcel,
         visit: &Visit,
-    ) -> Result<Acted, Abort<Undeliverable>> {
+    ) -> Result<Ended, Abort<Undeliverable>> {
         let mut desk = Desk::open(self, tx, visit)?;
         desk.take_lists(parcel)?;
         desk.check_again(reading)?;
@@ -158,7 +217,7 @@ impl Inner {
         }
         if let Some(why) = desk.meet_boxes(reading)? {
             settings::put(tx, Setting::ReadOnly, &why)?;
-            return Ok(Acted::Stopped(why));
+            return Ok(Ended::Stopped(why));
         }
         desk.adopt(reading)?;
         let mut outcomes = Vec::new();
@@ -185,7 +244,7 @@ impl Inner {
             }
             outcomes.extend(new);
         }
-        Ok(Acted::Done(outcomes))
+        Ok(Ended::Done { outcomes, taken: desk.taken })
     }
 }
 

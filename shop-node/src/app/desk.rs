@@ -3,7 +3,7 @@
 //! **Invariant:** what a desk appends to an order is signed, stored, anchored in `heads.log` and
 //! queued for the customer's device together, or not at all.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use kirana_core::{
     hash::Hash,
@@ -16,6 +16,7 @@ use kirana_core::{
         wish::{Answer, Refusal, RefusalCode},
     },
     statement::{Party, SignedStatement},
+    stock,
     time::UnixMs,
 };
 use kirana_migrations::{StoreError, Tx};
@@ -36,6 +37,10 @@ pub(crate) struct Desk<'a, 't> {
     pub(crate) draws: Draws,
     /// Decisions that were made before: only a planted bug fills it.
     pub(crate) decided_apart: BTreeMap<Hash, Decision>,
+    /// Orders that were taken in, as they stand.
+    pub(crate) taken: Vec<(OrderRow, Chain)>,
+    /// The end of the ledger, once it was read: nobody else writes to it meanwhile.
+    pub(crate) ledger: Cell<Option<stock::Head>>,
 }
 
 impl<'a, 't> Desk<'a, 't> {
@@ -59,6 +64,8 @@ impl<'a, 't> Desk<'a, 't> {
             now,
             draws: visit.draws.clone(),
             decided_apart: visit.decided_apart.clone(),
+            taken: Vec::new(),
+            ledger: Cell::new(None),
         })
     }
 

@@ -131,6 +131,7 @@ impl Shop {
             generation: generation.n,
             keys,
             trust: RwLock::new((revision, Arc::new(trust))),
+            checked: super::checked::Checked::default(),
             sealed: Mutex::default(),
             documents: super::catalogue::Documents::default(),
             published: super::availability::Published::default(),

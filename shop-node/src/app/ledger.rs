@@ -15,12 +15,12 @@ use kirana_core::{
         facts::{CancelReason, Cancelled, ShortLine, Shortage, Side},
     },
     stock::{
-        Change, Draft, OrderLink, StockError, Written,
+        Change, Draft, Head, OrderLink, StockError, Written,
         shortage::{Hold, release},
         walk::Slot,
     },
 };
-use kirana_migrations::{Head, StoreError, rusqlite::Connection};
+use kirana_migrations::{StoreError, rusqlite::Connection};
 
 use super::desk::Desk;
 use crate::store::{
@@ -53,23 +53,37 @@ impl NotMoved {
 impl Desk<'_, '_> {
     /// Writes a movement with the balances after it.
     pub(crate) fn move_stock(&self, draft: Draft) -> Result<Written, NotMoved> {
-        let head = stock::head(self.tx, self.shop.identity.shop)?;
-        let written = head.write(self.shop.generation, self.now.at, draft)?;
+        let written = self.ledger()?.write(self.shop.generation, self.now.at, draft)?;
         let movement = &written.movement;
         let slot = Slot { variant: movement.variant, location: movement.location };
-        let balance = stock::balance(self.tx, slot.variant, slot.location)?;
-        let mut after = vec![(slot, balance.apply(movement)?)];
+        let before = stock::balance(self.tx, slot.variant, slot.location)?;
+        let mut after = vec![(slot, before.apply(movement)?)];
+        let mut turned = (before.free() > 0) != (after[0].1.free() > 0);
         if let (Some(there), Change::Transfer { amount, .. }) =
             (stock::arrival(movement), movement.change)
         {
-            let arrived = stock::balance(self.tx, there.variant, there.location)?.arrive(amount)?;
+            let before = stock::balance(self.tx, there.variant, there.location)?;
+            let arrived = before.arrive(amount)?;
+            turned |= (before.free() > 0) != (arrived.free() > 0);
             after.push((there, arrived));
         }
         stock::put(self.tx, &written, &after)?;
-        for (slot, _) in &after {
+        self.ledger.set(Some(written.head));
+        // The shelf says only whether there is any: most movements change nothing about that.
+        if turned {
             catalogue::stock_changed(self.tx, self.shop.identity.shop, slot.variant)?;
         }
         Ok(written)
+    }
+
+    /// The end of the ledger.
+    pub(crate) fn ledger(&self) -> Result<Head, StoreError> {
+        if let Some(head) = self.ledger.get() {
+            return Ok(head);
+        }
+        let head = stock::head(self.tx, self.shop.identity.shop)?;
+        self.ledger.set(Some(head));
+        Ok(head)
     }
 
     /// Keeps goods for a line of an order.
@@ -178,7 +192,7 @@ impl Desk<'_, '_> {
         lines: Vec<ShortLine>,
     ) -> Result<(), StoreError> {
         let mut chain = orders::chain(self.tx, row)?;
-        let (_, ledger) = head(self.tx, self.shop.identity.shop)?;
+        let ledger = self.ledger()?.hash;
         let body = Body::Shortage(Shortage { lines, ledger });
         self.append(row, &mut chain, &body).map_err(|e| e.into_fault(row))?;
         let gone = |state: LineState| matches!(state, LineState::Cancelled { .. });
@@ -222,6 +236,6 @@ pub(crate) fn head(c: &Connection, shop: ShopId) -> Result<(u64, Hash), StoreErr
 }
 
 /// Whether the ledger holds a movement that the list of heads names.
-pub(crate) fn holds(c: &Connection, head: &Head) -> Result<bool, StoreError> {
+pub(crate) fn holds(c: &Connection, head: &kirana_migrations::Head) -> Result<bool, StoreError> {
     stock::has(c, head.n, &head.hash)
 }

@@ -402,7 +402,7 @@ fn one(
     }
 }
 
-fn view(row: &OrderRow, chain: &Chain) -> Result<OrderView, StoreError> {
+pub(crate) fn view(row: &OrderRow, chain: &Chain) -> Result<OrderView, StoreError> {
     let totals = Totals::of(chain.order());
     Ok(OrderView {
         number: row.number.clone(),

@@ -24,7 +24,6 @@ use super::{
     Shop, Undeliverable,
     deliver::Outcome,
     desk::{Desk, Visit},
-    ledger,
     reading::{By, Device, Read, Reading},
 };
 use crate::store::{
@@ -150,6 +149,7 @@ impl Desk<'_, '_> {
             return Ok(vec![here, self.ask_for(&row, signed, device)?]);
         }
         self.decide(&row, &mut chain, Judge::Program)?;
+        self.taken.push((row, chain));
         Ok(vec![here])
     }
 
@@ -174,7 +174,8 @@ impl Desk<'_, '_> {
             }
         }
         let waits = decision == Decision::Wait;
-        let (ledger_n, ledger_head) = ledger::head(self.tx, self.shop.identity.shop)?;
+        let ledger = self.ledger()?;
+        let (ledger_n, ledger_head) = (ledger.seq, ledger.hash);
         let body = decision.into_body(ledger_head);
         self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
         if !waits {

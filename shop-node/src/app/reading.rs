@@ -16,7 +16,7 @@ use kirana_core::{
 };
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
-use super::Undeliverable;
+use super::{Undeliverable, checked::Against};
 use crate::store::known;
 
 /// Statements that one parcel may bring.
@@ -84,11 +84,11 @@ pub struct Reading {
 ///
 /// # Errors
 /// [`Undeliverable`], at the first statement that does not hold; none is acted on then.
-pub fn read(
+pub(crate) fn read(
     c: &Connection,
     parcel: &Parcel,
     shop: ShopId,
-    trust: &Trust,
+    against: &Against<'_>,
     now: KnownNow,
 ) -> Result<Reading, Undeliverable> {
     if parcel.statements.len() > STATEMENTS_MAX {
@@ -96,7 +96,7 @@ pub fn read(
         return Err(Undeliverable::TooMany { count, max });
     }
     let certificates = parse(parcel)?;
-    let boxes = boxes(&certificates, shop, trust, now);
+    let boxes = boxes(&certificates, shop, against.trust, now);
     let mut statements = Vec::new();
     for bytes in &parcel.statements {
         let statement = UnverifiedStatement::parse(bytes)?;
@@ -106,7 +106,7 @@ pub fn read(
                 let said = Said::of(signed.statement())?;
                 Read { signed, said, by: By::Node { generation } }
             }
-            None => by_customer(c, statement, &certificates, shop, trust, now)?,
+            None => by_customer(c, statement, &certificates, shop, against, now)?,
         };
         statements.push(read);
     }
@@ -118,7 +118,7 @@ fn by_customer(
     statement: UnverifiedStatement,
     certificates: &[(UnverifiedCertificate, Vec<u8>)],
     shop: ShopId,
-    trust: &Trust,
+    against: &Against<'_>,
     now: KnownNow,
 ) -> Result<Read, Undeliverable> {
     let to = statement.claimed().to;
@@ -130,7 +130,7 @@ fn by_customer(
         Some(chain) => chain,
         None => known::chain(c, signer)?.ok_or(Undeliverable::NoCertificate { signer })?,
     };
-    let certified = trust.check(&chain, now)?;
+    let certified = against.check(&chain, now)?;
     let signed = statement.verify(certified.key())?;
     let said = Said::of(signed.statement())?;
     let party = match certified.party() {
@@ -209,8 +209,8 @@ fn node_key(
     boxes: &[Node],
 ) -> Result<Option<(u64, PublicKey)>, StoreError> {
     let signer = statement.signer();
-    if let Some(known) = known::generations(c)?.into_iter().find(|g| g.node.id() == signer) {
-        return Ok(Some((known.n, known.node)));
+    if let Some(known) = known::box_of(c, signer)? {
+        return Ok(Some(known));
     }
     let shown = boxes.iter().find(|shown| shown.key.id() == signer);
     Ok(shown.map(|shown| (shown.generation, shown.key)))

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     app::{
-        Delivered, Outcome, Shop,
+        Outcome, Shop,
         access::{Access, Closed, Visitor},
         orders::{NotDone, OrderView, Which},
     },
@@ -93,8 +93,14 @@ fn place_it(
     let shop = access.shop();
     let read = UnverifiedStatement::parse(&parcel.statements[0])
         .map_err(|error| Problem::malformed(error.to_string()))?;
-    let Delivered { outcomes, .. } = shop.take_in(parcel, now(), &mut clock::rng())?;
+    let (outcomes, shown) = shop.take_in_at_the_door(parcel, now(), &mut clock::rng())?;
     let customer = visitor.principal.party;
+    // Whoever carries another's order here is shown none of it.
+    if let Some(view) =
+        shown.filter(|view| customer.as_ref().is_none_or(|c| *c == view.order.placed.customer))
+    {
+        return Ok((view, true));
+    }
     match outcomes.into_iter().next() {
         Some(Outcome::Order { id, new, .. }) => Ok((shop.order(Which { id, customer })?, new)),
         Some(Outcome::Answered { bytes }) => Err(refused(&bytes)),

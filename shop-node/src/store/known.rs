@@ -47,6 +47,22 @@ pub fn generations(c: &Connection) -> Result<Vec<Generation>, StoreError> {
     Ok(all)
 }
 
+/// The generation and key of the box that signs by this name, if one of this shop's does.
+pub fn box_of(c: &Connection, signer: KeyId) -> Result<Option<(u64, PublicKey)>, StoreError> {
+    let mut statement = c.prepare_cached("SELECT n, node FROM generation ORDER BY n")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (n, node) = (uint("a generation", row.get(0)?)?, row.get::<_, [u8; 32]>(1)?);
+        // A name is quickly compared; a key takes a while to be read.
+        if KeyId::of(&node) == signer {
+            let key = PublicKey::from_bytes(&node);
+            let key = key.map_err(|_| StoreError::damaged("the key of generation", n))?;
+            return Ok(Some((n, key)));
+        }
+    }
+    Ok(None)
+}
+
 /// The key of one generation.
 pub fn node_of(c: &Connection, generation: u64) -> Result<Option<PublicKey>, StoreError> {
     let sql = "SELECT node FROM generation WHERE n = ?1";

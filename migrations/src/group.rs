@@ -3,7 +3,7 @@
 //! **Invariant (P7):** a job's reply exists only after the COMMIT that holds its effect; when that
 //! is not certain the answer is "unknown", never a refusal.
 
-use std::{cell::RefCell, ops::Deref, sync::atomic::Ordering};
+use std::{cell::RefCell, io::Write, ops::Deref, sync::atomic::Ordering};
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -243,13 +243,13 @@ impl Engine {
 
     /// After a failed sync the system's page cache lies: nothing may be acknowledged any more.
     fn stop(&mut self, members: Vec<Box<dyn Member>>) {
-        self.health.stop();
+        // The marker first: whoever waits for the stop ends the program at once.
         if let Some(marker) = &self.suspect
-            && let Err(e) =
-                std::fs::write(marker, b"a commit failed; the file is copied at the next start\n")
+            && let Err(e) = mark(marker)
         {
             self.health.note(&format!("{} was not written: {e}", marker.display()));
         }
+        self.health.stop();
         members.into_iter().for_each(|m| m.reply(Some(Ending::Unknown)));
     }
 
@@ -266,6 +266,17 @@ impl Engine {
             }
             _ => false,
         }
+    }
+}
+
+/// Leaves a durable note that the database is to be copied before it is used again.
+fn mark(marker: &std::path::Path) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(marker)?;
+    file.write_all(b"a commit failed; the file is copied at the next start\n")?;
+    file.sync_all()?;
+    match marker.parent() {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
     }
 }
 

@@ -8,7 +8,6 @@ pub mod client;
 pub mod driver;
 #[cfg(test)]
 mod fixture;
-pub mod heads;
 pub mod inbox;
 pub mod mailbox;
 pub mod outbox;

@@ -39,7 +39,8 @@ pub struct Placed {
     /// Whether a line may be granted in part; otherwise it is the whole line or nothing.
     #[n(5)]
     pub partial_ok: bool,
-    /// The salted hash of the personal part (name, address, phone, note): see [`personal_hash`].
+    /// The salted hash of the personal part (name, address, phone, note): see
+    /// [`PersonalPart::hash`](crate::envelope::PersonalPart::hash).
     #[n(6)]
     pub personal: Option<Hash>,
     /// Heads of the shop's stock ledger that this customer was told, newest last: a shop that
@@ -266,14 +267,6 @@ pub fn check_price(price: Price, currency: Currency) -> Result<(), MoneyError> {
         Price { per, .. } if per > PRICE_PER_MAX => Err(MoneyError::TooLarge),
         _ => Ok(()),
     }
-}
-
-/// The hash that stands for a personal part inside an order.
-///
-/// The salt keeps a short phone number or name from being guessed out of the hash after the part
-/// itself was erased.
-pub fn personal_hash(salt: &[u8], bytes: &[u8]) -> Hash {
-    Hash::of_parts(&[b"kirana personal 1", salt, bytes])
 }
 
 /// An order that cannot be.

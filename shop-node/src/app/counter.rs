@@ -9,6 +9,7 @@ use kirana_core::{
     id::{LocationId, OrderId, VariantId},
     key::KeyId,
     planted::{Bug, is_planted},
+    quantity::Unit,
     stock::{Balance, Change, Draft, StockError, walk::Slot},
     time::UnixMs,
 };
@@ -98,6 +99,8 @@ pub struct SaleLine {
     pub variant: VariantId,
     /// How much, in base units.
     pub amount: u64,
+    /// Of which unit: the one that it is sold in.
+    pub unit: Unit,
 }
 
 /// Why something was not entered; nothing was changed.
@@ -109,6 +112,16 @@ pub enum NotEntered {
     /// The shop does not sell this.
     #[error("the shop has no product {0}")]
     NotSold(VariantId),
+    /// It is sold in another unit.
+    #[error("{variant} is sold by {sold_by}, not by {given}")]
+    OtherUnit {
+        /// What.
+        variant: VariantId,
+        /// The unit that it is sold in.
+        sold_by: Unit,
+        /// The unit that was given.
+        given: Unit,
+    },
     /// Nobody knows how much there is.
     #[error("stock of {0} is closed until somebody has counted it")]
     Closed(VariantId),
@@ -296,9 +309,13 @@ impl Desk<'_, '_> {
         let location = self.shop.identity.location;
         let mut sold =
             Entered { movements: Vec::new(), balances: Vec::new(), shortened: Vec::new() };
-        for SaleLine { variant, amount } in lines.iter().copied() {
+        for SaleLine { variant, amount, unit } in lines.iter().copied() {
             let shelf = offers::get(self.tx, variant)?;
             let shelf = shelf.ok_or(Abort::Refused(NotEntered::NotSold(variant)))?;
+            if shelf.unit != unit {
+                let (sold_by, given) = (shelf.unit, unit);
+                return Err(Abort::Refused(NotEntered::OtherUnit { variant, sold_by, given }));
+            }
             if !shelf.counted {
                 continue;
             }

@@ -225,7 +225,7 @@ impl Shop {
         })
     }
 
-    /// A page of orders, newest first, with the number after which the next page goes on.
+    /// A page of orders, newest first. One that is damaged is named and does not hide the others.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -235,13 +235,20 @@ impl Shop {
         open_only: bool,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<(Vec<OrderView>, Option<i64>), StoreError> {
+    ) -> Result<Listed, StoreError> {
         self.reader().read(|c| {
             let before = before.unwrap_or(i64::MAX);
             let rows = orders::page(c, customer.as_ref(), open_only, before, limit)?;
             let next = if rows.len() == limit as usize { rows.last().map(|r| r.n) } else { None };
-            let views = rows.iter().map(|row| view(row, &orders::chain(c, row)?));
-            Ok((views.collect::<Result<_, StoreError>>()?, next))
+            let (mut views, mut damaged) = (Vec::new(), Vec::new());
+            for row in &rows {
+                match orders::chain(c, row).and_then(|chain| view(row, &chain)) {
+                    Ok(view) => views.push(view),
+                    Err(StoreError::Damaged { .. }) => damaged.push(row.id),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(Listed { views, damaged, next })
         })
     }
 
@@ -278,7 +285,12 @@ impl Shop {
             }
             let mut count = 0;
             for row in orders::overdue(tx, desk.now.at, EXPIRED_AT_ONCE_MAX)? {
-                let mut chain = orders::chain(tx, &row)?;
+                let mut chain = match orders::chain(tx, &row) {
+                    Ok(chain) => chain,
+                    // `verify` names it; the others shall not wait for it.
+                    Err(StoreError::Damaged { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                };
                 if !row.waits_for_heads && chain.order().is_overdue(desk.now.at) {
                     desk.append(&row, &mut chain, &Body::Expired(Expired {}))?;
                     count += 1;
@@ -288,6 +300,17 @@ impl Shop {
         });
         Ok(expired?)
     }
+}
+
+/// A page of orders.
+#[derive(Debug)]
+pub struct Listed {
+    /// The orders, newest first.
+    pub views: Vec<OrderView>,
+    /// Those whose stored entries are not what was signed: see [`Shop::verify`].
+    pub damaged: Vec<OrderId>,
+    /// The number after which the next page goes on.
+    pub next: Option<i64>,
 }
 
 /// Orders that are ended in one transaction.

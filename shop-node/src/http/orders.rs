@@ -154,7 +154,7 @@ pub async fn list(
     Query(listing): Query<Listing>,
 ) -> Result<axum::Json<Page>, Problem> {
     let limit = listing.limit.unwrap_or(50).clamp(1, 100);
-    let (views, next) = door
+    let listed = door
         .run(move |access| {
             let customer = visitor.principal.party;
             if customer.is_none() {
@@ -164,8 +164,9 @@ pub async fn list(
             Ok::<_, Problem>(shop.orders(customer, listing.open, listing.cursor, limit)?)
         })
         .await?;
-    let items = views.iter().map(shown).collect();
-    Ok(axum::Json(Page { items, next_cursor: next.map(|n| n.to_string()) }))
+    let damaged = listed.damaged.iter().map(|id| json!({ "id": id, "damaged": true }));
+    let items = listed.views.iter().map(shown).chain(damaged).collect();
+    Ok(axum::Json(Page { items, next_cursor: listed.next.map(|n| n.to_string()) }))
 }
 
 /// One order with its entries.

@@ -209,8 +209,10 @@ pub async fn sell(
 ) -> Result<Response, Problem> {
     let once = key.by(visitor.device)?;
     let lines = given.lines.iter();
-    let lines =
-        lines.map(|line| SaleLine { variant: line.variant_id, amount: line.quantity.amount() });
+    let lines = lines.map(|line| {
+        let (amount, unit) = (line.quantity.amount(), line.quantity.unit());
+        SaleLine { variant: line.variant_id, amount, unit }
+    });
     let lines: Vec<_> = lines.collect();
     let sold = door
         .run(move |access| {
@@ -238,6 +240,7 @@ impl From<NotEntered> for Problem {
         match why {
             NotEntered::Stock(_) => conflict("stock"),
             NotEntered::NotSold(_) => conflict("not-sold"),
+            NotEntered::OtherUnit { .. } => conflict("other-unit"),
             NotEntered::Closed(_) => conflict("stock-closed"),
             NotEntered::Lines => Self::malformed(title),
             NotEntered::KeyReused => {

@@ -323,7 +323,10 @@ fn p1_a_sale_repeated_under_its_key_sells_once() {
     let rice = street.stock(1, 9000, 10);
     let till = street.shop.keys().node.id();
     let sell = |amount, key: &str| {
-        let (lines, once) = (vec![SaleLine { variant: rice, amount }], Once::new(till, key));
+        let (lines, once) = (
+            vec![SaleLine { variant: rice, amount, unit: kirana_core::quantity::Unit::Piece }],
+            Once::new(till, key),
+        );
         street.shop.sell_once(once, lines, till, NOW, &mut rng(6))
     };
     let first = sell(2, "bill 1").unwrap();
@@ -344,10 +347,24 @@ fn p2_a_walk_in_cannot_buy_what_is_kept_for_an_order() {
     street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
     let till = street.shop.keys().node.id();
     let sell = |amount| {
-        let lines = vec![SaleLine { variant: rice, amount }];
+        let lines =
+            vec![SaleLine { variant: rice, amount, unit: kirana_core::quantity::Unit::Piece }];
         street.shop.sell(lines, till, NOW, &mut rng(6))
     };
     assert!(sell(2).is_err());
     sell(1).unwrap();
     assert_eq!(street.balance(rice), (2, 2));
+}
+
+#[test]
+fn what_is_sold_by_the_piece_is_not_sold_by_weight() {
+    use kirana_core::quantity::Unit;
+    use kirana_shop::app::counter::{NotEntered, SaleLine};
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let line = SaleLine { variant: rice, amount: 2, unit: Unit::Gram };
+    let by = street.shop.keys().node.id();
+    let refused = street.shop.sell(vec![line], by, NOW, &mut rng(4));
+    assert!(matches!(refused, Err(NotEntered::OtherUnit { sold_by: Unit::Piece, .. })));
+    assert_eq!(street.balance(rice), (3, 0));
 }

@@ -248,6 +248,24 @@ fn p8_verify_finds_a_flipped_byte_in_an_entry_a_movement_and_a_balance() {
 }
 
 #[test]
+fn p8_a_damaged_order_hides_no_other() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 3);
+    let asha = Customer::new(&street, 20);
+    for n in [1, 2] {
+        let placed = asha.sign(n, asha.wants(&[(rice, 1, 9000)]));
+        street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
+    }
+    let sql = "UPDATE order_entry SET bytes = CAST(substr(bytes, 1, 90) || x'00' || \
+               substr(bytes, 92) AS BLOB) WHERE seq = 1 AND order_n = 1";
+    let writer = &street.shop.database().writer;
+    writer.write(move |tx| -> Result<usize, Abort<()>> { Ok(tx.execute(sql, [])?) }).unwrap();
+    let listed = street.shop.orders(None, false, None, 10).unwrap();
+    assert_eq!((listed.views.len(), listed.damaged.len()), (1, 1));
+    assert!(!street.shop.verify().unwrap().faults.is_empty());
+}
+
+#[test]
 fn goods_are_packed_fetched_and_paid_and_the_ledger_follows() {
     let street = Neighbourhood::new();
     let rice = street.stock(1, 9000, 3);

@@ -176,7 +176,7 @@ impl World {
         if amount == 0 {
             return;
         }
-        let line = SaleLine { variant: good.variant, amount };
+        let line = SaleLine { variant: good.variant, amount, unit: Good::UNIT };
         let sold = self.at_the_counter(node, |shop, by, now, rng| {
             shop.sell(vec![line], by, now, rng).map(|_| ()).map_err(|e| e.to_string())
         });
@@ -251,7 +251,7 @@ impl World {
     fn open_orders(&self, node: NodeId) -> Vec<OrderView> {
         let program = self.shops.get(&node).and_then(|machine| machine.program.as_ref());
         let orders = program.map(|program| program.shop.orders(None, true, None, 200));
-        orders.and_then(Result::ok).map_or_else(Vec::new, |(orders, _)| orders)
+        orders.and_then(Result::ok).map_or_else(Vec::new, |listed| listed.views)
     }
 
     fn deed(&mut self, node: NodeId, view: &OrderView, deed: Deed) -> bool {

@@ -1,10 +1,11 @@
-//! What a household's devices share: carts, addresses, a name, as one small Automerge document.
+//! What a household's devices share: carts, addresses, preferences, as one small Automerge document.
 //!
 //! How much is wanted of an item is a count for each device, and the counts add up, so that two
 //! devices that add at once add up too; a removal takes away the counts that it saw and no others.
 //!
 //! **Invariant:** all keys stand at the document's root, since two devices that made one nested
-//! object at once would lose one of the two.
+//! object at once would lose one of the two; and one set of changes gives one state, in whatever
+//! order and however often they come.
 
 use std::collections::BTreeMap;
 
@@ -12,54 +13,25 @@ use automerge::{
     ActorId, Automerge, ChangeHash, ROOT, ReadDoc, ScalarValue,
     transaction::{CommitOptions, Transactable, Transaction},
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalogue::document::Author,
-    id::{ProductId, ShopId, VariantId},
-    quantity::{Quantity, Unit},
+    catalogue::document::{Author, Heads},
+    quantity::Quantity,
     time::UnixMs,
 };
 
+mod address;
+mod cart;
+
+pub use address::{ADDRESSES_MAX, Address};
+pub use cart::{CARTS_MAX, Cart, CartLine, ITEMS_MAX, Item, USUAL_CART, usual_cart};
+
 /// The longest document, in bytes.
 pub const HOUSEHOLD_BYTES_MAX: usize = 1024 * 1024;
-/// The most items in the cart, all shops together.
-pub const ITEMS_MAX: usize = 1_000;
-/// The most addresses.
-pub const ADDRESSES_MAX: usize = 50;
 /// The longest text: a label, an address, a phone number, a name; in bytes.
 pub const TEXT_BYTES_MAX: usize = 500;
-
-/// Something to be bought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Item {
-    /// From which shop.
-    pub shop: ShopId,
-    /// Which product.
-    pub product: ProductId,
-    /// Which size or pack of it.
-    pub variant: VariantId,
-}
-
-/// An item in the cart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct CartLine {
-    /// What.
-    #[serde(flatten)]
-    pub item: Item,
-    /// How much, all devices together.
-    pub quantity: Quantity,
-}
-
-/// Where orders are brought.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Address {
-    /// Street, house, landmark.
-    pub text: String,
-    /// Where to call.
-    #[serde(default)]
-    pub phone: String,
-}
+/// The most preferences.
+pub const PREFERENCES_MAX: usize = 100;
 
 /// The document, as one device has it.
 #[derive(Debug, Clone)]
@@ -83,9 +55,35 @@ impl Household {
         Ok(Self { doc: doc.with_actor(author.actor()), author })
     }
 
-    /// The whole document.
+    /// The whole document, with changes that came before those they build on.
     pub fn save(&self) -> Vec<u8> {
         self.doc.save()
+    }
+
+    /// Where the document stands.
+    pub fn heads(&self) -> Heads {
+        Heads::of(&self.doc)
+    }
+
+    /// The changes that came after `heads`, for another device's [`Household::apply`].
+    pub fn since(&self, heads: &Heads) -> Vec<u8> {
+        self.doc.save_after(heads.as_slice())
+    }
+
+    /// Takes in changes that another device gave, in any order and any number of times; whether
+    /// anything is different now. What builds on changes that have not come waits for them.
+    ///
+    /// # Errors
+    /// [`HouseholdError::Damaged`] or [`HouseholdError::TooLong`]; nothing is changed then.
+    pub fn apply(&mut self, changes: &[u8]) -> Result<bool, HouseholdError> {
+        if changes.len() > HOUSEHOLD_BYTES_MAX {
+            return Err(HouseholdError::TooLong { len: changes.len() });
+        }
+        let before: Vec<ChangeHash> = self.doc.get_heads();
+        let mut longer = self.doc.clone();
+        longer.load_incremental(changes).map_err(|_| HouseholdError::Damaged)?;
+        self.doc = longer;
+        Ok(self.doc.get_heads() != before)
     }
 
     /// Merges what another device saved; whether it was news.
@@ -101,140 +99,9 @@ impl Household {
         Ok(self.doc.get_heads() != before)
     }
 
-    /// What is in the cart, by shop.
-    pub fn cart(&self) -> Vec<CartLine> {
-        let mut sums: BTreeMap<(ShopId, VariantId), u64> = BTreeMap::new();
-        for (key, value) in self.entries(COUNT) {
-            let mut parts = key.split('/');
-            let (shop, variant) = (parts.next(), parts.next());
-            let shop = shop.and_then(|text| text.parse().ok());
-            let variant = variant.and_then(|text| text.parse().ok());
-            if let (Some(shop), Some(variant), Some(count)) = (shop, variant, number(&value)) {
-                let sum = sums.entry((shop, variant)).or_default();
-                *sum = sum.saturating_add(count).min(Quantity::MAX);
-            }
-        }
-        let lines = sums.into_iter().filter_map(|((shop, variant), sum)| {
-            let (product, unit) = self.kind(shop, variant)?;
-            let quantity = Quantity::new(sum, unit).ok()?;
-            Some(CartLine { item: Item { shop, product, variant }, quantity })
-        });
-        lines.collect()
-    }
-
-    /// Puts so much more of an item into the cart.
-    ///
-    /// # Errors
-    /// [`HouseholdError`] when the cart is full, or holds the item in another unit.
-    pub fn add(
-        &mut self,
-        item: Item,
-        quantity: Quantity,
-        now: UnixMs,
-    ) -> Result<(), HouseholdError> {
-        let cart = self.cart();
-        let present = cart.iter().find(|line| line.item == item);
-        if present.is_none() && cart.len() >= ITEMS_MAX {
-            return Err(HouseholdError::CartFull);
-        }
-        if present.is_some_and(|line| line.quantity.unit() != quantity.unit()) {
-            return Err(HouseholdError::OtherUnit);
-        }
-        let own = self.count_key(item);
-        let before = self.get(&own).as_ref().and_then(number).unwrap_or(0);
-        let count = before.saturating_add(quantity.amount()).min(Quantity::MAX);
-        let kind = format!("{} {}", item.product, quantity.unit());
-        self.change(now, |tx| {
-            tx.put(ROOT, format!("{KIND}{}/{}", item.shop, item.variant), kind)?;
-            tx.put(ROOT, own, count)
-        })
-    }
-
-    /// Takes an item out, as much of it as this device sees.
-    ///
-    /// # Errors
-    /// [`HouseholdError::NotThere`].
-    pub fn remove(
-        &mut self,
-        shop: ShopId,
-        variant: VariantId,
-        now: UnixMs,
-    ) -> Result<(), HouseholdError> {
-        self.delete_all(&format!("{COUNT}{shop}/{variant}/"), now)
-    }
-
-    /// Takes everything out that is to be bought from a shop, once it was ordered.
-    ///
-    /// # Errors
-    /// [`HouseholdError::NotThere`] when there is nothing.
-    pub fn empty_cart(&mut self, shop: ShopId, now: UnixMs) -> Result<(), HouseholdError> {
-        self.delete_all(&format!("{COUNT}{shop}/"), now)
-    }
-
-    /// The addresses by their labels.
-    pub fn addresses(&self) -> BTreeMap<String, Address> {
-        let entries = self.entries(ADDRESS).into_iter();
-        let read = entries.filter_map(|(label, value)| {
-            Some((label, serde_json::from_str(value.as_str()?).ok()?))
-        });
-        read.collect()
-    }
-
-    /// Adds an address, or puts it in place of the one with this label.
-    ///
-    /// # Errors
-    /// [`HouseholdError::Text`] or [`HouseholdError::TooManyAddresses`].
-    pub fn put_address(
-        &mut self,
-        label: &str,
-        address: &Address,
-        now: UnixMs,
-    ) -> Result<(), HouseholdError> {
-        let texts = [label, &address.text, &address.phone];
-        if label.trim().is_empty() || texts.iter().any(|text| text.len() > TEXT_BYTES_MAX) {
-            return Err(HouseholdError::Text);
-        }
-        let known = self.addresses();
-        if known.len() >= ADDRESSES_MAX && !known.contains_key(label) {
-            return Err(HouseholdError::TooManyAddresses);
-        }
-        let json = serde_json::to_string(address).expect("strings always become JSON");
-        self.change(now, |tx| tx.put(ROOT, format!("{ADDRESS}{label}"), json))
-    }
-
-    /// Removes an address.
-    ///
-    /// # Errors
-    /// [`HouseholdError::NotThere`].
-    pub fn remove_address(&mut self, label: &str, now: UnixMs) -> Result<(), HouseholdError> {
-        if !self.addresses().contains_key(label) {
-            return Err(HouseholdError::NotThere);
-        }
-        self.change(now, |tx| tx.delete(ROOT, format!("{ADDRESS}{label}")))
-    }
-
-    /// The label of the usual address: the one that was chosen, else the only one.
-    pub fn usual_address(&self) -> Option<String> {
-        let known = self.addresses();
-        let chosen = self.get(USUAL).and_then(|value| value.as_str().map(str::to_owned));
-        let chosen = chosen.filter(|label| known.contains_key(label));
-        chosen.or_else(|| (known.len() == 1).then(|| known.into_keys().next()).flatten())
-    }
-
-    /// Chooses the usual address.
-    ///
-    /// # Errors
-    /// [`HouseholdError::NotThere`].
-    pub fn choose_address(&mut self, label: &str, now: UnixMs) -> Result<(), HouseholdError> {
-        if !self.addresses().contains_key(label) {
-            return Err(HouseholdError::NotThere);
-        }
-        self.change(now, |tx| tx.put(ROOT, USUAL, label))
-    }
-
     /// What people call the household.
     pub fn name(&self) -> String {
-        self.get(NAME).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+        self.text(NAME).unwrap_or_default()
     }
 
     /// Says what people call the household.
@@ -248,14 +115,36 @@ impl Household {
         self.change(now, |tx| tx.put(ROOT, NAME, name))
     }
 
-    fn count_key(&self, item: Item) -> String {
-        format!("{COUNT}{}/{}/{}", item.shop, item.variant, self.author.key)
+    /// What the household prefers, by name; names that this version does not know are kept.
+    pub fn preferences(&self) -> BTreeMap<String, String> {
+        let entries = self.entries(PREFERENCE).into_iter();
+        entries.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
     }
 
-    fn kind(&self, shop: ShopId, variant: VariantId) -> Option<(ProductId, Unit)> {
-        let value = self.get(&format!("{KIND}{shop}/{variant}"))?;
-        let (product, unit) = value.as_str()?.split_once(' ')?;
-        Some((product.parse().ok()?, unit.parse().ok()?))
+    /// Prefers something; `None` takes the preference back.
+    ///
+    /// # Errors
+    /// [`HouseholdError::Text`], or [`HouseholdError::TooManyPreferences`].
+    pub fn prefer(
+        &mut self,
+        name: &str,
+        value: Option<&str>,
+        now: UnixMs,
+    ) -> Result<(), HouseholdError> {
+        let long = |text: &str| text.len() > TEXT_BYTES_MAX;
+        if name.trim().is_empty() || long(name) || value.is_some_and(long) {
+            return Err(HouseholdError::Text);
+        }
+        let known = self.preferences();
+        let (key, is_there) = (format!("{PREFERENCE}{name}"), known.contains_key(name));
+        match value {
+            Some(_) if !is_there && known.len() >= PREFERENCES_MAX => {
+                Err(HouseholdError::TooManyPreferences)
+            }
+            Some(value) => self.change(now, |tx| tx.put(ROOT, key, value)),
+            None if is_there => self.change(now, |tx| tx.delete(ROOT, key)),
+            None => Ok(()),
+        }
     }
 
     fn get(&self, key: &str) -> Option<ScalarValue> {
@@ -263,14 +152,34 @@ impl Household {
         value.as_scalar().cloned()
     }
 
+    fn text(&self, key: &str) -> Option<String> {
+        self.get(key)?.as_str().map(str::to_owned)
+    }
+
+    /// The number under a key. A device that was restored from a backup may have counted on from
+    /// an earlier number at the same time: of two the higher one stands, so that less is lost.
+    fn number(&self, key: &str) -> Option<u64> {
+        let all = self.doc.get_all(ROOT, key).ok()?;
+        let numbers = all.iter().filter_map(|(value, _)| match value.as_scalar()? {
+            ScalarValue::Uint(number) => Some(*number),
+            ScalarValue::Int(number) => u64::try_from(*number).ok(),
+            _ => None,
+        });
+        numbers.max().map(|number| number.min(Quantity::MAX))
+    }
+
+    fn keys(&self, prefix: &str) -> Vec<String> {
+        self.doc.keys(ROOT).filter(|key| key.starts_with(prefix)).collect()
+    }
+
     /// What stands under keys that begin so, by the rest of the key.
     fn entries(&self, prefix: &str) -> Vec<(String, ScalarValue)> {
-        let keys = self.doc.keys(ROOT).filter(|key| key.starts_with(prefix));
+        let keys = self.keys(prefix).into_iter();
         keys.filter_map(|key| Some((key[prefix.len()..].to_owned(), self.get(&key)?))).collect()
     }
 
     fn delete_all(&mut self, prefix: &str, now: UnixMs) -> Result<(), HouseholdError> {
-        let keys: Vec<String> = self.doc.keys(ROOT).filter(|key| key.starts_with(prefix)).collect();
+        let keys = self.keys(prefix);
         if keys.is_empty() {
             return Err(HouseholdError::NotThere);
         }
@@ -301,21 +210,8 @@ fn read(bytes: &[u8]) -> Result<Automerge, HouseholdError> {
     Ok(doc.with_actor(ActorId::from(&[0; 16])))
 }
 
-fn number(value: &ScalarValue) -> Option<u64> {
-    match value {
-        ScalarValue::Uint(number) => Some(*number),
-        ScalarValue::Int(number) => u64::try_from(*number).ok(),
-        _ => None,
-    }
-}
-
-/// Counts: shop, variant, device.
-const COUNT: &str = "count/";
-/// What a counted item is: shop, variant.
-const KIND: &str = "kind/";
-const ADDRESS: &str = "address/";
-const USUAL: &str = "usual address";
 const NAME: &str = "name";
+const PREFERENCE: &str = "preference/";
 
 /// Why the document was not read or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -329,6 +225,15 @@ pub enum HouseholdError {
         /// How long, in bytes.
         len: usize,
     },
+    /// No more carts fit.
+    #[error("there are {CARTS_MAX} carts already; drop one first")]
+    TooManyCarts,
+    /// A cart of this name is there.
+    #[error("there is a cart of this name already")]
+    SameName,
+    /// There is no such cart.
+    #[error("there is no such cart; `kirana cart list` shows them")]
+    NoSuchCart,
     /// No more items fit.
     #[error("the cart holds {ITEMS_MAX} items already")]
     CartFull,
@@ -338,8 +243,11 @@ pub enum HouseholdError {
     /// No more addresses fit.
     #[error("there are {ADDRESSES_MAX} addresses already")]
     TooManyAddresses,
+    /// No more preferences fit.
+    #[error("there are {PREFERENCES_MAX} preferences already")]
+    TooManyPreferences,
     /// A text is empty or too long.
-    #[error("a label or an address is empty, or longer than {TEXT_BYTES_MAX} bytes")]
+    #[error("a name, a label or an address is empty, or longer than {TEXT_BYTES_MAX} bytes")]
     Text,
     /// There is no such thing.
     #[error("there is no such thing here")]
@@ -347,115 +255,4 @@ pub enum HouseholdError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key::KeyId;
-
-    const NOW: UnixMs = UnixMs::new(1_790_000_000_000);
-
-    fn device(n: u8) -> Author {
-        Author { key: KeyId::of(&[n; 32]), incarnation: u64::from(n) }
-    }
-
-    fn rice() -> Item {
-        Item {
-            shop: ShopId::new(NOW, [1; 10]),
-            product: ProductId::new(NOW, [2; 10]),
-            variant: VariantId::new(NOW, [3; 10]),
-        }
-    }
-
-    fn grams(amount: u64) -> Quantity {
-        Quantity::new(amount, Unit::Gram).expect("some")
-    }
-
-    fn wanted(household: &Household) -> Option<u64> {
-        household.cart().first().map(|line| line.quantity.amount())
-    }
-
-    /// Two devices of one household that know the same.
-    fn two() -> (Household, Household) {
-        let mut one = Household::new(device(1));
-        one.set_name("Rao", NOW).expect("short");
-        let two = Household::load(&one.save(), device(2)).expect("read");
-        (one, two)
-    }
-
-    #[test]
-    fn p5_two_devices_that_add_the_same_item_apart_add_up() {
-        let (mut one, mut two) = two();
-        one.add(rice(), grams(500), NOW).expect("added");
-        two.add(rice(), grams(1000), NOW).expect("added");
-        assert_eq!(one.merge(&two.save()), Ok(true));
-        assert_eq!(two.merge(&one.save()), Ok(true));
-        assert_eq!((wanted(&one), wanted(&two)), (Some(1500), Some(1500)));
-        assert_eq!(one.merge(&two.save()), Ok(false), "the same again is no news");
-    }
-
-    #[test]
-    fn p5_a_removal_takes_away_what_it_saw_and_not_what_was_added_meanwhile() {
-        let (mut one, mut two) = two();
-        one.add(rice(), grams(500), NOW).expect("added");
-        two.merge(&one.save()).expect("read");
-        two.remove(rice().shop, rice().variant, NOW).expect("there");
-        one.add(rice(), grams(250), NOW).expect("added");
-        two.merge(&one.save()).expect("read");
-        one.merge(&two.save()).expect("read");
-        assert_eq!(wanted(&one), Some(750), "the count that grew meanwhile stays whole");
-        assert_eq!(wanted(&one), wanted(&two));
-    }
-
-    #[test]
-    fn a_removed_item_is_gone_and_can_be_added_again() {
-        let (mut one, _) = two();
-        one.add(rice(), grams(500), NOW).expect("added");
-        one.remove(rice().shop, rice().variant, NOW).expect("there");
-        assert_eq!(one.cart(), []);
-        let again = one.remove(rice().shop, rice().variant, NOW);
-        assert_eq!(again, Err(HouseholdError::NotThere));
-        one.add(rice(), grams(100), NOW).expect("added");
-        assert_eq!(wanted(&one), Some(100));
-    }
-
-    #[test]
-    fn an_ordered_cart_is_emptied_for_its_shop_only() {
-        let (mut one, _) = two();
-        let elsewhere = Item { shop: ShopId::new(NOW, [9; 10]), ..rice() };
-        one.add(rice(), grams(500), NOW).expect("added");
-        one.add(elsewhere, grams(200), NOW).expect("added");
-        one.empty_cart(rice().shop, NOW).expect("something");
-        assert_eq!(one.cart().len(), 1);
-        assert_eq!(one.cart()[0].item, elsewhere);
-    }
-
-    #[test]
-    fn the_only_address_is_the_usual_one_until_another_is_chosen() {
-        let (mut one, _) = two();
-        let home = Address { text: "14 Second Cross".to_owned(), phone: String::new() };
-        one.put_address("home", &home, NOW).expect("put");
-        assert_eq!(one.usual_address().as_deref(), Some("home"));
-        one.put_address("work", &home, NOW).expect("put");
-        assert_eq!(one.usual_address(), None);
-        one.choose_address("work", NOW).expect("there");
-        assert_eq!(one.usual_address().as_deref(), Some("work"));
-        one.remove_address("work", NOW).expect("there");
-        assert_eq!(one.usual_address().as_deref(), Some("home"));
-    }
-
-    #[test]
-    fn one_item_is_not_counted_in_two_units() {
-        let (mut one, _) = two();
-        one.add(rice(), grams(500), NOW).expect("added");
-        let pieces = Quantity::new(1, Unit::Piece).expect("some");
-        assert_eq!(one.add(rice(), pieces, NOW), Err(HouseholdError::OtherUnit));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn arbitrary_bytes_are_refused_without_a_panic(bytes: Vec<u8>) {
-            // An empty document is what no bytes stand for.
-            proptest::prop_assume!(!bytes.is_empty());
-            proptest::prop_assert!(Household::load(&bytes, device(1)).is_err());
-        }
-    }
-}
+mod tests;

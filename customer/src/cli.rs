@@ -55,7 +55,7 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         Command::Shops { command } => places::shops(&desk, command),
         Command::Hub { command } => places::carriers(&desk, command),
         Command::Search(search) => carts::search(&desk, search),
-        Command::Cart { command } => carts::cart(&desk, command),
+        Command::Cart { cart, command } => carts::cart(&desk, cart.as_deref(), command),
         Command::Address { command } => places::addresses(&desk, command),
         Command::Order { command } => orders::order(&desk, command),
         Command::Sync(sync) => rounds::sync(&desk, &sync),

@@ -66,11 +66,11 @@ impl Heads {
         self.0.iter().filter_map(|head| Hash::from_slice(&head.0)).collect()
     }
 
-    fn of(doc: &Automerge) -> Self {
+    pub(crate) fn of(doc: &Automerge) -> Self {
         Self(doc.get_heads())
     }
 
-    pub(super) fn as_slice(&self) -> &[ChangeHash] {
+    pub(crate) fn as_slice(&self) -> &[ChangeHash] {
         &self.0
     }
 }

@@ -1,11 +1,11 @@
-//! The cart and the addresses of this household, kept in the document that its devices share.
+//! The carts and the addresses of this household, kept in the document that its devices share.
 //!
 //! **Invariant:** each edit is read, made and stored in one transaction, so that a crash loses all
 //! of it or nothing.
 
 use kirana_core::{
     catalogue::document::Author,
-    household::{Household as Document, HouseholdError as Refusal},
+    household::{HOUSEHOLD_BYTES_MAX, Household as Document, HouseholdError as Refusal},
 };
 use kirana_migrations::{Abort, StoreError, Tx};
 use rand_core::CryptoRng;
@@ -15,7 +15,7 @@ use super::{Household, HouseholdError, write};
 use crate::store::settings::{self, Setting};
 
 impl Household {
-    /// The shared document as it is stored: the cart, the addresses, the household's name.
+    /// The shared document as it is stored: the carts, the addresses, the household's name.
     ///
     /// # Errors
     /// When stored data cannot be read.
@@ -49,7 +49,12 @@ fn store(
 ) -> Result<(), Abort<HouseholdError>> {
     let mut document = document(tx, author)?;
     edit(&mut document).map_err(HouseholdError::from)?;
-    Ok(settings::set(tx, Setting::Household, &document.save())?)
+    let bytes = document.save();
+    if bytes.len() > HOUSEHOLD_BYTES_MAX {
+        // Stored, it could not be read again.
+        return Err(HouseholdError::from(Refusal::TooLong { len: bytes.len() }).into());
+    }
+    Ok(settings::set(tx, Setting::Household, &bytes)?)
 }
 
 fn document(reader: &Connection, author: Author) -> Result<Document, HouseholdError> {

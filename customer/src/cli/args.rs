@@ -56,8 +56,11 @@ pub enum Command {
     },
     /// Look for products in the saved catalogues; needs no network.
     Search(Search),
-    /// What is to be bought.
+    /// What is to be bought: one cart or several.
     Cart {
+        /// Which cart, by its name; the one called `cart` if left out.
+        #[arg(long, global = true, value_name = "NAME")]
+        cart: Option<String>,
         /// What to do with it; shows it if left out.
         #[command(subcommand)]
         command: Option<Cart>,
@@ -158,6 +161,25 @@ pub enum Cart {
     },
     /// Take everything out.
     Clear,
+    /// Make another cart.
+    New {
+        /// What to call it.
+        name: String,
+    },
+    /// Show all carts.
+    List,
+    /// Call a cart something else.
+    Rename {
+        /// What it is called.
+        name: String,
+        /// What to call it.
+        new: String,
+    },
+    /// Throw a cart away with all that is in it.
+    Drop {
+        /// What it is called.
+        name: String,
+    },
 }
 
 /// What to do with addresses.
@@ -188,7 +210,7 @@ pub enum Addresses {
 /// What to do with orders.
 #[derive(Debug, Subcommand)]
 pub enum Order {
-    /// Place what is in the cart, or the given items, one order a shop.
+    /// Place what is in a cart, or the given items, one order a shop.
     Place(Place),
     /// Show where one order is, or all.
     Status {
@@ -247,6 +269,9 @@ pub struct Place {
     /// Instead of the cart: `VARIANT=AMOUNT`, several times; needs --shop.
     #[arg(long = "item", value_name = "VARIANT=AMOUNT", requires = "shop")]
     pub items: Vec<String>,
+    /// What is in this cart; in the one called `cart` if left out.
+    #[arg(long, value_name = "NAME", conflicts_with = "items")]
+    pub cart: Option<String>,
     /// Come and collect it, rather than have it brought.
     #[arg(long)]
     pub pickup: bool,

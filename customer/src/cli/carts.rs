@@ -3,13 +3,14 @@
 use kirana_core::{
     availability::Level,
     catalogue::product::{Language, Product, Variant},
-    household::{CartLine, Item},
-    id::{ProductId, ShopId, VariantId},
+    household::{self, CartLine, Household as Document, Item, usual_cart},
+    id::{CartId, ProductId, ShopId, VariantId},
     money::{Money, Price},
     quantity::{Quantity, Unit},
     time::UnixMs,
 };
 use kirana_migrations::catalogue::{Shelved, search::Query};
+use rand_core::Rng;
 use serde::Serialize;
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
     stock::KnownStock,
 };
 use crate::{
-    app::{Household, availability::Stock},
+    app::{Household, HouseholdError, availability::Stock},
     clock,
 };
 
@@ -126,6 +127,8 @@ pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
 
 #[derive(Serialize)]
 struct Shown {
+    cart: CartId,
+    name: String,
     items: Vec<CartItem>,
 }
 
@@ -137,42 +140,94 @@ struct CartItem {
     price: Option<Price>,
 }
 
-pub(super) fn cart(desk: &Desk, command: Option<Cart>) -> Result<(), Failure> {
+#[derive(Serialize)]
+struct Carts {
+    items: Vec<household::Cart>,
+}
+
+pub(super) fn cart(desk: &Desk, name: Option<&str>, command: Option<Cart>) -> Result<(), Failure> {
     let household = desk.household()?;
     let (at, mut rng) = (now(), clock::rng());
+    let here = named(&household.document()?, name);
     match command.unwrap_or(Cart::Show) {
         Cart::Show => {}
         Cart::Add { shop, variant, amount } => {
-            let (item, quantity) = wanted(&household, shop, variant, &amount)?;
-            household.edit_document(&mut rng, move |document| document.add(item, quantity, at))?;
+            let (cart, (item, quantity)) = (here?, wanted(&household, shop, variant, &amount)?);
+            household.edit_document(&mut rng, move |d| d.add(cart, item, quantity, at))?;
         }
         Cart::Remove { shop, variant } => {
-            household
-                .edit_document(&mut rng, move |document| document.remove(shop, variant, at))?;
+            let cart = here?;
+            household.edit_document(&mut rng, move |d| d.remove(cart, shop, variant, at))?;
         }
         Cart::Clear => {
-            let lines = household.document()?.cart();
-            household.edit_document(&mut rng, move |document| {
-                let mut items = lines.iter().map(|line| line.item);
-                items.try_for_each(|item| document.remove(item.shop, item.variant, at))
+            let cart = here?;
+            household.edit_document(&mut rng, move |d| match d.lines(cart).is_empty() {
+                true => Ok(()),
+                false => d.empty_cart(cart, None, at),
             })?;
         }
+        Cart::List => return list(desk, &household),
+        Cart::New { name } => {
+            let mut random = [0; 10];
+            rng.fill_bytes(&mut random);
+            let id = CartId::new(at, random);
+            household.edit_document(&mut rng, move |d| d.new_cart(id, &name, at))?;
+            return list(desk, &household);
+        }
+        Cart::Rename { name, new } => {
+            household.edit_document(&mut rng, move |d| {
+                let id = d.find_cart(&name)?;
+                d.rename_cart(id, &new, at)
+            })?;
+            return list(desk, &household);
+        }
+        Cart::Drop { name } => {
+            household.edit_document(&mut rng, move |d| {
+                let id = d.find_cart(&name)?;
+                d.drop_cart(id, at)
+            })?;
+            return list(desk, &household);
+        }
     }
+    show(desk, &household, named(&household.document()?, name)?)
+}
+
+/// The cart of this name; the usual one where none is named.
+pub(super) fn named(document: &Document, name: Option<&str>) -> Result<CartId, Failure> {
+    let found = name.map_or(Ok(usual_cart()), |name| document.find_cart(name));
+    found.map_err(|why| Failure::from(HouseholdError::from(why)))
+}
+
+fn show(desk: &Desk, household: &Household, cart: CartId) -> Result<(), Failure> {
+    let document = household.document()?;
     let mut items = Vec::new();
-    for line in household.document()?.cart() {
+    for line in document.lines(cart) {
         let found = household.on_the_shelf(line.item.shop, line.item.variant)?;
         let product = found.map(|(shelved, _)| shelved.product);
         let price = product.as_ref().and_then(|p| p.variants.get(&line.item.variant)?.price);
         let name = product.as_ref().map(name_of).unwrap_or_default();
         items.push(CartItem { line, name, price });
     }
-    let shown = Shown { items };
+    let name = document.carts().into_iter().find(|known| known.id == cart);
+    let shown = Shown { cart, name: name.map(|cart| cart.name).unwrap_or_default(), items };
     desk.say(&shown, || match shown.items.is_empty() {
-        true => "The cart is empty.".to_owned(),
+        true => format!("«{}» is empty.", shown.name),
         false => {
             let lines = shown.items.iter().map(|i| format!("{}  {}", i.line.quantity, i.name));
             lines.collect::<Vec<_>>().join("\n")
         }
+    });
+    Ok(())
+}
+
+fn list(desk: &Desk, household: &Household) -> Result<(), Failure> {
+    let carts = Carts { items: household.document()?.carts() };
+    desk.say(&carts, || {
+        let lines = carts.items.iter().map(|cart| {
+            let items = if cart.items == 1 { "item" } else { "items" };
+            format!("{}: {} {items}", cart.name, cart.items)
+        });
+        lines.collect::<Vec<_>>().join("\n")
     });
     Ok(())
 }

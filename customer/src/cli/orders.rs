@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Read, path::Path};
 
 use kirana_core::{
     household::CartLine,
-    id::{OrderId, ShopId},
+    id::{CartId, OrderId, ShopId},
     money::Currency,
     order::placed::{Handover, Method, WantedLine},
     spoken::ShortNumber,
@@ -60,7 +60,8 @@ fn place(desk: &Desk, place: &Place) -> Result<(), Failure> {
     let (at, mut rng) = (now(), clock::rng());
     let mut by_shop: BTreeMap<ShopId, Vec<WantedLine>> = BTreeMap::new();
     let from_cart = place.items.is_empty();
-    for (shop, line) in wanted(&household, place)? {
+    let cart = carts::named(&household.document()?, place.cart.as_deref())?;
+    for (shop, line) in wanted(&household, place, cart)? {
         by_shop.entry(shop).or_default().push(line);
     }
     if by_shop.is_empty() {
@@ -73,7 +74,9 @@ fn place(desk: &Desk, place: &Place) -> Result<(), Failure> {
         let placed = household.place(new, at, &mut rng)?;
         // The order is safe; a cart that is not emptied is only shown once more.
         if from_cart {
-            household.edit_document(&mut rng, move |document| document.empty_cart(shop, at))?;
+            household.edit_document(&mut rng, move |document| {
+                document.empty_cart(cart, Some(shop), at)
+            })?;
         }
         let number = ShortNumber::of(shop, placed.id);
         orders.push(Placed { id: placed.id, shop, number: number.to_string() });
@@ -115,7 +118,11 @@ fn new_order(
 }
 
 /// What is to be ordered where: the given items, or the cart.
-fn wanted(household: &Household, place: &Place) -> Result<Vec<(ShopId, WantedLine)>, Failure> {
+fn wanted(
+    household: &Household,
+    place: &Place,
+    cart: CartId,
+) -> Result<Vec<(ShopId, WantedLine)>, Failure> {
     let mut lines = Vec::new();
     for text in &place.items {
         let wrong = || Failure::Usage(format!("«{text}» is not VARIANT=AMOUNT"));
@@ -126,7 +133,7 @@ fn wanted(household: &Household, place: &Place) -> Result<Vec<(ShopId, WantedLin
         lines.push((shop, line(household, &CartLine { item, quantity })?));
     }
     if place.items.is_empty() {
-        let cart = household.document()?.cart();
+        let cart = household.document()?.lines(cart);
         let here = cart.iter().filter(|line| place.shop.is_none_or(|shop| line.item.shop == shop));
         for wanted in here {
             lines.push((wanted.item.shop, line(household, wanted)?));
@@ -151,9 +158,10 @@ fn line(household: &Household, wanted: &CartLine) -> Result<WantedLine, Failure>
 
 fn personal(household: &Household, place: &Place) -> Result<Option<Personal>, Failure> {
     let document = household.document()?;
-    let label = place.to.clone().or_else(|| document.usual_address());
-    let mut addresses = document.addresses();
-    let chosen = label.as_ref().and_then(|label| addresses.remove(label));
+    let chosen = match &place.to {
+        Some(label) => document.address(label).map(|(_, address)| address),
+        None => document.usual_address().and_then(|id| document.addresses().remove(&id)),
+    };
     if let (Some(label), None) = (&place.to, &chosen) {
         return Err(Failure::NotForSale(format!("there is no address «{label}»")));
     }

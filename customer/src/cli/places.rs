@@ -1,6 +1,10 @@
 //! `shops`, `hub` and `address`: whom this household deals with, and where it lives.
 
-use kirana_core::{household::Address, id::ShopId};
+use kirana_core::{
+    household::{Address, HouseholdError as Refusal},
+    id::{AddressId, ShopId},
+};
+use rand_core::Rng;
 use serde::Serialize;
 
 use super::{
@@ -116,7 +120,7 @@ pub(super) fn carriers(desk: &Desk, command: Hubs) -> Result<(), Failure> {
 
 #[derive(Serialize)]
 struct AddressLine {
-    label: String,
+    id: AddressId,
     default: bool,
     #[serde(flatten)]
     address: Address,
@@ -128,30 +132,33 @@ pub(super) fn addresses(desk: &Desk, command: Option<Addresses>) -> Result<(), F
     match command.unwrap_or(Addresses::List) {
         Addresses::List => {}
         Addresses::Add { label, text, phone, default } => {
-            let address = Address { text, phone };
+            let address = Address { label, text, phone };
+            let mut random = [0; 10];
+            rng.fill_bytes(&mut random);
+            let fresh = AddressId::new(at, random);
             household.edit_document(&mut rng, move |document| {
-                let first = document.addresses().is_empty();
-                document.put_address(&label, &address, at)?;
-                if default || first { document.choose_address(&label, at) } else { Ok(()) }
+                let same = document.address(&address.label);
+                let id = same.map_or(fresh, |(id, _)| id);
+                document.put_address(id, &address, at)?;
+                if default { document.choose_address(id, at) } else { Ok(()) }
             })?;
         }
         Addresses::Remove { label } => {
-            household
-                .edit_document(&mut rng, move |document| document.remove_address(&label, at))?;
+            household.edit_document(&mut rng, move |document| match document.address(&label) {
+                Some((id, _)) => document.remove_address(id, at),
+                None => Err(Refusal::NotThere),
+            })?;
         }
     }
     let document = household.document()?;
     let usual = document.usual_address();
     let known = document.addresses().into_iter();
-    let items = known.map(|(label, address)| {
-        let default = usual.as_ref() == Some(&label);
-        AddressLine { label, default, address }
-    });
+    let items = known.map(|(id, address)| AddressLine { id, default: usual == Some(id), address });
     let all = Items { items: items.collect() };
     desk.say(&all, || {
         let lines = all.items.iter().map(|line| {
             let usual = if line.default { " (usual)" } else { "" };
-            format!("{}{usual}: {}", line.label, line.address.text)
+            format!("{}{usual}: {}", line.address.label, line.address.text)
         });
         lines.collect::<Vec<_>>().join("\n")
     });

@@ -71,6 +71,31 @@ fn results_are_json_on_stdout_and_nothing_else_is() {
 }
 
 #[test]
+fn a_household_has_as_many_carts_as_it_likes() {
+    let home = tempfile::tempdir().unwrap();
+    assert!(kirana(home.path(), &["init"]).status.success());
+    let names = |words: &[&str]| -> Vec<String> {
+        let done = kirana(home.path(), &[&["--json", "cart"], words].concat());
+        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let carts = json(&done.stdout)["items"].as_array().unwrap().clone();
+        carts.iter().map(|cart| cart["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&["list"]), ["cart"]);
+    assert_eq!(names(&["new", "party"]), ["cart", "party"]);
+    assert_eq!(names(&["rename", "party", "wedding"]), ["cart", "wedding"]);
+    let shown = json(&kirana(home.path(), &["--json", "cart", "--cart", "wedding"]).stdout);
+    assert_eq!((&shown["name"], &shown["items"]), (&"wedding".into(), &serde_json::json!([])));
+    for words in [&["cart", "--cart", "party"][..], &["order", "place", "--cart", "party"]] {
+        let refused = kirana(home.path(), words);
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("no such cart"), "{words:?}");
+    }
+    let twice = kirana(home.path(), &["cart", "new", "wedding"]);
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("already"));
+    assert_eq!(names(&["drop", "wedding"]), ["cart"]);
+    assert!(kirana(home.path(), &["cart", "clear", "--cart", "cart"]).status.success());
+}
+
+#[test]
 fn the_words_of_the_workshop_stay_out_of_what_people_read() {
     let home = tempfile::tempdir().unwrap();
     let mut said = String::new();
@@ -79,6 +104,7 @@ fn the_words_of_the_workshop_stay_out_of_what_people_read() {
         &["shops"],
         &["search", "rice"],
         &["cart"],
+        &["cart", "list"],
         &["address"],
         &["order", "list"],
         &["order", "place"],

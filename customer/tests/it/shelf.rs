@@ -9,7 +9,7 @@ use kirana_core::{
         product::{Language, Product},
     },
     hash::Hash,
-    household::Item,
+    household::{Item, usual_cart},
     id::{ProductId, VariantId},
     money::{Currency, Price},
     quantity::{Quantity, Unit},
@@ -134,14 +134,15 @@ fn p7_the_cart_survives_a_restart_and_an_edit_that_failed_leaves_it_as_it_was() 
     let item = Item { shop: shop.id, product: product_id(), variant: variant_id() };
     let half_a_kilo = Quantity::new(500, Unit::Gram).unwrap();
     let add = move |household: &Household, seed| {
-        household.edit_document(&mut rng(seed), move |d| d.add(item, half_a_kilo, NOW))
+        household
+            .edit_document(&mut rng(seed), move |d| d.add(usual_cart(), item, half_a_kilo, NOW))
     };
     add(&meena, 1).unwrap();
     add(&meena, 2).unwrap();
     meena.database().writer.inject(Some(Fault::CrashBeforeCommit(0)));
     assert!(add(&meena, 3).is_err());
     let again = Household::open(meena.database().restart(), meena.keys().clone()).unwrap();
-    let cart = again.document().unwrap().cart();
+    let cart = again.document().unwrap().lines(usual_cart());
     assert_eq!(cart.len(), 1);
     assert_eq!(cart[0].quantity.amount(), 1_000);
 }

@@ -148,6 +148,8 @@ impl Books {
             };
             // A pick whose answer is lost may or may not have been made.
             self.clashes.remove(&variant);
+            // A batch may be in although its clerk has not heard so.
+            self.apart = self.apart.take().filter(|(of, _, _)| *of != variant);
             let (product, field, value) = (conflict.product, Field::price(), claim.value.clone());
             picks.push(Edit::Settle { product, variant: Some(variant), field, value });
         }

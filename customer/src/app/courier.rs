@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use kirana_core::{
     availability::SignedAvailability,
+    catalogue::head::Head,
     hash::Hash,
     id::{OrderId, ShopId},
     key::KeyId,
@@ -219,7 +220,11 @@ impl Run<'_> {
     fn load(&mut self, load: &Load) -> Result<(), HouseholdError> {
         let head = load.head.head().clone();
         match self.household.save_catalogue(load) {
-            Ok(_) => self.inputs.push_back(Input::Loaded { head: Box::new(head) }),
+            Ok(news) if news || self.has_reached(&head)? => {
+                self.inputs.push_back(Input::Loaded { head: Box::new(head) });
+            }
+            // What comes before it could not be saved a moment ago.
+            Ok(_) => self.inputs.push_back(Input::NotLoaded { shop: head.shop }),
             Err(e) => {
                 self.note(format!("a catalogue was not saved: {e}"));
                 self.inputs.push_back(Input::NotLoaded { shop: head.shop });
@@ -233,6 +238,12 @@ impl Run<'_> {
         if let Err(e) = self.household.save_availability(shop, snapshots) {
             self.note(format!("what is in stock was not saved: {e}"));
         }
+    }
+
+    /// Whether the saved catalogue is as far as this head, or further.
+    fn has_reached(&self, head: &Head) -> Result<bool, HouseholdError> {
+        let known = self.household.catalogue_known(head.shop)?;
+        Ok(known.get(&head.bucket).is_some_and(|at| *at >= (head.generation, head.n)))
     }
 
     fn received(&mut self, received: Received) -> Result<(), HouseholdError> {

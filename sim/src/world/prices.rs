@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** everything goes through the shop's own admission and the households' own pull.
 
-use kirana_core::{id::ShopId, money::Price};
+use kirana_core::{catalogue::product::Product, id::ShopId, money::Price};
 use kirana_migrations::catalogue::search::Query;
 use kirana_sync::wire::{Code, Response};
 
@@ -127,14 +127,18 @@ impl World {
             let Ok(own) = program.shop.products("", PRODUCTS_MAX, None) else { continue };
             for device in self.readers_of(*node) {
                 let saved = self.saved_by(device, shop);
-                match saved == own.items.iter().map(|item| item.product.clone()).collect::<Vec<_>>()
-                {
-                    true => caught_up += 1,
-                    false => {
-                        let what = format!("{device}: its saved catalogue of {node} differs");
-                        broken.push(("P5", what));
-                    }
+                let sold: Vec<_> = own.items.iter().map(|item| item.product.clone()).collect();
+                if saved == sold {
+                    caught_up += 1;
+                    continue;
                 }
+                let prices = |list: &[Product]| {
+                    let variants = list.iter().flat_map(|product| product.variants.values());
+                    variants.map(|v| v.price.map(|p| p.minor)).collect::<Vec<_>>()
+                };
+                let (theirs, ours) = (prices(&saved), prices(&sold));
+                let what = format!("{device} saved {theirs:?} of {node}, which sells {ours:?}");
+                broken.push(("P5", what));
             }
         }
         (0..caught_up).for_each(|_| self.met(Situation::CatalogueCaughtUp));
@@ -148,11 +152,7 @@ impl World {
         near.map(|(device, _)| *device).collect()
     }
 
-    fn saved_by(
-        &self,
-        device: NodeId,
-        shop: ShopId,
-    ) -> Vec<kirana_core::catalogue::product::Product> {
+    fn saved_by(&self, device: NodeId, shop: ShopId) -> Vec<Product> {
         let program = self.devices.get(&device).and_then(|machine| machine.program.as_ref());
         let question = String::new();
         let query = Query { shop: Some(shop), question, limit: PRODUCTS_MAX, after: None };

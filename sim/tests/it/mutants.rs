@@ -25,7 +25,7 @@ caught! {
     p1_an_order_taken_twice_is_seen: NoDedupe from 1,
     p7_mail_acknowledged_before_it_is_stored_is_seen: AcknowledgeBeforeStore from 9,
     p2_a_reservation_without_a_look_at_the_shelf_is_seen: ReserveWithoutCheck from 1,
-    p1_a_forgotten_outbox_is_seen: ForgetTheOutbox from 3,
+    p1_a_forgotten_outbox_is_seen: ForgetTheOutbox from 22,
     p6_a_forged_author_is_seen: AcceptForgedAuthor from 1,
     p1_a_restore_into_the_old_generation_is_seen: RestoreWithoutNewGeneration from 1,
     p1_a_relay_that_is_trusted_is_seen: TrustTheRelay from 1,

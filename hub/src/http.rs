@@ -12,6 +12,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use futures::StreamExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
     catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
@@ -37,6 +38,9 @@ use problem::Problem;
 
 /// The longest body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How much of a body that is too long is read and thrown away before the connection ends.
+const BODY_BYTES_HEARD_OUT: usize = 16 * 1024 * 1024;
 /// How long a request may take.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -111,6 +115,7 @@ pub fn router(door: Door) -> Router {
         .with_state(door)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(BODY_BYTES_MAX, hear_out))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
         .layer(CatchPanicLayer::custom(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
         .layer(middleware::from_fn_with_state(is_https, surround));
@@ -130,6 +135,28 @@ const FIXED_HEADERS: [(&str, &str); 3] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
 ];
+
+/// Reads away a body that is about to be refused for its length, then closes the connection.
+///
+/// A client that is still sending when the connection ends sees a broken pipe instead of the
+/// answer, so a body of moderate length is heard out first (RFC 9112, section 9.6).
+async fn hear_out(State(limit): State<usize>, request: Request, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_none_or(|length| length <= limit) {
+        return next.run(request).await;
+    }
+    if !request.headers().contains_key(header::EXPECT) {
+        let mut pieces = request.into_body().into_data_stream();
+        let mut left = BODY_BYTES_HEARD_OUT;
+        while let Some(Ok(piece)) = pieces.next().await
+            && left > piece.len()
+        {
+            left -= piece.len();
+        }
+    }
+    (StatusCode::PAYLOAD_TOO_LARGE, [(header::CONNECTION, "close")]).into_response()
+}
 
 /// Gives every error a problem document, counts requests, and names https where it is spoken.
 async fn surround(State(is_https): State<bool>, request: Request, next: Next) -> Response {
@@ -164,8 +191,10 @@ fn described(status: StatusCode, bare: &Response, is_oauth: bool) -> Response {
         true => oauth::Refusal::of_status(status).into_response(),
         false => Problem::of_status(status).into_response(),
     };
-    if let Some(allow) = bare.headers().get(header::ALLOW) {
-        response.headers_mut().insert(header::ALLOW, allow.clone());
+    for kept in [header::ALLOW, header::CONNECTION] {
+        if let Some(value) = bare.headers().get(&kept) {
+            response.headers_mut().insert(kept, value.clone());
+        }
     }
     response
 }

@@ -12,6 +12,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use futures::StreamExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
     catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
@@ -42,6 +43,9 @@ use problem::Problem;
 
 /// The longest body, in bytes; imports have a limit of their own.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How much of a body that is too long is read and thrown away before the connection ends.
+const BODY_BYTES_HEARD_OUT: usize = 16 * 1024 * 1024;
 /// How long a request may take.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -131,7 +135,9 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
 /// The one path whose bodies are whole files.
 fn files() -> (Router<Door>, utoipa::openapi::OpenApi) {
     let (router, api) = OpenApiRouter::new().routes(routes!(imports::run)).split_for_parts();
-    (router.layer(RequestBodyLimitLayer::new(crate::app::import::IMPORT_BYTES_MAX)), api)
+    let limit = crate::app::import::IMPORT_BYTES_MAX;
+    let router = router.layer(RequestBodyLimitLayer::new(limit));
+    (router.layer(middleware::from_fn_with_state(limit, hear_out)), api)
 }
 
 /// The door as it is served.
@@ -153,6 +159,7 @@ pub fn router(door: Door) -> Router {
             )
         })
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(BODY_BYTES_MAX, hear_out))
         .merge(files)
         .layer(DefaultBodyLimit::disable())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
@@ -172,6 +179,28 @@ const CONTENT_SECURITY_POLICY: &str =
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Reads away a body that is about to be refused for its length, then closes the connection.
+///
+/// A client that is still sending when the connection ends sees a broken pipe instead of the
+/// answer, so a body of moderate length is heard out first (RFC 9112, section 9.6).
+async fn hear_out(State(limit): State<usize>, request: Request, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_none_or(|length| length <= limit) {
+        return next.run(request).await;
+    }
+    if !request.headers().contains_key(header::EXPECT) {
+        let mut pieces = request.into_body().into_data_stream();
+        let mut left = BODY_BYTES_HEARD_OUT;
+        while let Some(Ok(piece)) = pieces.next().await
+            && left > piece.len()
+        {
+            left -= piece.len();
+        }
+    }
+    (StatusCode::PAYLOAD_TOO_LARGE, [(header::CONNECTION, "close")]).into_response()
 }
 
 /// Turns what layers answer in plain text into problem documents, and refuses TRACE.
@@ -200,7 +229,11 @@ async fn problems_only(request: Request, next: Next) -> Response {
         }
         status => Problem::new(status, "malformed", "the request cannot be read"),
     };
-    problem.into_response()
+    let mut described = problem.into_response();
+    if let Some(close) = response.headers().get(header::CONNECTION) {
+        described.headers_mut().insert(header::CONNECTION, close.clone());
+    }
+    described
 }
 
 /// Counts requests by route and status, and nothing else about them.

@@ -27,10 +27,33 @@ const ROOT: &str = "root";
 const ROSTER: &str = "roster";
 const OWN_ROOT: &str = "own root";
 
-/// Trust as it was read a moment ago.
+/// Trust as it was read a moment ago, with the signed bytes that it was made from.
 pub(super) struct Cached {
     read_at: UnixMs,
+    signed: Signed,
     trust: Trust,
+}
+
+/// The root with its roster, and the revocation lists, as they are stored.
+#[derive(PartialEq)]
+struct Signed {
+    pinned: Option<(PublicKey, Vec<u8>)>,
+    lists: Vec<Vec<u8>>,
+}
+
+impl Signed {
+    fn verified(&self) -> Result<Trust, StoreError> {
+        let mut trust = Trust::new();
+        if let Some((root, roster)) = &self.pinned {
+            trust.set_root(*root);
+            trust.admit_roster(roster).map_err(|_| StoreError::damaged("the", "roster"))?;
+        }
+        for list in &self.lists {
+            // A list by somebody who is no longer on the roster stays without effect.
+            let _ = trust.admit_list(list);
+        }
+        Ok(trust)
+    }
 }
 
 /// A roster with the key that signed it: what `GET /v1/hubs` answers and a file holds.
@@ -92,16 +115,15 @@ impl Hub {
         {
             return Ok(cached.trust.clone());
         }
-        let mut trust = Trust::new();
-        if let Some((root, roster)) = self.pinned().await? {
-            trust.set_root(root);
-            trust.admit_roster(&roster).map_err(|_| StoreError::damaged("the", "roster"))?;
+        let signed = Signed { pinned: self.pinned().await?, lists: self.store().lists().await? };
+        if let Some(cached) = &mut *lock(&self.0.trust)
+            && cached.signed == signed
+        {
+            cached.read_at = now;
+            return Ok(cached.trust.clone());
         }
-        for list in self.store().lists().await? {
-            // A list by somebody who is no longer on the roster stays without effect.
-            let _ = trust.admit_list(&list);
-        }
-        *lock(&self.0.trust) = Some(Cached { read_at: now, trust: trust.clone() });
+        let trust = signed.verified()?;
+        *lock(&self.0.trust) = Some(Cached { read_at: now, signed, trust: trust.clone() });
         Ok(trust)
     }
 

@@ -52,6 +52,59 @@ impl std::str::FromStr for Unit {
     }
 }
 
+/// A unit as people and files write it: a [`Unit`], or a thousand of it.
+///
+/// ```
+/// use kirana_core::quantity::{Measure, Unit};
+/// let kilogram = Measure::named("Kg").expect("a unit");
+/// assert_eq!((kilogram.base, kilogram.one()), (Unit::Gram, 1000));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measure {
+    /// The base unit.
+    pub base: Unit,
+    /// How many digits after the point reach down to it.
+    pub digits: u32,
+}
+
+impl Measure {
+    /// Pieces.
+    pub const PIECE: Self = Self { base: Unit::Piece, digits: 0 };
+
+    /// The unit of this name, in capitals or small letters, with or without a point.
+    pub fn named(name: &str) -> Option<Self> {
+        let (base, digits) = match name.trim().to_lowercase().trim_end_matches('.') {
+            "piece" | "pieces" | "pc" | "pcs" | "nos" | "each" | "unit" => (Unit::Piece, 0),
+            "g" | "gm" | "gms" | "gram" | "grams" => (Unit::Gram, 0),
+            "kg" | "kgs" | "kilo" | "kilogram" => (Unit::Gram, 3),
+            "ml" | "millilitre" | "milliliter" => (Unit::Millilitre, 0),
+            "l" | "ltr" | "litre" | "liter" | "litres" => (Unit::Millilitre, 3),
+            _ => return None,
+        };
+        Some(Self { base, digits })
+    }
+
+    /// How many base units one is.
+    pub fn one(self) -> u64 {
+        10_u64.pow(self.digits)
+    }
+
+    /// Whole base units of a decimal number with at most so many digits after the point.
+    fn read(self, number: &str) -> Option<u64> {
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        let width = self.digits as usize;
+        let is_cut_off = number.ends_with('.');
+        if whole.is_empty() || is_cut_off || !is_plain(whole) || !is_plain(part) {
+            return None;
+        }
+        if part.len() > width {
+            return None;
+        }
+        format!("{whole}{part:0<width$}").parse().ok()
+    }
+}
+
 /// An amount of something to buy: at least one base unit, at most [`Quantity::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Serialize)]
 #[cbor(map)]
@@ -82,6 +135,30 @@ impl Quantity {
             a if a > Self::MAX => Err(QuantityError::TooLarge(a)),
             amount => Ok(Self { amount, unit }),
         }
+    }
+
+    /// Reads an amount of something that is sold by `unit`; a bare number counts that unit.
+    ///
+    /// # Errors
+    /// [`QuantityError`] when it is no amount, of another unit, nothing, or too much.
+    ///
+    /// ```
+    /// use kirana_core::quantity::{Quantity, Unit};
+    /// assert_eq!(Quantity::read("1.5kg", Unit::Gram), Quantity::new(1500, Unit::Gram));
+    /// assert!(Quantity::read("2l", Unit::Gram).is_err());
+    /// ```
+    pub fn read(text: &str, unit: Unit) -> Result<Self, QuantityError> {
+        let text = text.trim();
+        let (number, name) = text.split_at(text.find(char::is_alphabetic).unwrap_or(text.len()));
+        let measure = match name {
+            "" => Measure { base: unit, digits: 0 },
+            name => Measure::named(name).ok_or(QuantityError::Unreadable)?,
+        };
+        if measure.base != unit {
+            return Err(QuantityError::OtherUnit { sold_by: unit, given: measure.base });
+        }
+        let amount = measure.read(number.trim()).ok_or(QuantityError::Unreadable)?;
+        Self::new(amount, unit)
     }
 
     /// Base units.
@@ -142,6 +219,17 @@ pub enum QuantityError {
     /// Neither piece, g nor ml.
     #[error("a unit is one of: piece, g, ml")]
     UnknownUnit,
+    /// Not written as an amount.
+    #[error("write an amount as 2, 500g, 1.5kg, 750ml or 2l")]
+    Unreadable,
+    /// It is sold in another unit.
+    #[error("this is sold by {sold_by}, not by {given}")]
+    OtherUnit {
+        /// The unit that it is sold in.
+        sold_by: Unit,
+        /// The unit that was given.
+        given: Unit,
+    },
 }
 
 #[cfg(test)]
@@ -157,5 +245,29 @@ mod tests {
         assert!(serde_json::from_str::<Quantity>(r#"{"amount":-1,"unit":"g"}"#).is_err());
         let zero = [0xa2, 0x00, 0x00, 0x01, 0x01];
         assert!(crate::cbor::from_slice::<Quantity>("a quantity", &zero, 16).is_err());
+    }
+
+    #[test]
+    fn amounts_are_read_as_people_write_them() {
+        for (text, unit, amount) in [
+            ("2", Unit::Piece, 2),
+            ("500g", Unit::Gram, 500),
+            ("1.5kg", Unit::Gram, 1500),
+            ("0.250 kg", Unit::Gram, 250),
+            ("750ml", Unit::Millilitre, 750),
+            ("2l", Unit::Millilitre, 2000),
+            ("250", Unit::Gram, 250),
+        ] {
+            let read = Quantity::read(text, unit).expect(text);
+            assert_eq!((read.amount(), read.unit()), (amount, unit), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        let texts = ["", "0", "-1", "1e3", "1.5", "1.2345kg", "2 boxes", "500ml", "٣", "1..2kg"];
+        for text in texts.into_iter().chain(["1.kg", "kg", "99999999999999999999kg"]) {
+            assert!(Quantity::read(text, Unit::Gram).is_err(), "{text}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use kirana_core::{
     household::{self, CartLine, Household as Document, Item, usual_cart},
     id::{CartId, ProductId, ShopId, VariantId},
     money::{Money, Price},
-    quantity::{Quantity, Unit},
+    quantity::{Quantity, QuantityError, Unit},
     time::UnixMs,
 };
 use kirana_migrations::catalogue::{Shelved, search::Query};
@@ -248,7 +248,10 @@ pub(super) fn wanted(
     let (shelved, _) = household.on_the_shelf(shop, variant)?.ok_or_else(missing)?;
     let kind = shelved.product.variants.get(&variant).ok_or_else(missing)?;
     let name = shelved.product.name(Language::ENGLISH);
-    let quantity = quantity(amount, kind.unit)?;
+    let quantity = Quantity::read(amount, kind.unit).map_err(|why| match why {
+        QuantityError::OtherUnit { .. } => Failure::NotForSale(format!("{name}: {why}")),
+        why => Failure::Usage(format!("«{amount}»: {why}")),
+    })?;
     if kind.price.is_none() || shelved.product.delisted {
         return Err(Failure::NotForSale(format!("{name} is not for sale at the moment")));
     }
@@ -260,74 +263,4 @@ pub(super) fn wanted(
     }
     let item = Item { shop, product: shelved.product.id, variant };
     Ok((item, quantity))
-}
-
-/// Reads an amount: a bare number counts the variant's own unit, `kg` and `l` are thousands.
-fn quantity(text: &str, unit: Unit) -> Result<Quantity, Failure> {
-    let wrong = || {
-        Failure::Usage(format!("«{text}» is no amount; write it as 2, 500g, 1.5kg, 750ml or 2l"))
-    };
-    let text = text.trim();
-    let split = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-    let (number, suffix) = text.split_at(split);
-    let (said, thousands) = match suffix.trim() {
-        "" => (unit, false),
-        "g" => (Unit::Gram, false),
-        "kg" => (Unit::Gram, true),
-        "ml" => (Unit::Millilitre, false),
-        "l" => (Unit::Millilitre, true),
-        "piece" | "pieces" => (Unit::Piece, false),
-        _ => return Err(wrong()),
-    };
-    if said != unit {
-        return Err(Failure::NotForSale(format!("this is sold by {unit}, not by {said}")));
-    }
-    let amount = base_units(number.trim(), thousands).ok_or_else(wrong)?;
-    Quantity::new(amount, unit).map_err(|why| Failure::Usage(why.to_string()))
-}
-
-/// Whole base units of a decimal number, which has at most three decimals and only with `kg` or `l`.
-fn base_units(number: &str, thousands: bool) -> Option<u64> {
-    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(part) || part.len() > 3 {
-        return None;
-    }
-    let whole: u64 = whole.parse().ok()?;
-    match thousands {
-        true => {
-            let part: u64 = format!("{part:0<3}").parse().ok()?;
-            whole.checked_mul(1000)?.checked_add(part)
-        }
-        false if part.is_empty() => Some(whole),
-        false => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_read_as_people_write_them() {
-        for (text, unit, amount) in [
-            ("2", Unit::Piece, 2),
-            ("500g", Unit::Gram, 500),
-            ("1.5kg", Unit::Gram, 1500),
-            ("0.250 kg", Unit::Gram, 250),
-            ("750ml", Unit::Millilitre, 750),
-            ("2l", Unit::Millilitre, 2000),
-            ("250", Unit::Gram, 250),
-        ] {
-            let read = quantity(text, unit).expect(text);
-            assert_eq!((read.amount(), read.unit()), (amount, unit), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_amount_is_refused() {
-        for text in ["", "0", "-1", "1e3", "1.5", "1.2345kg", "2 boxes", "500ml", "٣", "1..2kg"] {
-            assert!(quantity(text, Unit::Gram).is_err(), "{text}");
-        }
-    }
 }

@@ -10,6 +10,7 @@ use kirana_core::{
         document::{Author, Bucket, Heads},
         edit::Edit,
         head::Extent,
+        product::Product,
     },
     certificate::{Certificate, Holder, StaffRole, Standing},
     id::ProductId,
@@ -253,6 +254,26 @@ fn the_same_file_again_changes_nothing() {
     assert_eq!(stock.iter().map(|row| row.balance.on_hand).collect::<Vec<_>>(), [5]);
     let dearer = import(&shop, "sku,name,price\nR1,Rice in a bag,46\n", false);
     assert_eq!((dearer.products_added, dearer.products_changed), (0, 1));
+}
+
+#[test]
+fn goods_by_weight_are_read_in_kilograms_as_in_grams() {
+    let shop = Neighbourhood::new().shop;
+    let head = "sku,name,unit,price,price_per,step,stock";
+    let kilograms = "R1,Rice,kg,90.00,,0.25,12.5\nO1,Oil,Ltr,150,,,30";
+    let grams = "R2,Rice by the gram,g,90.00,1000,250,12500\nX,Too fine,kg,1,,0.0005,1";
+    let report = import(&shop, &format!("{head}\n{kilograms}\n{grams}\n"), false);
+    let refused: Vec<_> = report.refused.iter().map(|n| (n.line, n.code.as_str())).collect();
+    assert_eq!((report.products_added, refused), (3, vec![(5, "step")]));
+    let page = shop.products("rice", 10, None).expect("a page");
+    let sold = |product: &Product| {
+        let variant = product.variants.values().next().expect("a variant");
+        (variant.price, variant.unit, variant.step)
+    };
+    let [first, second] = page.items.as_slice() else { panic!("two kinds of rice") };
+    assert_eq!(sold(&first.product), sold(&second.product));
+    let amounts = shop.with_amounts(page.items).expect("read");
+    assert_eq!(amounts.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), [Some(12_500); 2]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use kirana_core::{
     },
     gtin::Gtin,
     money::{Currency, Price},
-    quantity::{Quantity, Unit},
+    quantity::{Measure, Quantity, Unit},
 };
 
 use super::numbers::{self, Locale, NotANumber};
@@ -35,19 +35,19 @@ pub enum Field {
     Label,
     /// The price, as people write it.
     Price,
-    /// For how many base units the price is.
+    /// For how much of the row's unit the price is; one of it if left out.
     PricePer,
-    /// `piece`, `g` or `ml`.
+    /// `piece`, `g`, `kg`, `ml` or `l`: what the row's amounts and its price are in.
     Unit,
-    /// Quantities are multiples of this.
+    /// Quantities are multiples of this, in the row's unit.
     Step,
-    /// The least that is sold.
+    /// The least that is sold, in the row's unit.
     Min,
     /// Tax in basis points.
     TaxBp,
     /// Tax in per cent.
     TaxPercent,
-    /// What lies in the shop when a product comes in for the first time, in base units.
+    /// What lies in the shop when a product comes in for the first time, in the row's unit.
     Stock,
 }
 
@@ -136,7 +136,8 @@ pub fn read(
 ) -> Result<Row, Note> {
     let mut row = Row { line, ..Row::default() };
     let mut minor = None;
-    let mut per = None;
+    let mut measure = Measure::PIECE;
+    let mut amounts = BTreeMap::new();
     for (field, column) in columns {
         let cell = record.get(*column).unwrap_or_default().trim();
         if cell.contains('\0') {
@@ -164,20 +165,30 @@ pub fn read(
             Field::Description => row.description = Some(cut(line, cell, warnings)),
             Field::Label => row.label = Some(text(line, "label", cell, NAME_CHARS_MAX)?),
             Field::Price => minor = Some(price(line, cell, manner)?),
-            Field::PricePer => per = Some(amount(line, "price_per", cell)?),
             Field::Unit => {
-                let unit = cell.parse();
-                let unit = unit.map_err(|why| Note::new(line, "unit", format!("{cell}: {why}")))?;
-                row.unit = Some(unit);
+                measure = Measure::named(cell).ok_or_else(|| {
+                    let message = format!("{cell}: a unit is one of: piece, g, kg, ml, l");
+                    Note::new(line, "unit", message)
+                })?;
+                row.unit = Some(measure.base);
             }
-            Field::Step => row.step = Some(amount(line, "step", cell)?),
-            Field::Min => row.min = Some(amount(line, "min", cell)?),
+            // Read below, when the row's unit is known.
+            Field::PricePer | Field::Step | Field::Min | Field::Stock => {
+                amounts.insert(*field, cell);
+            }
             Field::TaxBp => row.tax_bp = Some(tax(line, cell, manner, 0)?),
             Field::TaxPercent => row.tax_bp = Some(tax(line, cell, manner, 2)?),
-            Field::Stock => row.stock = Some(stock(line, cell)?),
         }
     }
-    let per = per.unwrap_or(1);
+    let in_base = |field, code, least| {
+        let cell = amounts.get(&field);
+        let read = |cell: &&str| amount(line, code, cell, (measure, least), manner.locale);
+        cell.map(read).transpose()
+    };
+    row.step = in_base(Field::Step, "step", 1)?;
+    row.min = in_base(Field::Min, "min", 1)?;
+    row.stock = in_base(Field::Stock, "stock", 0)?;
+    let per = in_base(Field::PricePer, "price_per", 1)?.unwrap_or(measure.one());
     row.price = minor.map(|minor| Price { minor, per, currency: manner.currency });
     if row.names.is_empty() {
         return Err(Note::new(line, "name", "the line has no name"));
@@ -231,12 +242,19 @@ fn tax(line: u64, cell: &str, manner: Manner, decimals: u32) -> Result<u32, Note
     read.ok_or_else(|| Note::new(line, "tax", format!("{cell} is no tax of at most 100%")))
 }
 
-fn amount(line: u64, code: &str, cell: &str) -> Result<u64, Note> {
-    let read: Option<u64> = cell.parse().ok().filter(|n| (1..=Quantity::MAX).contains(n));
-    read.ok_or_else(|| Note::new(line, code, format!("{cell} is no whole number from 1 on")))
-}
-
-fn stock(line: u64, cell: &str) -> Result<u64, Note> {
-    let read: Option<u64> = cell.parse().ok().filter(|n| *n <= Quantity::MAX);
-    read.ok_or_else(|| Note::new(line, "stock", format!("{cell} is no whole number")))
+/// An amount in the row's unit, in base units.
+fn amount(
+    line: u64,
+    code: &str,
+    cell: &str,
+    (measure, least): (Measure, u64),
+    locale: Locale,
+) -> Result<u64, Note> {
+    let read = numbers::decimal(cell, locale, measure.digits).ok();
+    let read = read.and_then(|amount| u64::try_from(amount).ok());
+    read.filter(|amount| (least..=Quantity::MAX).contains(amount)).ok_or_else(|| {
+        let kind = if measure.digits == 0 { "whole number" } else { "number" };
+        let range = if least == 0 { "from 0 on" } else { "above 0" };
+        Note::new(line, code, format!("{cell} is no {kind} {range}"))
+    })
 }

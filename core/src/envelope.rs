@@ -39,7 +39,7 @@ pub struct PersonalPart {
     /// Sixteen random bytes, so that the hash betrays nothing that could be guessed.
     #[cbor(n(0), with = "minicbor::bytes")]
     pub salt: [u8; 16],
-    /// CBOR of a kind that the entry knows.
+    /// CBOR of a [`crate::order::personal::Personal`].
     #[cbor(n(1), with = "minicbor::bytes")]
     pub bytes: Vec<u8>,
 }

@@ -62,6 +62,7 @@ pub mod decide;
 pub mod entry;
 pub mod facts;
 pub mod merge;
+pub mod personal;
 pub mod placed;
 pub mod step;
 pub mod totals;

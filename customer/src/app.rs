@@ -326,6 +326,9 @@ pub enum HouseholdError {
     /// A time limit that has passed already.
     #[error("the answer was wanted by a time that has already passed")]
     TooLate,
+    /// More about the person than an order can carry.
+    #[error("name, address, phone and note together are too long: shorten the note")]
+    PersonalTooLong,
     /// Something that came is not what it should be.
     #[error(transparent)]
     Malformed(#[from] Malformed),

@@ -5,13 +5,15 @@ use kirana_core::{
     hash::Hash,
     id::{OrderId, ShopId},
     money::Currency,
-    order::placed::{Handover, Method, Placed, WantedLine},
+    order::{
+        personal::Personal,
+        placed::{Handover, Method, Placed, WantedLine},
+    },
     planted::{self, Bug},
     statement::SignedStatement,
     time::UnixMs,
 };
 use rand_core::CryptoRng;
-use serde::{Deserialize, Serialize};
 
 use super::{Household, HouseholdError, write};
 use crate::store::{journal, order_head, orders, orders::StoredOrder, outbox, outbox::Waiting};
@@ -35,22 +37,6 @@ pub struct NewOrder {
     pub personal: Option<Personal>,
     /// Until when the shop's answer is wanted.
     pub answer_by: UnixMs,
-}
-
-/// What a shop must know about a person to hand something over.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Personal {
-    /// Whose order it is.
-    pub name: String,
-    /// Where to bring it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub address: String,
-    /// Where to call.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub phone: String,
-    /// What else to know.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub note: String,
 }
 
 /// An order that is on this device's disk.
@@ -81,7 +67,10 @@ impl Household {
         let mut random = [0; 10];
         rng.fill_bytes(&mut random);
         let id = OrderId::new(now, random);
-        let personal = order.personal.as_ref().map(|person| seal_off(person, rng));
+        if order.personal.as_ref().is_some_and(Personal::is_too_long) {
+            return Err(HouseholdError::PersonalTooLong);
+        }
+        let personal = order.personal.as_ref().map(|person| person.part(rng));
         let answer_by = order.answer_by;
         let entry = self.first_entry(id, order, personal.as_ref(), known.generation, now)?;
         let placed = PlacedOrder { id, entry: entry.hash() };
@@ -125,10 +114,4 @@ impl Household {
         };
         Ok(placed.sign(id, order.shop, now, order.answer_by, &self.keys.signing)?)
     }
-}
-
-/// Puts the personal part beside the order, so that erasing it breaks no chain.
-fn seal_off(person: &Personal, rng: &mut dyn CryptoRng) -> PersonalPart {
-    let bytes = serde_json::to_vec(person).expect("strings always become JSON");
-    PersonalPart::new(bytes, rng)
 }

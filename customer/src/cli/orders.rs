@@ -6,7 +6,10 @@ use kirana_core::{
     household::CartLine,
     id::{CartId, OrderId, ShopId},
     money::Currency,
-    order::placed::{Handover, Method, WantedLine},
+    order::{
+        personal::Personal,
+        placed::{Handover, Method, WantedLine},
+    },
     spoken::ShortNumber,
     time::UnixMs,
 };
@@ -18,12 +21,7 @@ use super::{
     carts, now,
 };
 use crate::{
-    app::{
-        Household,
-        file::FILE_BYTES_MAX,
-        place::{NewOrder, Personal},
-        status::OrderStatus,
-    },
+    app::{Household, file::FILE_BYTES_MAX, place::NewOrder, status::OrderStatus},
     clock,
 };
 
@@ -68,6 +66,7 @@ fn place(desk: &Desk, place: &Place) -> Result<(), Failure> {
         return Err(Failure::Nothing("the cart is empty: `kirana cart add` fills it"));
     }
     let personal = personal(&household, place)?;
+    let collected = personal.address.is_empty();
     let mut orders = Vec::new();
     for (shop, lines) in by_shop {
         let new = new_order(place, shop, lines, personal.clone(), at)?;
@@ -86,7 +85,13 @@ fn place(desk: &Desk, place: &Place) -> Result<(), Failure> {
         let lines = placed.orders.iter().map(|order| {
             format!("Order {} is placed and saved on this device ({}).", order.number, order.id)
         });
-        lines.collect::<Vec<_>>().join("\n")
+        let mut says = lines.collect::<Vec<_>>().join("\n");
+        if collected && !place.pickup {
+            says.push_str(
+                "\nThere is no address to bring it to (`kirana address add`), so you collect it.",
+            );
+        }
+        says
     });
     Ok(())
 }
@@ -95,12 +100,13 @@ fn new_order(
     place: &Place,
     shop: ShopId,
     lines: Vec<WantedLine>,
-    personal: Option<Personal>,
+    personal: Personal,
     at: UnixMs,
 ) -> Result<NewOrder, Failure> {
     let first = lines.first().ok_or(Failure::Nothing("there is nothing to order"))?;
     let currency: Currency = first.seen.currency;
-    let handover = match place.pickup {
+    // Nobody can bring an order to nowhere.
+    let handover = match personal.address.is_empty() {
         true => Handover::Pickup { slot: None },
         false => Handover::Delivery { slot: None },
     };
@@ -112,7 +118,7 @@ fn new_order(
         handover,
         payment: Method::OnDelivery,
         partial_ok: place.partial,
-        personal,
+        personal: (personal != Personal::default()).then_some(personal),
         answer_by,
     })
 }
@@ -156,7 +162,7 @@ fn line(household: &Household, wanted: &CartLine) -> Result<WantedLine, Failure>
     Ok(WantedLine { seen_version: n, ..line })
 }
 
-fn personal(household: &Household, place: &Place) -> Result<Option<Personal>, Failure> {
+fn personal(household: &Household, place: &Place) -> Result<Personal, Failure> {
     let document = household.document()?;
     let chosen = match &place.to {
         Some(label) => document.address(label).map(|(_, address)| address),
@@ -172,7 +178,7 @@ fn personal(household: &Household, place: &Place) -> Result<Option<Personal>, Fa
         phone,
         note: place.note.clone(),
     };
-    Ok((personal != Personal::default()).then_some(personal))
+    Ok(personal)
 }
 
 fn status(desk: &Desk, id: Option<OrderId>) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use kirana_core::{
         chain::{Author, Chain},
         entry::Body,
         facts::{Accepted, GrantedLine},
+        personal::Personal,
         placed::{Handover, Method, WantedLine},
     },
     quantity::{Quantity, Unit},
@@ -19,11 +20,7 @@ use kirana_core::{
     statement::{Party, SignedStatement, UnverifiedStatement},
     time::{DAY_MS, UnixMs},
 };
-use kirana_customer::app::{
-    Household,
-    place::{NewOrder, Personal},
-    shop::Introduced,
-};
+use kirana_customer::app::{Household, place::NewOrder, shop::Introduced};
 use kirana_migrations::{Database, Location, Schema};
 use minicbor::bytes::ByteVec;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};

@@ -2,7 +2,12 @@
 //!
 //! **Invariant:** nothing personal is stored readable; erasing a person forgets the key.
 
-use kirana_core::{envelope::PersonalPart, hash::Hash, statement::Party};
+use kirana_core::{
+    envelope::PersonalPart,
+    hash::Hash,
+    order::{Order, personal::Personal},
+    statement::Party,
+};
 use kirana_migrations::StoreError;
 
 use super::{
@@ -36,6 +41,21 @@ impl Desk<'_, '_> {
 }
 
 impl Shop {
+    /// Who an order is for and where it goes; `None` when that never came, was erased, or is not
+    /// what a household writes.
+    ///
+    /// # Errors
+    /// When it cannot be read or opened.
+    pub fn person(&self, order: &Order) -> Result<Option<Personal>, StoreError> {
+        let Some(hash) = order.placed.personal else { return Ok(None) };
+        let Some(bytes) = self.personal_part(&order.customer, hash)? else { return Ok(None) };
+        let read = Personal::read(&bytes);
+        if let Err(why) = &read {
+            tracing::warn!(order.id = %order.id, %why, "who this order is for cannot be read");
+        }
+        Ok(read.ok())
+    }
+
     /// The personal part of an order's customer, readable; `None` when it never came or was erased.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub struct PlaceOrder {
 pub struct Personal {
     /// Sixteen bytes in base64.
     salt: String,
-    /// JSON in base64.
+    /// A CBOR map in base64: 0 the name, 1 the address, 2 the phone number, 3 a note.
     bytes: String,
 }
 
@@ -169,7 +169,7 @@ pub async fn list(
     Ok(axum::Json(Page { items, next_cursor: listed.next.map(|n| n.to_string()) }))
 }
 
-/// One order with its entries.
+/// One order with its entries, and for whom it is.
 #[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", params(("id" = String, Path)),
     security(("token" = [])), responses((status = 200, body = Value), (status = 404, body = Problem)))]
 pub async fn one(
@@ -178,14 +178,17 @@ pub async fn one(
     Path(id): Path<String>,
 ) -> Result<axum::Json<Value>, Problem> {
     let which = which(&id, &visitor)?;
-    let view = door
+    let (view, person) = door
         .run(move |access| {
             let view = access.shop().order(which)?;
             may(access, &visitor, Action::ViewOrder, &view)?;
-            Ok::<_, Problem>(view)
+            let person = access.shop().person(&view.order)?;
+            Ok::<_, Problem>((view, person))
         })
         .await?;
-    Ok(axum::Json(shown(&view)))
+    let mut order = shown(&view);
+    order["personal"] = json!(person);
+    Ok(axum::Json(order))
 }
 
 pub(super) fn which(id: &str, visitor: &Visitor) -> Result<Which, Problem> {

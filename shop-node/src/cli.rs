@@ -15,9 +15,11 @@ use crate::{
 };
 
 mod carry;
+mod counter;
 mod import;
 mod join;
 mod keep;
+mod orders;
 mod people;
 
 /// One shop's server and its tools.
@@ -76,6 +78,12 @@ enum Command {
     Staff(people::Staff),
     /// Prints an access token for this shop's own door.
     Token(people::Token),
+    /// Orders: what is to be done, and what was done.
+    Orders(orders::Orders),
+    /// What lies in the shop: shown, received, counted, written off.
+    Stock(counter::Stock),
+    /// Sells to somebody at the counter.
+    Sell(counter::Sell),
     /// Takes in an order that was carried here as a file, and writes the reply as a file.
     Receive(carry::Receive),
     /// Describes the HTTP door (OpenAPI 3.1).
@@ -127,6 +135,9 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Join(join) => join.run(with),
         Command::Staff(staff) => staff.run(with),
         Command::Token(token) => token.run(with),
+        Command::Orders(orders) => orders.run(with),
+        Command::Stock(stock) => stock.run(with),
+        Command::Sell(sell) => sell.run(with),
         Command::Receive(receive) => receive.run(with),
         Command::Openapi => {
             let api = json!(crate::http::api().1);
@@ -189,6 +200,10 @@ impl Failure {
         Self { code: 1, name: "failed", says: error.to_string() }
     }
 
+    fn usage(says: impl Into<String>) -> Self {
+        Self { code: 2, name: "usage", says: says.into() }
+    }
+
     fn problem(&self) -> Value {
         json!({
             "type": format!("urn:kirana:{}", self.name), "title": self.says, "exit_code": self.code,
@@ -212,6 +227,12 @@ impl From<ServeError> for Failure {
             ServeError::Io(_) | ServeError::Setup(_) => "failed",
         };
         Self { code: 1, name, says: error.to_string() }
+    }
+}
+
+impl From<kirana_migrations::StoreError> for Failure {
+    fn from(error: kirana_migrations::StoreError) -> Self {
+        Self { code: 1, name: "data", says: error.to_string() }
     }
 }
 

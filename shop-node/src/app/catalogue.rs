@@ -18,6 +18,7 @@ use kirana_core::{
         document::{Author, Bucket, Heads, NotABucket},
         edit::{Edit, EditError},
         head::{CHUNK_BYTES_MAX, Extent, Head},
+        product::Product,
     },
     hash::Hash,
     id::{ProductId, ShopId, VariantId},
@@ -206,6 +207,17 @@ impl Shop {
             let document = self.inner.documents.load(c, self.id(), shelved.bucket, at)?;
             let conflicts = document.conflicts_of(id);
             Ok(Some(Seen { shelved, heads: document.heads(), conflicts }))
+        })
+    }
+
+    /// The product of a variant, as it is on the shelf.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn product_of(&self, variant: VariantId) -> Result<Option<Product>, StoreError> {
+        self.reader().read(|c| {
+            let shelved = catalogue::by_variant(c, self.id(), variant)?;
+            Ok(shelved.map(|shelved| shelved.product))
         })
     }
 

@@ -23,7 +23,7 @@ use intake::{Intake, Told};
 use records::Records;
 use rows::{Columns, Field, Manner};
 
-pub use numbers::Locale;
+pub use numbers::{Locale, price};
 pub use rows::Note;
 
 /// The longest file, in bytes.

@@ -224,7 +224,8 @@ pub async fn sell(
     Ok((StatusCode::CREATED, axum::Json(shown(&sold))).into_response())
 }
 
-fn shown(entered: &Entered) -> Value {
+/// What was entered, as HTTP shows it.
+pub fn shown(entered: &Entered) -> Value {
     let balances = entered.balances.iter();
     let balances: Vec<_> =
         balances.map(|b| json!({ "on_hand": b.on_hand, "reserved": b.reserved })).collect();

@@ -8,3 +8,4 @@ mod neighbour;
 mod program;
 mod recovery;
 mod safekeeping;
+mod without_a_till;

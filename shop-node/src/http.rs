@@ -37,6 +37,7 @@ pub mod mail;
 pub mod orders;
 pub mod problem;
 pub mod sessions;
+mod shelf;
 pub mod stock;
 
 use problem::Problem;

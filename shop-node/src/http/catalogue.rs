@@ -10,15 +10,11 @@ use kirana_core::{
         conflict::{Claim, Conflict, Field, Value as Held},
         document::Heads,
         edit::{Edit, EditError},
-        product::{Language, Product},
     },
     hash::Hash,
     id::{ProductId, VariantId},
-    money::Price,
     policy::Action,
-    quantity::Unit,
 };
-use kirana_migrations::catalogue::Shelved;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,6 +25,7 @@ use super::{
     now,
     orders::Page,
     problem::Problem,
+    shelf::{Shelf, Shown},
 };
 use crate::{
     app::catalogue::{
@@ -57,19 +54,19 @@ pub struct Asked {
 pub async fn shelf(
     State(door): State<Door>,
     Query(asked): Query<Asked>,
-) -> Result<axum::Json<Page>, Problem> {
+) -> Result<Response, Problem> {
     let limit = asked.limit.unwrap_or(20).clamp(1, 100);
     let after = asked.cursor.as_deref().map(str::parse).transpose();
     let after = after.map_err(|_| Problem::malformed("the cursor is not one of this list"))?;
-    let page = door
+    let (found, next_cursor) = door
         .run(move |access| {
             let page = access.shop().products(&asked.q, limit, after)?;
             let next = page.next.map(|cursor| cursor.to_string());
             Ok::<_, Problem>((access.shop().with_amounts(page.items)?, next))
         })
         .await?;
-    let items = page.0.iter().map(|(shelved, available)| shown(shelved, *available)).collect();
-    Ok(axum::Json(Page { items, next_cursor: page.1 }))
+    let items = found.iter().map(|(shelved, available)| Shown::of(shelved, *available)).collect();
+    Ok(axum::Json(Shelf { items, next_cursor }).into_response())
 }
 
 /// One product, with the heads that an edit is made upon.
@@ -86,7 +83,7 @@ pub async fn one(
 /// Everything that is on the shelf, for those who edit it.
 #[utoipa::path(get, path = "/v1/catalogue/products", tag = "catalogue", params(Asked),
     responses((status = 200, body = Page)))]
-pub async fn all(door: State<Door>, asked: Query<Asked>) -> Result<axum::Json<Page>, Problem> {
+pub async fn all(door: State<Door>, asked: Query<Asked>) -> Result<Response, Problem> {
     shelf(door, asked).await
 }
 
@@ -255,7 +252,7 @@ fn claim(claim: &Claim) -> Value {
 }
 
 fn full(seen: &Seen) -> Value {
-    let mut value = shown(&seen.shelved, None);
+    let mut value = json!(Shown::of(&seen.shelved, None));
     if let Value::Object(fields) = &mut value {
         fields.remove("available");
         fields.insert("heads".to_owned(), json!(seen.heads.hashes()));
@@ -263,45 +260,6 @@ fn full(seen: &Seen) -> Value {
         fields.insert("conflicts".to_owned(), json!(conflicts));
     }
     value
-}
-
-fn shown(shelved: &Shelved, available: Option<u64>) -> Value {
-    let product = &shelved.product;
-    let first = product.variants.values().next();
-    json!({
-        "id": product.id, "name": product.name(Language::ENGLISH), "names": product.names,
-        "synonyms": product.synonyms, "brand": product.brand, "category": product.category,
-        "description": product.description, "tax_bp": product.tax_bp,
-        "counted": product.counted, "delisted": product.delisted,
-        "diets": product.diets, "allergens": product.allergens,
-        "gtin": first.and_then(|variant| variant.gtin),
-        "price": first.and_then(|variant| variant.price),
-        "unit_price": first.and_then(|variant| unit_price(variant.price?, variant.unit)),
-        "available": available, "in_stock": shelved.in_stock, "variants": variants(product),
-    })
-}
-
-fn variants(product: &Product) -> Vec<Value> {
-    let one = |(id, variant): (&VariantId, &kirana_core::catalogue::product::Variant)| {
-        json!({
-            "id": id, "label": variant.label, "gtin": variant.gtin, "sku": variant.sku,
-            "price": variant.price, "unit": variant.unit, "step": variant.step,
-            "min": variant.min,
-            "unit_price": variant.price.and_then(|price| unit_price(price, variant.unit)),
-        })
-    };
-    product.variants.iter().map(one).collect()
-}
-
-/// The price of a kilogram, a litre or a piece, for comparing.
-fn unit_price(price: Price, unit: Unit) -> Option<Value> {
-    let (amount, of) = match unit {
-        Unit::Piece => (1, "piece"),
-        Unit::Gram => (1000, "kg"),
-        Unit::Millilitre => (1000, "l"),
-    };
-    let money = price.of(amount).ok()?;
-    Some(json!({"minor": money.minor, "currency": money.currency, "unit": of}))
 }
 
 impl From<NotEdited> for Problem {

@@ -140,6 +140,33 @@ impl Database {
         })
     }
 
+    /// What SQLite's own checks find, one sentence for each fault: pages and indexes that do not
+    /// hold together, and rows that name a row that is gone. That bytes inside a row were altered
+    /// it cannot see.
+    ///
+    /// # Errors
+    /// When the database cannot be read at all.
+    pub fn page_faults(&self) -> Result<Vec<String>, StoreError> {
+        self.reader.read(|connection| {
+            let mut faults = Vec::new();
+            let mut check = connection.prepare(&format!("PRAGMA integrity_check({FAULTS_MAX})"))?;
+            let mut rows = check.query([])?;
+            while let Some(row) = rows.next()? {
+                let said: String = row.get(0)?;
+                if said != "ok" {
+                    faults.push(format!("the database file: {said}"));
+                }
+            }
+            let mut check = connection.prepare("PRAGMA foreign_key_check")?;
+            let mut rows = check.query([])?;
+            while let Some(row) = rows.next()?.filter(|_| faults.len() < FAULTS_MAX) {
+                let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+                faults.push(format!("a row of {table} names a row of {parent} that is gone"));
+            }
+            Ok(faults)
+        })
+    }
+
     /// Power returns after a crash in the simulation: what was committed is there, the rest is not.
     pub fn restart(&self) -> Self {
         if let Some(engine) = &self.memory {
@@ -196,5 +223,7 @@ impl Database {
 
 /// The list of heads lies beside its database under this name.
 pub const HEADS: &str = "heads.log";
+/// Faults of one kind that are told: one is enough to restore a backup.
+const FAULTS_MAX: usize = 20;
 /// Pages in the write-ahead log after which they are moved into the database.
 const CHECKPOINT_AT_PAGES: i32 = 1000;

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use kirana_core::{
     catalogue::{
         BucketNo,
-        document::Bucket,
+        document::{Bucket, Heads},
         head::{Extent, Head, SignedHead, UnverifiedHead},
     },
+    hash::Hash,
     id::{ProductId, ShopId},
+    key::{KeyId, PublicKey},
     time::UnixMs,
 };
 use rusqlite::{Connection, OptionalExtension};
@@ -209,6 +211,76 @@ pub fn after(
         None => reached(c, shop)?.get(&bucket).is_none_or(|reached| reached.n <= n),
     };
     Ok(complete.then_some(chunks))
+}
+
+/// What became of a check of stored chunks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// How many were looked at.
+    pub chunks: u64,
+    /// One sentence for each fault.
+    pub faults: Vec<String>,
+}
+
+/// Checks a shop's stored chunks against their signed heads, and that the documents they make are
+/// the ones that were signed. `key_of` knows the shop's nodes; where it does not know one, the
+/// signature was checked when the chunk came and only the content is compared now.
+///
+/// # Errors
+/// [`StoreError`] when the rows cannot be read.
+pub fn check(
+    c: &Connection,
+    shop: ShopId,
+    key_of: impl Fn(KeyId) -> Result<Option<PublicKey>, StoreError>,
+) -> Result<Checked, StoreError> {
+    let sql = "SELECT bucket, n, generation, head, content FROM catalogue_chunk
+               WHERE shop = ?1 ORDER BY bucket, n";
+    let (mut checked, mut last) = (Checked::default(), BTreeMap::new());
+    let mut statement = c.prepare_cached(sql)?;
+    let mut rows = statement.query([shop.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        let (n, generation): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let at = (BucketNo::new(row.get(0)?), n.unsigned_abs());
+        let (head, content): (Vec<u8>, Vec<u8>) = (row.get(3)?, row.get(4)?);
+        checked.chunks += 1;
+        match signed_as(&head, &key_of)?.filter(|head| head.content == Hash::of(&content)) {
+            Some(head)
+                if (head.shop, head.bucket, head.n) == (shop, at.0, at.1)
+                    && head.generation == generation.unsigned_abs() =>
+            {
+                last.insert(at.0, (at.1, head.heads));
+            }
+            _ => checked.faults.push(format!(
+                "the saved catalogue of shop {shop}: piece {} of part {} is not what was signed",
+                at.1, at.0
+            )),
+        }
+    }
+    for bucket in reached(c, shop)?.into_keys() {
+        let is_right = match (load(c, shop, bucket), last.get(&bucket)) {
+            (Ok((document, n)), Some((last_n, heads))) if n == *last_n => {
+                Heads::new(document.heads().hashes()) == Heads::new(heads.clone())
+            }
+            (loaded, _) => loaded.is_ok(),
+        };
+        if !is_right {
+            let what = format!("the saved catalogue of shop {shop}: part {bucket} is damaged");
+            checked.faults.push(what);
+        }
+    }
+    Ok(checked)
+}
+
+/// What a stored head says, if it is by the key that it names.
+fn signed_as(
+    bytes: &[u8],
+    key_of: impl Fn(KeyId) -> Result<Option<PublicKey>, StoreError>,
+) -> Result<Option<Head>, StoreError> {
+    let Ok(read) = UnverifiedHead::parse(bytes) else { return Ok(None) };
+    Ok(match key_of(read.signer())? {
+        Some(key) => read.verify(&key).ok().map(|signed| signed.head().clone()),
+        None => Some(read.claimed().clone()),
+    })
 }
 
 /// When the last chunk of a document that is stored here was signed.

@@ -42,26 +42,14 @@ impl Shop {
         found.faults.extend(behind.iter().map(|head| {
             format!("{} is behind: entry {} was stored and is gone", head.chain, head.n)
         }));
+        found.faults.extend(self.database().page_faults()?);
         self.reader().read(|c| {
-            check_pages(c, &mut found)?;
             let ledger = check_ledger(c, self.identity(), &mut found)?;
             check_orders(c, &ledger, self.generation(), &mut found)?;
             Ok::<_, StoreError>(())
         })?;
         Ok(found)
     }
-}
-
-fn check_pages(c: &Connection, found: &mut Found) -> Result<(), StoreError> {
-    let mut statement = c.prepare("PRAGMA integrity_check(20)")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let said: String = row.get(0)?;
-        if said != "ok" {
-            found.faults.push(format!("the database file: {said}"));
-        }
-    }
-    Ok(())
 }
 
 /// The ledger as it was walked: which digests it has, where.

@@ -33,6 +33,7 @@ pub mod receive;
 pub mod send;
 pub mod shop;
 pub mod status;
+pub mod verify;
 
 /// One household's device with its database.
 pub struct Household {
@@ -320,6 +321,9 @@ pub enum HouseholdError {
     /// There is no such order here.
     #[error("there is no such order on this device")]
     UnknownOrder,
+    /// What is stored of the order is not what was signed.
+    #[error("this order is damaged on this device; `kirana sync` fetches the shop's copy of it")]
+    DamagedOrder,
     /// The order as it is cannot be placed.
     #[error(transparent)]
     Invalid(#[from] kirana_core::order::placed::Invalid),

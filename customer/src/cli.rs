@@ -18,6 +18,7 @@ mod problem;
 mod rounds;
 mod setup;
 mod stock;
+mod verify;
 
 use args::{Cli, Command};
 pub use problem::Failure;
@@ -34,7 +35,7 @@ pub fn run() -> ExitCode {
     };
     let json = cli.json;
     match obey(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ending) => ending,
         Err(failure) => {
             if json {
                 let problem = serde_json::to_string(&failure.problem());
@@ -47,9 +48,9 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn obey(cli: Cli) -> Result<(), Failure> {
+fn obey(cli: Cli) -> Result<ExitCode, Failure> {
     let desk = Desk { home: Home::at(folder(cli.home)?), json: cli.json };
-    match cli.command {
+    let done = match cli.command {
         Command::Init { name, hub } => setup::init(&desk, &name, hub.as_deref()),
         Command::Login { hub, login } => setup::login(&desk, &hub, &login),
         Command::Shops { command } => places::shops(&desk, command),
@@ -61,7 +62,9 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         Command::Sync(sync) => rounds::sync(&desk, &sync),
         Command::Journal => orders::journal(&desk),
         Command::Clock { confirm } => setup::clock(&desk, confirm),
-    }
+        Command::Verify => return verify::verify(&desk),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// `--home`, else `KIRANA_HOME` (clap has looked), else the usual place for such data.

@@ -83,11 +83,26 @@ impl Household {
 /// Statements whose authors are known, ready to be stored.
 #[derive(Default)]
 struct Sorted {
-    entries: BTreeMap<OrderId, Vec<Authored>>,
+    orders: BTreeMap<OrderId, Brought>,
     answers: Vec<(SignedStatement, Answer, NodeKey)>,
     nodes: Vec<NodeKey>,
     shops: BTreeMap<ShopId, KnownShop>,
     doubted: Vec<String>,
+}
+
+/// What came about one order.
+#[derive(Default)]
+struct Brought {
+    /// This device's own first entry: shops send it back with theirs.
+    first: Option<Authored>,
+    /// The shop's entries.
+    entries: Vec<Authored>,
+}
+
+impl Brought {
+    fn begin_anew(&self, held: &chain::Held) -> Option<Chain> {
+        held.begun_anew(self.first.as_ref()?)
+    }
 }
 
 /// Finds out who wrote what came.
@@ -110,6 +125,10 @@ impl Witness<'_> {
             Err(damage) => return doubt(sorted, damage),
         };
         if read.signer() == self.own.keys.id() {
+            if let Some(first) = self.own.first_entry(read) {
+                let order = first.entry.statement().order;
+                sorted.orders.entry(order).or_default().first = Some(first);
+            }
             return Ok(());
         }
         let node = match self.node(read.signer(), certificates, sorted)? {
@@ -126,7 +145,8 @@ impl Witness<'_> {
                 if matches!(entry.statement().position, Position::Entry { .. }) {
                     let author = Author::node(node.shop, node.generation);
                     let order = entry.statement().order;
-                    sorted.entries.entry(order).or_default().push(Authored { entry, author });
+                    let brought = sorted.orders.entry(order).or_default();
+                    brought.entries.push(Authored { entry, author });
                 }
             }
             Ok(Said::Wish(_)) => return doubt(sorted, "a shop does not ask like a customer"),
@@ -232,8 +252,8 @@ impl Sorted {
         for shop in self.shops.values() {
             super::shop::keep(tx, shop)?;
         }
-        for (order, entries) in &self.entries {
-            store_entries(tx, *order, entries, own, now, &mut received)?;
+        for (order, brought) in &self.orders {
+            store_entries(tx, *order, brought, own, now, &mut received)?;
         }
         for (statement, answer, node) in &self.answers {
             store_answer(tx, statement, answer, node, &mut received)?;
@@ -245,14 +265,20 @@ impl Sorted {
 fn store_entries(
     tx: &Tx<'_>,
     id: OrderId,
-    entries: &[Authored],
+    brought: &Brought,
     own: &chain::Own,
     now: UnixMs,
     received: &mut Received,
 ) -> Result<(), Abort<HouseholdError>> {
     // An entry about an order that this device never placed is nobody's business here.
-    let Some(ours) = chain::load(tx, id, own)? else { return Ok(()) };
-    let mut bag = entries.to_vec();
+    if orders::get(tx, id)?.is_none() {
+        return Ok(());
+    }
+    let held = chain::look(tx, id, own)?;
+    let Some(ours) = held.sound.clone().or_else(|| brought.begin_anew(&held)) else {
+        return Ok(());
+    };
+    let mut bag = brought.entries.clone();
     for bytes in orders::lost_entries(tx, id)? {
         bag.extend(chain::author(tx, &bytes, own)?);
     }
@@ -260,7 +286,9 @@ fn store_entries(
         bag.extend(chain::author(tx, &bytes, own)?);
     }
     let merged = merge::merge(&ours, bag);
-    if merged.chain == ours && merged.lost.is_empty() && merged.waiting.is_empty() {
+    let is_news = merged.chain != ours || held.sound.is_none();
+    let is_all = merged.lost.is_empty() && merged.waiting.is_empty();
+    if !is_news && is_all && held.faults.is_empty() {
         return settle(tx, &merged.chain, received);
     }
     for lost in &merged.lost {
@@ -271,11 +299,14 @@ fn store_entries(
         orders::put_entry(tx, entry.signed(), false)?;
         orders::forget_early(tx, id, entry.hash())?;
     }
+    if !held.is_whole() {
+        orders::drop_overtaken(tx, id, merged.chain.len(), merged.chain.generation())?;
+    }
     for early in &merged.waiting {
         orders::put_early(tx, id, early.entry.hash(), early.entry.bytes())?;
     }
     let order = merged.chain.order();
-    orders::set_open(tx, id, order.is_open())?;
+    orders::put_right(tx, order)?;
     let newest = shops::get(tx, order.shop)?.map_or(0, |shop| shop.generation);
     if !order.is_open() && merged.chain.generation() < newest {
         orders::unconfirm(tx, id)?;
@@ -287,7 +318,7 @@ fn store_entries(
         journal::answered(tx, id, !order.stage.is_undecided(), now)?;
     }
     tx.note_head(order_head(id, merged.chain.len(), merged.chain.head()));
-    if merged.chain != ours {
+    if is_news {
         received.changed.push(id);
     }
     settle(tx, &merged.chain, received)
@@ -349,7 +380,7 @@ fn store_refusal(
     let order = statement.statement().order;
     let waits = outbox::get(tx, refusal.answers)?.is_some_and(|waiting| waiting.order == order);
     let entries = orders::entries(tx, order)?;
-    let is_of_order = matches!(&entries[..], [first] if Hash::of(first) == refusal.answers);
+    let is_of_order = matches!(&entries[..], [first] if first.hash == refusal.answers);
     if refusal.code.is_passing() || !(waits || is_of_order) {
         return Ok(());
     }

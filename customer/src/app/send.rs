@@ -13,7 +13,7 @@ use kirana_core::{
     order::{
         HEADS_MAX,
         facts::CancelReason,
-        wish::{Cancel, Head, Heads, Wish, Withdraw},
+        wish::{Cancel, Heads, Wish, Withdraw},
     },
     stamp,
     time::{DAY_MS, UnixMs},
@@ -39,7 +39,7 @@ impl Household {
     }
 
     /// The mail that carries a waiting statement, sealed to the shop's newest key; `None` when
-    /// the shop has answered it meanwhile.
+    /// the shop has answered it meanwhile, or nothing whole is left of it.
     ///
     /// # Errors
     /// When stored data cannot be read or the shop's key is unusable.
@@ -49,7 +49,14 @@ impl Household {
         rng: &mut dyn CryptoRng,
     ) -> Result<Option<Mail>, HouseholdError> {
         let found = self.db.reader.read(|reader| {
-            let Some(waiting) = outbox::get(reader, statement)? else { return Ok(None) };
+            let Some(mut waiting) = outbox::get(reader, statement)? else { return Ok(None) };
+            // An order's first entry is stored twice, so that one of the two may be damaged.
+            if Hash::of(&waiting.bytes) != statement {
+                let copy = orders::entry_bytes(reader, statement)?;
+                let copy = copy.filter(|copy| Hash::of(copy) == statement);
+                let Some(copy) = copy else { return Ok(None) };
+                waiting.bytes = copy;
+            }
             let personal = orders::personal(reader, waiting.order)?;
             Ok::<_, HouseholdError>(Some((waiting, personal)))
         })?;
@@ -128,7 +135,7 @@ impl Household {
     ) -> Result<Hash, HouseholdError> {
         let own = self.own();
         let (shop, head, anchors) = self.db.reader.read(|reader| {
-            let chain = chain::load(reader, order, &own)?.ok_or(HouseholdError::UnknownOrder)?;
+            let chain = chain::load(reader, order, &own)?;
             let shop = chain.order().shop;
             let anchors: Vec<Hash> = shops::ledger(reader, shop)?.into_iter().collect();
             Ok::<_, HouseholdError>((shop, chain.head(), anchors))
@@ -145,6 +152,8 @@ impl Household {
     }
 
     /// The mail that tells a shop how far each open order has come here; `None` when none is open.
+    /// Of a damaged order, also of a closed one, it tells how far it still holds: the shop answers
+    /// with its own copy.
     ///
     /// # Errors
     /// When stored data cannot be read or the shop's key is unusable.
@@ -157,8 +166,12 @@ impl Household {
         let asked = self.db.reader.read(|reader| {
             let open = orders::open_at(reader, shop)?.into_iter();
             let open = open.filter(|order| order.is_mentioned(reader));
+            let damaged = orders::altered_at(reader, shop)?;
             let closed = orders::unconfirmed_at(reader, shop, HEADS_MAX as u32)?;
-            let asked = open.chain(closed).map(|order| order.id).take(HEADS_MAX);
+            let closed = closed.into_iter().map(|order| order.id);
+            let closed = closed.filter(|order| !damaged.contains(order));
+            let asked = open.map(|order| order.id).chain(damaged.iter().copied()).chain(closed);
+            let asked = asked.take(HEADS_MAX);
             Ok::<Vec<OrderId>, HouseholdError>(asked.collect())
         })?;
         let Some(request) = self.heads_request(shop, &asked, now, rng)? else { return Ok(None) };
@@ -178,7 +191,7 @@ impl Household {
         let (heads, anchors) = self.db.reader.read(|reader| {
             let mut heads = Vec::new();
             for order in asked {
-                heads.extend(chain::load(reader, *order, &own)?.as_ref().map(Head::of));
+                heads.push(chain::look(reader, *order, &own)?.head());
             }
             let anchors: Vec<Hash> = shops::ledger(reader, shop)?.into_iter().collect();
             Ok::<_, HouseholdError>((heads, anchors))
@@ -202,19 +215,22 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Option<Mail>, HouseholdError> {
-        let found = self.db.reader.read(|reader| {
-            let Some(row) = orders::get(reader, order)? else { return Ok(None) };
-            let entries = orders::entries(reader, order)?;
-            Ok::<_, HouseholdError>(Some((row, entries, orders::personal(reader, order)?)))
+        let own = self.own();
+        let (sound, personal) = self.db.reader.read(|reader| {
+            let sound = chain::look(reader, order, &own)?.sound;
+            Ok::<_, HouseholdError>((sound, orders::personal(reader, order)?))
         })?;
-        let Some((row, entries, personal)) = found else { return Ok(None) };
-        let heads = self.heads_request(row.shop, &[order], now, rng)?;
+        // Of a damaged order goes what still holds: one altered byte and the shop refuses it all.
+        let Some(chain) = sound else { return Ok(None) };
+        let shop = chain.order().shop;
+        let heads = self.heads_request(shop, &[order], now, rng)?;
+        let entries = chain.entries().iter().map(|entry| entry.signed().bytes().to_vec().into());
         let parcel = Parcel {
-            statements: entries.into_iter().map(ByteVec::from).chain(heads).collect(),
+            statements: entries.chain(heads).collect(),
             personal: personal.into_iter().collect(),
             ..Parcel::default()
         };
-        self.seal(row.shop, parcel, now.plus_ms(REQUEST_KEPT_MS), rng).map(Some)
+        self.seal(shop, parcel, now.plus_ms(REQUEST_KEPT_MS), rng).map(Some)
     }
 
     /// Whether the shop refused an order before it looked at it, so that nobody waits for it.
@@ -249,7 +265,7 @@ impl Household {
     }
 
     pub(super) fn own(&self) -> chain::Own {
-        chain::Own { keys: self.keys.clone(), party: self.party() }
+        chain::Own { keys: self.keys.clone() }
     }
 }
 

@@ -5,7 +5,7 @@ use kirana_core::{
     money::Money,
     order::{
         Order,
-        chain::{Chain, EntryShown},
+        chain::{Chain, Entry, EntryShown},
         totals::Totals,
         wish::RefusalCode,
     },
@@ -13,10 +13,14 @@ use kirana_core::{
 };
 use serde::Serialize;
 
-use super::{Household, HouseholdError, chain};
+use super::{
+    Household, HouseholdError,
+    chain::{self, Held},
+};
 use crate::store::{
     journal::{self, JournalLine, Route},
-    orders, shops,
+    orders::{self, StoredOrder},
+    shops,
 };
 
 /// Where an order is.
@@ -39,6 +43,11 @@ pub enum Whereabouts {
         /// See [`RefusalCode`].
         code: u16,
     },
+    /// What is stored of it is no longer what was signed.
+    Damaged {
+        /// Whether the shop is known to have it, so that its copy will come back.
+        at_the_shop: bool,
+    },
 }
 
 impl Whereabouts {
@@ -56,6 +65,14 @@ impl Whereabouts {
             Self::Decided => "decided".to_owned(),
             Self::Refused { code } => {
                 format!("the shop refused it: {}", RefusalCode::from_number(code))
+            }
+            Self::Damaged { at_the_shop: true } => {
+                "damaged on this device; the shop's copy replaces it at the next contact".to_owned()
+            }
+            Self::Damaged { at_the_shop: false } => {
+                "damaged on this device; if the shop got it, its copy replaces this one at the next \
+                 contact, else place it again"
+                    .to_owned()
             }
         }
     }
@@ -77,20 +94,20 @@ pub struct OrderStatus {
     pub whereabouts: Whereabouts,
     /// The sentence for the screen.
     pub says: String,
-    /// The stage that its entries say.
+    /// The stage that its entries say; `damaged` where they cannot all be read.
     pub stage: &'static str,
     /// What it costs as things stand.
     pub total: Option<Money>,
-    /// What follows from its entries.
-    pub order: Order,
-    /// Its entries.
+    /// What follows from its entries; nothing where not even the first can be read.
+    pub order: Option<Order>,
+    /// Its entries, as far as they can be read.
     pub entries: Vec<EntryShown>,
     /// What the person was shown when.
     pub journal: Option<JournalLine>,
 }
 
 impl Household {
-    /// One order as it stands.
+    /// One order as it stands; a damaged one is shown as that.
     ///
     /// # Errors
     /// [`HouseholdError::UnknownOrder`], or when stored data cannot be read.
@@ -98,10 +115,12 @@ impl Household {
         let own = self.own();
         self.db.reader.read(|reader| {
             let row = orders::get(reader, id)?.ok_or(HouseholdError::UnknownOrder)?;
-            let chain = chain::load(reader, id, &own)?.ok_or(HouseholdError::UnknownOrder)?;
+            let held = chain::look(reader, id, &own)?;
             let line = journal::get(reader, id)?;
             let refusals = orders::refusals(reader, id)?;
-            let whereabouts = whereabouts(&chain, line.as_ref(), row.open, refusals.last());
+            let whereabouts = whereabouts(&row, &held, line.as_ref(), refusals.last());
+            let whole = held.sound.as_ref().filter(|_| held.is_whole()).map(Chain::order);
+            let entries = held.sound.as_ref().map_or(&[][..], Chain::entries);
             let shop = shops::get(reader, row.shop)?;
             Ok(OrderStatus {
                 id,
@@ -110,14 +129,10 @@ impl Household {
                 placed_at: row.placed_at,
                 whereabouts,
                 says: whereabouts.sentence(),
-                stage: chain.order().stage.label(),
-                total: Totals::of(chain.order()).ok().map(|totals| totals.sum),
-                order: chain.order().clone(),
-                entries: chain
-                    .entries()
-                    .iter()
-                    .map(kirana_core::order::chain::Entry::shown)
-                    .collect(),
+                stage: whole.map_or("damaged", |order| order.stage.label()),
+                total: whole.and_then(|order| Totals::of(order).ok()).map(|totals| totals.sum),
+                entries: entries.iter().map(Entry::shown).collect(),
+                order: held.sound.as_ref().map(|chain| chain.order().clone()),
                 journal: line,
             })
         })
@@ -126,12 +141,11 @@ impl Household {
     /// The chain of an order, as it stands.
     ///
     /// # Errors
-    /// [`HouseholdError::UnknownOrder`], or when stored data cannot be read.
+    /// [`HouseholdError::UnknownOrder`], [`HouseholdError::DamagedOrder`], or when the database
+    /// cannot be read.
     pub fn order_chain(&self, id: OrderId) -> Result<Chain, HouseholdError> {
         let own = self.own();
-        self.db
-            .reader
-            .read(|reader| chain::load(reader, id, &own)?.ok_or(HouseholdError::UnknownOrder))
+        self.db.reader.read(|reader| chain::load(reader, id, &own))
     }
 
     /// The ids of all orders, newest first.
@@ -154,19 +168,23 @@ impl Household {
 }
 
 fn whereabouts(
-    chain: &Chain,
+    row: &StoredOrder,
+    held: &Held,
     line: Option<&JournalLine>,
-    open: bool,
     refusal: Option<&u16>,
 ) -> Whereabouts {
-    let undecided = chain.order().stage.is_undecided();
-    match (chain.intake(), refusal) {
-        (Some(_), _) if undecided => Whereabouts::ReachedTheShop,
+    if let (Some(code), false, 0..=1) = (refusal, row.open, held.stored) {
+        return Whereabouts::Refused { code: *code };
+    }
+    let intake_is_noted = line.is_some_and(|line| line.intake_at.is_some());
+    let at_the_shop = held.stored > 1 || intake_is_noted;
+    let Some(chain) = held.sound.as_ref().filter(|_| held.is_whole()) else {
+        return Whereabouts::Damaged { at_the_shop };
+    };
+    match (chain.intake(), line.and_then(|line| line.first_route)) {
+        (Some(_), _) if chain.order().stage.is_undecided() => Whereabouts::ReachedTheShop,
         (Some(_), _) => Whereabouts::Decided,
-        (None, Some(code)) if !open => Whereabouts::Refused { code: *code },
-        (None, _) => match line.and_then(|line| line.first_route) {
-            Some(via) => Whereabouts::OnItsWay { via },
-            None => Whereabouts::SavedHere,
-        },
+        (None, Some(via)) => Whereabouts::OnItsWay { via },
+        (None, None) => Whereabouts::SavedHere,
     }
 }

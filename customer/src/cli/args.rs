@@ -81,6 +81,8 @@ pub enum Command {
     Sync(Sync),
     /// What was shown when, one line an order.
     Journal,
+    /// Check all that is stored here; ends with 1 and a line for each fault.
+    Verify,
     /// What time it is as far as anybody can know.
     Clock {
         /// Say that this computer's clock is right, although it jumped.

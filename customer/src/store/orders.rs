@@ -1,9 +1,12 @@
 //! The household's copy of its orders: every signed entry, byte for byte.
 
+use std::collections::BTreeSet;
+
 use kirana_core::{
     envelope::PersonalPart,
     hash::Hash,
     id::{OrderId, ShopId},
+    order::Order,
     planted::{Bug, is_planted},
     statement::{Position, SignedStatement},
     time::UnixMs,
@@ -96,6 +99,27 @@ pub fn unconfirmed_at(
     collect(select.query((shop.as_bytes(), limit))?)
 }
 
+/// Closed orders at a shop that are damaged, as far as the noted digests of their entries show.
+/// What the shop refused before it took it in has no copy there.
+pub fn altered_at(reader: &Connection, shop: ShopId) -> Result<BTreeSet<OrderId>, StoreError> {
+    let mut select = reader.prepare_cached(
+        "SELECT c.order_id, e.hash, e.bytes FROM customer_order AS c
+         JOIN entry AS e ON e.order_id = c.order_id AND e.lost = 0
+         WHERE c.shop_id = ?1 AND c.open = 0 AND EXISTS
+           (SELECT 1 FROM entry AS s WHERE s.order_id = c.order_id AND s.lost = 0 AND s.seq > 0)",
+    )?;
+    let mut rows = select.query([shop.as_bytes()])?;
+    let mut altered = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let (order, name): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let bytes = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+        if Hash::of(bytes) != hash(&name)? {
+            altered.insert(order_id(&order)?);
+        }
+    }
+    Ok(altered)
+}
+
 /// The shop came back from a backup: whether it still has what it closed is not known any more.
 /// What it refused has no entry of its, and is nobody's business now.
 pub fn unconfirm_closed(tx: &Tx<'_>, shop: ShopId) -> Result<(), StoreError> {
@@ -157,6 +181,20 @@ pub fn personal(reader: &Connection, id: OrderId) -> Result<Option<PersonalPart>
     Ok(part)
 }
 
+/// Makes the order's row say what its entries say.
+pub fn put_right(tx: &Tx<'_>, order: &Order) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE customer_order SET shop_id = ?2, placed_at = ?3, open = ?4 WHERE order_id = ?1",
+    )?
+    .execute((
+        order.id.as_bytes(),
+        order.shop.as_bytes(),
+        signed(order.placed_at.get()),
+        order.is_open(),
+    ))?;
+    Ok(())
+}
+
 /// Marks whether the order is still to be followed.
 pub fn set_open(tx: &Tx<'_>, id: OrderId, open: bool) -> Result<(), StoreError> {
     tx.prepare_cached("UPDATE customer_order SET open = ?2 WHERE order_id = ?1")?
@@ -164,12 +202,73 @@ pub fn set_open(tx: &Tx<'_>, id: OrderId, open: bool) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// An entry of the chain that holds, as it lies on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Its noted place.
+    pub seq: u32,
+    /// The digest that was noted when it was stored.
+    pub hash: Hash,
+    /// Its noted kind.
+    pub kind: u16,
+    /// Its noted generation.
+    pub generation: u64,
+    /// The signed bytes.
+    pub bytes: Vec<u8>,
+    /// The copy of them that waits to be sent, if there is one.
+    pub waiting: Option<Vec<u8>>,
+}
+
 /// The entries of the chain that holds, first to last, byte for byte.
-pub fn entries(reader: &Connection, id: OrderId) -> Result<Vec<Vec<u8>>, StoreError> {
+pub fn entries(reader: &Connection, id: OrderId) -> Result<Vec<StoredEntry>, StoreError> {
+    let mut select = reader.prepare_cached(
+        "SELECT e.seq, e.hash, e.kind, e.generation, e.bytes, o.bytes
+         FROM entry AS e LEFT JOIN outbox AS o ON o.hash = e.hash
+         WHERE e.order_id = ?1 AND e.lost = 0 ORDER BY e.seq",
+    )?;
+    let mut rows = select.query([id.as_bytes()])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push(StoredEntry {
+            seq: row.get(0)?,
+            hash: hash(&row.get::<_, Vec<u8>>(1)?)?,
+            kind: row.get(2)?,
+            generation: unsigned(row.get(3)?),
+            bytes: row.get(4)?,
+            waiting: row.get(5)?,
+        });
+    }
+    Ok(entries)
+}
+
+/// Whether an entry of this digest was stored for the order, on whichever branch.
+pub fn has_entry(reader: &Connection, id: OrderId, entry: &[u8; 32]) -> Result<bool, StoreError> {
     let mut select = reader
-        .prepare_cached("SELECT bytes FROM entry WHERE order_id = ?1 AND lost = 0 ORDER BY seq")?;
-    let rows = select.query_map([id.as_bytes()], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE order_id = ?1 AND hash = ?2)")?;
+    Ok(select.query_row((id.as_bytes(), entry), |row| row.get(0))?)
+}
+
+/// The bytes that were stored under this name, whole or not.
+pub fn entry_bytes(reader: &Connection, entry: Hash) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut select = reader.prepare_cached("SELECT bytes FROM entry WHERE hash = ?1")?;
+    Ok(select.query_row([entry.as_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// Signed bytes that stand beside the chains, with the digests that were noted for them: of
+/// branches that lost, of entries that came early, and of refusals.
+pub fn beside_chains(reader: &Connection) -> Result<Vec<(OrderId, Hash, Vec<u8>)>, StoreError> {
+    let mut select = reader.prepare_cached(
+        "SELECT order_id, hash, bytes FROM entry WHERE lost = 1
+         UNION ALL SELECT order_id, hash, bytes FROM early_entry
+         UNION ALL SELECT order_id, hash, bytes FROM refusal ORDER BY 1, 2",
+    )?;
+    let mut rows = select.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (order, name): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        all.push((order_id(&order)?, hash(&name)?, row.get(2)?));
+    }
+    Ok(all)
 }
 
 /// The entries of branches that lost, byte for byte.
@@ -187,10 +286,17 @@ pub fn put_entry(tx: &Tx<'_>, entry: &SignedStatement, lost: bool) -> Result<(),
     let Position::Entry { generation, seq, .. } = statement.position else {
         return Err(StoreError::damaged("an entry without a place", entry.hash()));
     };
+    if !lost {
+        // Where something else stands, it is no entry: what loses a fork was marked before.
+        let sql = "DELETE FROM entry WHERE order_id = ?1 AND seq = ?2 AND hash <> ?3 AND lost = 0";
+        let place = (statement.order.as_bytes(), seq, entry.hash());
+        tx.prepare_cached(sql)?.execute((place.0, place.1, place.2.as_bytes()))?;
+    }
     tx.prepare_cached(
         "INSERT INTO entry (order_id, seq, hash, kind, generation, bytes, lost)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (order_id, hash) DO UPDATE SET lost = ?7",
+         ON CONFLICT (order_id, hash)
+           DO UPDATE SET seq = ?2, kind = ?4, generation = ?5, bytes = ?6, lost = ?7",
     )?
     .execute((
         statement.order.as_bytes(),
@@ -208,6 +314,20 @@ pub fn put_entry(tx: &Tx<'_>, entry: &SignedStatement, lost: bool) -> Result<(),
 pub fn mark_lost(tx: &Tx<'_>, id: OrderId, entry: Hash) -> Result<(), StoreError> {
     tx.prepare_cached("UPDATE entry SET lost = 1 WHERE order_id = ?1 AND hash = ?2")?
         .execute((id.as_bytes(), entry.as_bytes()))?;
+    Ok(())
+}
+
+/// Drops what lies damaged beyond the end of a chain that a later box of the shop goes on with.
+pub fn drop_overtaken(
+    tx: &Tx<'_>,
+    id: OrderId,
+    len: usize,
+    generation: u64,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM entry
+               WHERE order_id = ?1 AND seq >= ?2 AND generation < ?3 AND lost = 0";
+    let from = signed(len as u64);
+    tx.prepare_cached(sql)?.execute((id.as_bytes(), from, signed(generation)))?;
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod availability;
+#[cfg(test)]
+mod damage;
 mod files;
 #[cfg(test)]
 mod neighbour;
@@ -10,3 +12,5 @@ mod orders;
 mod program;
 #[cfg(test)]
 mod shelf;
+#[cfg(test)]
+mod verify;

@@ -132,3 +132,19 @@ fn a_foreign_file_is_refused_with_a_reason() {
     assert_eq!(refused.status.code(), Some(1));
     assert_eq!(json(&refused.stderr)["type"], "urn:kirana:problem:malformed");
 }
+
+#[test]
+fn p8_verify_says_what_holds_and_ends_with_one_where_something_does_not() {
+    let home = tempfile::tempdir().unwrap();
+    assert!(kirana(home.path(), &["init", "--name", "Meena"]).status.success());
+    let sound = kirana(home.path(), &["--json", "verify"]);
+    assert_eq!((sound.status.code(), &json(&sound.stdout)["ok"]), (Some(0), &true.into()));
+    let database = rusqlite::Connection::open(home.path().join("household.db")).unwrap();
+    let sql = "UPDATE setting SET value = x'00' WHERE name = 'household'";
+    assert_eq!(database.execute(sql, []).unwrap(), 1);
+    drop(database);
+    let damaged = kirana(home.path(), &["verify"]);
+    assert_eq!(damaged.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&damaged.stdout).into_owned();
+    assert!(said.contains("carts and addresses") && said.contains("1 fault."), "{said}");
+}

@@ -4,6 +4,7 @@
 //! ids are arguments, so that one seed replays a whole neighbourhood byte for byte.
 #![warn(missing_docs)]
 
+pub mod at_rest;
 pub mod availability;
 pub mod catalogue;
 pub mod cbor;

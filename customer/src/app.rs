@@ -6,6 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kirana_core::{
+    at_rest::DiskKey,
     cbor::Malformed,
     certificate::{Certificate, UnverifiedCertificate},
     key::KeyPair,
@@ -28,6 +29,7 @@ pub mod catalogue;
 pub mod chain;
 pub mod courier;
 pub mod file;
+pub mod person;
 pub mod place;
 pub mod receive;
 pub mod send;
@@ -39,6 +41,7 @@ pub mod verify;
 pub struct Household {
     db: Database,
     keys: KeyPair,
+    disk: DiskKey,
     identity: Mutex<Identity>,
 }
 
@@ -73,13 +76,16 @@ impl Household {
         Self::open(db, keys)
     }
 
-    /// Opens a device that was made before.
+    /// Opens a device that was made before, and encrypts what an earlier version left readable.
     ///
     /// # Errors
-    /// [`HouseholdError::NotMade`] when there is none in this database, or when it is damaged.
+    /// [`HouseholdError::NotMade`] when there is none in this database, or when it is damaged or
+    /// full.
     pub fn open(db: Database, keys: KeyPair) -> Result<Self, HouseholdError> {
+        let disk = DiskKey::of(&keys);
         let identity = db.reader.read(|reader| Identity::load(reader, &keys))?;
-        Ok(Self { db, keys, identity: Mutex::new(identity) })
+        person::encrypt_all(&db, &disk)?;
+        Ok(Self { db, keys, disk, identity: Mutex::new(identity) })
     }
 
     /// For whom this device orders: its account, or itself as a guest.

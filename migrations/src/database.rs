@@ -167,6 +167,20 @@ impl Database {
         })
     }
 
+    /// Writes every page anew, so that what was overwritten or deleted before cannot be read out of
+    /// the file any more.
+    ///
+    /// # Errors
+    /// When the disk has no room for a second copy, or another program is reading: nothing is lost,
+    /// and it may work later.
+    pub fn scour(&self) -> Result<(), StoreError> {
+        match (&self.memory, &self.path) {
+            (Some(engine), _) => Ok(lock(engine).connection.execute_batch("VACUUM")?),
+            (None, Some(path)) => Ok(opening::scour(path)?),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// Power returns after a crash in the simulation: what was committed is there, the rest is not.
     pub fn restart(&self) -> Self {
         if let Some(engine) = &self.memory {

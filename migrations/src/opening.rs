@@ -109,6 +109,24 @@ pub(crate) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Writes a file anew through a connection of its own, and empties its write-ahead log.
+pub(crate) fn scour(path: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // The copy in between holds the same, so it may not be left in a folder of the system's.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.execute_batch("VACUUM")?;
+    let busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy { Err(busy_error()) } else { Ok(()) }
+}
+
+fn busy_error() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    rusqlite::Error::SqliteFailure(code, Some("somebody is reading".to_owned()))
+}
+
 fn prepare(schema: Schema, path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into()))?;
     let known = schema.version();

@@ -28,6 +28,7 @@ const CUSTOMER: &[M<'static>] = &[
     M::up(include_str!("../shared/catalogue.sql")),
     M::up(include_str!("../customer/002_unconfirmed.sql")),
     M::up(include_str!("../customer/003_availability.sql")),
+    M::up(include_str!("../customer/004_sealed.sql")),
 ];
 const HUB: &[M<'static>] = &[M::up(include_str!("../hub/001_hub.sql"))];
 

@@ -4,6 +4,7 @@
 //! of it or nothing.
 
 use kirana_core::{
+    at_rest::DiskKey,
     catalogue::document::Author,
     household::{HOUSEHOLD_BYTES_MAX, Household as Document, HouseholdError as Refusal},
 };
@@ -11,8 +12,7 @@ use kirana_migrations::{Abort, StoreError, Tx};
 use rand_core::CryptoRng;
 use rusqlite::Connection;
 
-use super::{Household, HouseholdError, write};
-use crate::store::settings::{self, Setting};
+use super::{Household, HouseholdError, person, write};
 
 impl Household {
     /// The shared document as it is stored: the carts, the addresses, the household's name.
@@ -22,7 +22,7 @@ impl Household {
     pub fn document(&self) -> Result<Document, HouseholdError> {
         // Nothing is written with this author.
         let reading = Author { key: self.keys.id(), incarnation: 0 };
-        self.db.reader.read(|reader| document(reader, reading))
+        self.db.reader.read(|reader| document(reader, &self.disk, reading))
     }
 
     /// Changes the shared document and stores it.
@@ -38,27 +38,33 @@ impl Household {
         rng.fill_bytes(&mut incarnation);
         let incarnation = u64::from_be_bytes(incarnation);
         let author = Author { key: self.keys.id(), incarnation };
-        write(&self.db, move |tx| store(tx, author, &edit))
+        let disk = self.disk.clone();
+        write(&self.db, move |tx| store(tx, &disk, author, &edit))
     }
 }
 
 fn store(
     tx: &Tx<'_>,
+    disk: &DiskKey,
     author: Author,
     edit: &impl Fn(&mut Document) -> Result<(), Refusal>,
 ) -> Result<(), Abort<HouseholdError>> {
-    let mut document = document(tx, author)?;
+    let mut document = document(tx, disk, author)?;
     edit(&mut document).map_err(HouseholdError::from)?;
     let bytes = document.save();
     if bytes.len() > HOUSEHOLD_BYTES_MAX {
         // Stored, it could not be read again.
         return Err(HouseholdError::from(Refusal::TooLong { len: bytes.len() }).into());
     }
-    Ok(settings::set(tx, Setting::Household, &bytes)?)
+    Ok(person::put_document(tx, disk, &bytes)?)
 }
 
-fn document(reader: &Connection, author: Author) -> Result<Document, HouseholdError> {
-    match settings::get(reader, Setting::Household)? {
+fn document(
+    reader: &Connection,
+    disk: &DiskKey,
+    author: Author,
+) -> Result<Document, HouseholdError> {
+    match person::document(reader, disk)? {
         Some(stored) => Ok(Document::load(&stored, author)
             .map_err(|_| StoreError::damaged("the household's", "shared lists"))?),
         None => Ok(Document::new(author)),

@@ -15,7 +15,7 @@ use kirana_core::{
 };
 use rand_core::CryptoRng;
 
-use super::{Household, HouseholdError, write};
+use super::{Household, HouseholdError, person, write};
 use crate::store::{journal, order_head, orders, orders::StoredOrder, outbox, outbox::Waiting};
 
 /// What a household wants from one shop.
@@ -74,9 +74,10 @@ impl Household {
         let answer_by = order.answer_by;
         let entry = self.first_entry(id, order, personal.as_ref(), known.generation, now)?;
         let placed = PlacedOrder { id, entry: entry.hash() };
+        let sealed = personal.as_ref().map(|part| person::seal_part(&self.disk, id, part));
         let stored = write(&self.db, move |tx| {
             let row = StoredOrder { id, shop, placed_at: now, open: true };
-            orders::add(tx, &row, personal.as_ref())?;
+            orders::add(tx, &row, sealed.as_deref())?;
             orders::put_entry(tx, &entry, false)?;
             let bytes = entry.bytes().to_vec();
             let hash = entry.hash();

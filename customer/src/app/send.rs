@@ -5,7 +5,7 @@
 
 use kirana_core::{
     certificate::UnverifiedCertificate,
-    envelope::{self, Parcel},
+    envelope::{self, Parcel, PersonalPart},
     hash::Hash,
     id::{OrderId, ShopId},
     key::SealingPublic,
@@ -20,8 +20,9 @@ use kirana_core::{
 };
 use minicbor::bytes::ByteVec;
 use rand_core::CryptoRng;
+use rusqlite::Connection;
 
-use super::{Household, HouseholdError, chain, write};
+use super::{Household, HouseholdError, chain, person, write};
 use crate::store::{
     journal::{self, Route},
     orders, outbox,
@@ -57,7 +58,7 @@ impl Household {
                 let Some(copy) = copy else { return Ok(None) };
                 waiting.bytes = copy;
             }
-            let personal = orders::personal(reader, waiting.order)?;
+            let personal = self.part(reader, waiting.order);
             Ok::<_, HouseholdError>(Some((waiting, personal)))
         })?;
         let Some((waiting, personal)) = found else { return Ok(None) };
@@ -218,7 +219,7 @@ impl Household {
         let own = self.own();
         let (sound, personal) = self.db.reader.read(|reader| {
             let sound = chain::look(reader, order, &own)?.sound;
-            Ok::<_, HouseholdError>((sound, orders::personal(reader, order)?))
+            Ok::<_, HouseholdError>((sound, self.part(reader, order)))
         })?;
         // Of a damaged order goes what still holds: one altered byte and the shop refuses it all.
         let Some(chain) = sound else { return Ok(None) };
@@ -262,6 +263,12 @@ impl Household {
         }
         let sealed = envelope::seal(&parcel, &to, rng)?;
         Ok(stamp::post(&self.keys.signing, own, Address::Shop(shop), until, sealed))
+    }
+
+    /// The personal part of an order. One that is damaged stays here, and `verify` tells: better the
+    /// shop has to ask for the address than that the order never comes.
+    fn part(&self, reader: &Connection, order: OrderId) -> Option<PersonalPart> {
+        person::part(reader, &self.disk, order).unwrap_or_default()
     }
 
     pub(super) fn own(&self) -> chain::Own {

@@ -5,14 +5,15 @@
 //! what they say. Nothing is changed here.
 
 use kirana_core::{
+    at_rest::DiskKey,
     hash::Hash,
-    order::{chain::Chain, entry::Body},
+    order::chain::Chain,
     statement::{Party, UnverifiedStatement},
 };
 use kirana_migrations::{Head, StoreError, catalogue::chunks};
 use rusqlite::Connection;
 
-use super::{Household, chain};
+use super::{Household, chain, person};
 use crate::store::{
     orders::{self, StoredOrder},
     outbox::{self, Waiting},
@@ -43,7 +44,7 @@ impl Household {
         }
         let own = self.own();
         let checks: [&dyn Fn(&Connection, &mut Found) -> Result<(), StoreError>; 3] = [
-            &|reader, found| check_orders(reader, &own, found),
+            &|reader, found| check_orders(reader, (&own, &self.disk), found),
             &|reader, found| check_outbox(reader, &own, found),
             &check_catalogues,
         ];
@@ -83,7 +84,7 @@ fn is_behind(head: &Head) -> String {
 
 fn check_orders(
     reader: &Connection,
-    own: &chain::Own,
+    (own, disk): (&chain::Own, &DiskKey),
     found: &mut Found,
 ) -> Result<(), StoreError> {
     for row in orders::all(reader)? {
@@ -96,7 +97,7 @@ fn check_orders(
         if held.stored == sound.len() {
             check_row(reader, &row, &sound, found)?;
         }
-        check_personal(reader, &row, &sound, found)?;
+        check_personal(reader, disk, &sound, found);
     }
     for (order, hash, bytes) in orders::beside_chains(reader)? {
         if Hash::of(&bytes) != hash {
@@ -123,19 +124,13 @@ fn check_row(
 }
 
 /// The personal part stands apart from the chain, which names it by its salted hash.
-fn check_personal(
-    reader: &Connection,
-    row: &StoredOrder,
-    chain: &Chain,
-    found: &mut Found,
-) -> Result<(), StoreError> {
-    let Body::Placed(placed) = chain.first().body() else { return Ok(()) };
-    let stored = orders::personal(reader, row.id)?;
-    if stored.map(|part| part.hash()) != placed.personal {
+fn check_personal(reader: &Connection, disk: &DiskKey, chain: &Chain, found: &mut Found) {
+    let order = chain.order();
+    let stored = person::part(reader, disk, order.id);
+    if !stored.is_ok_and(|part| part.map(|part| part.hash()) == order.placed.personal) {
         let what = "the name and address are not those it was placed with";
-        found.faults.push(format!("order {}: {what}", row.id));
+        found.faults.push(format!("order {}: {what}", order.id));
     }
-    Ok(())
 }
 
 fn check_outbox(

@@ -38,23 +38,18 @@ impl StoredOrder {
     }
 }
 
-/// Adds an order that is being placed.
-pub fn add(
-    tx: &Tx<'_>,
-    order: &StoredOrder,
-    personal: Option<&PersonalPart>,
-) -> Result<(), StoreError> {
+/// Adds an order that is being placed, with its encrypted personal part.
+pub fn add(tx: &Tx<'_>, order: &StoredOrder, personal: Option<&[u8]>) -> Result<(), StoreError> {
     tx.prepare_cached(
-        "INSERT INTO customer_order (order_id, shop_id, placed_at, open, personal_salt, personal)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO customer_order (order_id, shop_id, placed_at, open, sealed_personal)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute((
         order.id.as_bytes(),
         order.shop.as_bytes(),
         signed(order.placed_at.get()),
         order.open,
-        personal.map(|part| part.salt),
-        personal.map(|part| &part.bytes),
+        personal,
     ))?;
     Ok(())
 }
@@ -167,18 +162,43 @@ fn read(row: &rusqlite::Row<'_>) -> Result<StoredOrder, StoreError> {
     })
 }
 
-/// The personal part that the order's first entry names by its hash.
-pub fn personal(reader: &Connection, id: OrderId) -> Result<Option<PersonalPart>, StoreError> {
+/// The encrypted personal part that the order's first entry names by its hash.
+pub fn sealed_personal(reader: &Connection, id: OrderId) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT sealed_personal FROM customer_order WHERE order_id = ?1";
+    let mut select = reader.prepare_cached(sql)?;
+    let part: Option<Option<Vec<u8>>> =
+        select.query_row([id.as_bytes()], |row| row.get(0)).optional()?;
+    Ok(part.flatten())
+}
+
+/// Stores a personal part encrypted, in place of a readable one.
+pub fn seal_personal(tx: &Tx<'_>, id: OrderId, sealed: &[u8]) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE customer_order SET sealed_personal = ?2, personal = NULL, personal_salt = NULL
+         WHERE order_id = ?1",
+    )?
+    .execute((id.as_bytes(), sealed))?;
+    Ok(())
+}
+
+/// Whether an earlier version left readable personal parts.
+pub fn has_open_parts(reader: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM customer_order WHERE personal IS NOT NULL)";
+    Ok(reader.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// The personal parts that an earlier version left readable.
+pub fn open_parts(reader: &Connection) -> Result<Vec<(OrderId, PersonalPart)>, StoreError> {
     let mut select = reader.prepare_cached(
-        "SELECT personal_salt, personal FROM customer_order
-         WHERE order_id = ?1 AND personal IS NOT NULL",
+        "SELECT order_id, personal_salt, personal FROM customer_order WHERE personal IS NOT NULL",
     )?;
-    let part = select
-        .query_row([id.as_bytes()], |row| {
-            Ok(PersonalPart { salt: row.get(0)?, bytes: row.get(1)? })
-        })
-        .optional()?;
-    Ok(part)
+    let mut rows = select.query([])?;
+    let mut parts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let part = PersonalPart { salt: row.get(1)?, bytes: row.get(2)? };
+        parts.push((order_id(&row.get::<_, Vec<u8>>(0)?)?, part));
+    }
+    Ok(parts)
 }
 
 /// Makes the order's row say what its entries say.

@@ -1,6 +1,8 @@
 //! The household's promises, told as stories with a shop that only signs.
 
 #[cfg(test)]
+mod at_rest;
+#[cfg(test)]
 mod availability;
 #[cfg(test)]
 mod damage;

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-fn kirana(home: &Path, words: &[&str]) -> Output {
+pub fn kirana(home: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_kirana"))
         .arg("--home")
         .arg(home)
@@ -15,7 +15,7 @@ fn kirana(home: &Path, words: &[&str]) -> Output {
         .unwrap()
 }
 
-fn json(bytes: &[u8]) -> serde_json::Value {
+pub fn json(bytes: &[u8]) -> serde_json::Value {
     let text = String::from_utf8_lossy(bytes);
     serde_json::from_slice(bytes).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
@@ -140,7 +140,7 @@ fn p8_verify_says_what_holds_and_ends_with_one_where_something_does_not() {
     let sound = kirana(home.path(), &["--json", "verify"]);
     assert_eq!((sound.status.code(), &json(&sound.stdout)["ok"]), (Some(0), &true.into()));
     let database = rusqlite::Connection::open(home.path().join("household.db")).unwrap();
-    let sql = "UPDATE setting SET value = x'00' WHERE name = 'household'";
+    let sql = "UPDATE sealed_setting SET value = x'00'";
     assert_eq!(database.execute(sql, []).unwrap(), 1);
     drop(database);
     let damaged = kirana(home.path(), &["verify"]);

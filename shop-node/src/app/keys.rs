@@ -3,8 +3,8 @@
 //! **Invariant:** secrets are neither shown nor logged, and leave the box only in a backup under
 //! the printed recovery code.
 
-use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce, aead::Aead};
 use kirana_core::{
+    at_rest::{open, seal},
     cbor,
     key::{KeyPair, SealingSecret, SigningKey},
 };
@@ -87,12 +87,12 @@ impl Keys {
 
     /// Wraps a customer's key.
     pub(crate) fn wrap(&self, key: &[u8; 32], nonce: [u8; 12]) -> Vec<u8> {
-        seal(&self.wrapping, nonce, key)
+        seal(&self.wrapping, nonce, &[], key)
     }
 
     /// Takes back what [`Keys::wrap`] gave; `None` when it is damaged or of another box.
     pub(crate) fn unwrap(&self, wrapped: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
-        open(&self.wrapping, wrapped)?.as_slice().try_into().ok().map(Zeroizing::new)
+        open(&self.wrapping, &[], wrapped)?.as_slice().try_into().ok().map(Zeroizing::new)
     }
 }
 
@@ -100,22 +100,6 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Keys({})", self.node.id())
     }
-}
-
-/// Encrypts with a fresh nonce, which goes in front.
-pub(crate) fn seal(key: &[u8; 32], nonce: [u8; 12], plain: &[u8]) -> Vec<u8> {
-    let cipher = ChaCha20Poly1305::new(&Key::from(*key));
-    let sealed = cipher.encrypt(&Nonce::from(nonce), plain);
-    let mut bytes = nonce.to_vec();
-    bytes.extend(sealed.expect("encrypting into memory cannot fail"));
-    bytes
-}
-
-/// Takes back what [`seal`] gave.
-pub(crate) fn open(key: &[u8; 32], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (nonce, sealed) = sealed.split_first_chunk::<12>()?;
-    let cipher = ChaCha20Poly1305::new(&Key::from(*key));
-    cipher.decrypt(&Nonce::from(*nonce), sealed).ok().map(Zeroizing::new)
 }
 
 #[derive(Encode, Decode)]

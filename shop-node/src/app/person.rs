@@ -3,6 +3,7 @@
 //! **Invariant:** nothing personal is stored readable; erasing a person forgets the key.
 
 use kirana_core::{
+    at_rest::{open, seal},
     envelope::PersonalPart,
     hash::Hash,
     order::{Order, personal::Personal},
@@ -10,11 +11,7 @@ use kirana_core::{
 };
 use kirana_migrations::StoreError;
 
-use super::{
-    Inner, Shop,
-    desk::Desk,
-    keys::{open, seal},
-};
+use super::{Inner, Shop, desk::Desk};
 use crate::store::people;
 
 impl Desk<'_, '_> {
@@ -35,7 +32,7 @@ impl Desk<'_, '_> {
         let Some(wrapped) = people::wrapped_key(self.tx, customer)? else { return Ok(()) };
         let key = self.shop.keys.unwrap(&wrapped);
         let key = key.ok_or_else(|| StoreError::damaged("the key of customer", customer))?;
-        let sealed = seal(&key, self.draws.bytes(), &part.bytes);
+        let sealed = seal(&key, self.draws.bytes(), &[], &part.bytes);
         people::put_part(self.tx, hash, customer, &sealed)
     }
 }
@@ -84,5 +81,5 @@ fn opened(
 ) -> Result<Vec<u8>, StoreError> {
     let damaged = || StoreError::damaged("the personal part of", customer);
     let key = shop.keys.unwrap(wrapped).ok_or_else(damaged)?;
-    open(&key, sealed).map(|plain| plain.to_vec()).ok_or_else(damaged)
+    open(&key, &[], sealed).map(|plain| plain.to_vec()).ok_or_else(damaged)
 }

@@ -2,6 +2,7 @@
 
 use kirana_core::{
     id::{OrderId, ShopId},
+    known_time::KnownNow,
     money::Money,
     order::{
         Order,
@@ -43,6 +44,9 @@ pub enum Whereabouts {
         /// See [`RefusalCode`].
         code: u16,
     },
+    /// The time for an answer has passed and nothing was heard. Only the shop says that an order has
+    /// expired: it may have got it, and may have decided.
+    NobodyAnswered,
     /// What is stored of it is no longer what was signed.
     Damaged {
         /// Whether the shop is known to have it, so that its copy will come back.
@@ -65,6 +69,11 @@ impl Whereabouts {
             Self::Decided => "decided".to_owned(),
             Self::Refused { code } => {
                 format!("the shop refused it: {}", RefusalCode::from_number(code))
+            }
+            Self::NobodyAnswered => {
+                "nobody answered in time; if the shop got it, it may still be decided: go there, or \
+                 place it again"
+                    .to_owned()
             }
             Self::Damaged { at_the_shop: true } => {
                 "damaged on this device; the shop's copy replaces it at the next contact".to_owned()
@@ -107,18 +116,18 @@ pub struct OrderStatus {
 }
 
 impl Household {
-    /// One order as it stands; a damaged one is shown as that.
+    /// One order as it stands, by this device's own clock `now`; a damaged one is shown as that.
     ///
     /// # Errors
     /// [`HouseholdError::UnknownOrder`], or when stored data cannot be read.
-    pub fn order_status(&self, id: OrderId) -> Result<OrderStatus, HouseholdError> {
-        let own = self.own();
+    pub fn order_status(&self, id: OrderId, now: UnixMs) -> Result<OrderStatus, HouseholdError> {
+        let (own, now) = (self.own(), self.known_now(now));
         self.db.reader.read(|reader| {
             let row = orders::get(reader, id)?.ok_or(HouseholdError::UnknownOrder)?;
             let held = chain::look(reader, id, &own)?;
             let line = journal::get(reader, id)?;
             let refusals = orders::refusals(reader, id)?;
-            let whereabouts = whereabouts(&row, &held, line.as_ref(), refusals.last());
+            let whereabouts = whereabouts(&row, &held, line.as_ref(), refusals.last(), now);
             let whole = held.sound.as_ref().filter(|_| held.is_whole()).map(Chain::order);
             let entries = held.sound.as_ref().map_or(&[][..], Chain::entries);
             let shop = shops::get(reader, row.shop)?;
@@ -172,6 +181,7 @@ fn whereabouts(
     held: &Held,
     line: Option<&JournalLine>,
     refusal: Option<&u16>,
+    now: KnownNow,
 ) -> Whereabouts {
     if let (Some(code), false, 0..=1) = (refusal, row.open, held.stored) {
         return Whereabouts::Refused { code: *code };
@@ -184,6 +194,9 @@ fn whereabouts(
     match (chain.intake(), line.and_then(|line| line.first_route)) {
         (Some(_), _) if chain.order().stage.is_undecided() => Whereabouts::ReachedTheShop,
         (Some(_), _) => Whereabouts::Decided,
+        (None, _) if chain.order().answer_by.is_some_and(|by| now.is_past(by)) => {
+            Whereabouts::NobodyAnswered
+        }
         (None, Some(via)) => Whereabouts::OnItsWay { via },
         (None, None) => Whereabouts::SavedHere,
     }

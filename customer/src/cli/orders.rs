@@ -184,13 +184,13 @@ fn personal(household: &Household, place: &Place) -> Result<Personal, Failure> {
 fn status(desk: &Desk, id: Option<OrderId>) -> Result<(), Failure> {
     let household = desk.household()?;
     if let Some(id) = id {
-        let status = household.order_status(id)?;
+        let status = household.order_status(id, now())?;
         desk.say(&status, || sentence(&status));
         return Ok(());
     }
     let mut orders = Vec::new();
     for id in household.order_ids()? {
-        orders.push(household.order_status(id)?);
+        orders.push(household.order_status(id, now())?);
     }
     let all = Orders { orders };
     desk.say(&all, || match all.orders.is_empty() {

@@ -95,7 +95,7 @@ impl Street {
     }
 
     fn at(&self, order: OrderId) -> Whereabouts {
-        self.meena.order_status(order).unwrap().whereabouts
+        self.meena.order_status(order, NOW).unwrap().whereabouts
     }
 
     /// How far Meena says that her orders go, by a mail that only the shop can open.
@@ -123,7 +123,7 @@ fn p8_a_damaged_order_hides_no_other_and_says_what_happens_next() {
     flip(&street.meena, "entry", "bytes", &of(orders[0], 1));
 
     assert_eq!(street.meena.order_ids().unwrap().len(), 2);
-    let damaged = street.meena.order_status(orders[0]).unwrap();
+    let damaged = street.meena.order_status(orders[0], NOW).unwrap();
     assert_eq!(damaged.whereabouts, Whereabouts::Damaged { at_the_shop: true });
     assert_eq!((damaged.stage, damaged.total), ("damaged", None));
     assert!(damaged.says.contains("the shop's copy replaces it"), "{}", damaged.says);
@@ -219,7 +219,7 @@ fn p8_an_order_of_which_nothing_holds_is_shown_and_not_sent() {
     let placed = street.meena.place(order, NOW, &mut rng(1)).unwrap();
     flip(&street.meena, "entry", "bytes", "seq = 0");
     flip(&street.meena, "outbox", "bytes", "1 = 1");
-    let status = street.meena.order_status(placed.id).unwrap();
+    let status = street.meena.order_status(placed.id, NOW).unwrap();
     assert_eq!(status.whereabouts, Whereabouts::Damaged { at_the_shop: false });
     assert!(status.says.contains("place it again"), "{}", status.says);
     assert!(status.order.is_none() && status.entries.is_empty());

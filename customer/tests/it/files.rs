@@ -34,7 +34,7 @@ fn p1_an_order_goes_out_and_its_answer_comes_back_as_files() {
 
     let received = meena.receive_file(&answer(&shop, &mut chain, &meena), NOW).unwrap();
     assert_eq!(received.changed, [order]);
-    assert_eq!(meena.order_status(order).unwrap().whereabouts, Whereabouts::Decided);
+    assert_eq!(meena.order_status(order, NOW).unwrap().whereabouts, Whereabouts::Decided);
     assert_eq!(meena.journal().unwrap()[0].first_route, Some(Route::File));
 }
 
@@ -70,7 +70,7 @@ fn a_file_that_was_cut_or_changed_on_the_way_changes_nothing() {
     let mut long = file.clone();
     long.resize(FILE_BYTES_MAX + 1, 0);
     assert!(matches!(meena.receive_file(&long, NOW), Err(HouseholdError::Malformed(_))));
-    assert_eq!(meena.order_status(order).unwrap().whereabouts, Whereabouts::SavedHere);
+    assert_eq!(meena.order_status(order, NOW).unwrap().whereabouts, Whereabouts::SavedHere);
 }
 
 #[test]

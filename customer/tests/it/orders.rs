@@ -25,7 +25,7 @@ fn p1_an_order_that_is_shown_as_placed_survives_a_restart() {
     let again = Household::open(meena.database().restart(), meena.keys().clone()).unwrap();
     assert_eq!(again.waiting().unwrap().len(), 1);
     assert_eq!(again.waiting().unwrap()[0].hash, entry);
-    assert_eq!(again.order_status(order).unwrap().whereabouts, Whereabouts::SavedHere);
+    assert_eq!(again.order_status(order, NOW).unwrap().whereabouts, Whereabouts::SavedHere);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn p1_only_the_shops_own_entry_ends_the_sending() {
 
     meena.acknowledged(entry, Route::Hub, NOW).unwrap();
     assert_eq!(meena.waiting().unwrap().len(), 1, "a hub's word settles nothing");
-    let status = meena.order_status(order).unwrap();
+    let status = meena.order_status(order, NOW).unwrap();
     assert_eq!(status.whereabouts, Whereabouts::OnItsWay { via: Route::Hub });
 
     let accepted = shop.accept(&mut chain);
@@ -56,7 +56,7 @@ fn p1_only_the_shops_own_entry_ends_the_sending() {
     let received = meena.receive(&mail, NOW).unwrap();
     assert_eq!((received.settled, received.changed), (vec![entry], vec![order]));
     assert_eq!(meena.waiting().unwrap(), []);
-    let status = meena.order_status(order).unwrap();
+    let status = meena.order_status(order, NOW).unwrap();
     assert_eq!((status.whereabouts, status.stage), (Whereabouts::Decided, "accepted"));
     assert_eq!(status.total.unwrap().minor, 13_600);
 }
@@ -109,7 +109,7 @@ fn p6_an_entry_by_somebody_else_is_not_believed() {
     let mail = impostor.post(&[&forged], &meena.keys().sealing.public(), 3);
     let received = meena.receive(&mail, NOW).unwrap();
     assert_eq!(received.doubted.len(), 1);
-    assert_eq!(meena.order_status(order).unwrap().stage, "placed");
+    assert_eq!(meena.order_status(order, NOW).unwrap().stage, "placed");
 }
 
 #[test]
@@ -175,4 +175,39 @@ fn p3_a_clock_that_jumped_while_the_device_was_off_runs_nothing_out() {
     let again = restarted(&again);
     assert_eq!(again.known_now(a_year_on).at, a_year_on);
     assert!(!again.known_now(a_year_on).expiry_suspended);
+}
+
+#[test]
+fn an_order_that_nobody_answered_in_time_says_so_and_a_late_answer_still_counts() {
+    let (shop, meena) = (Neighbour::new(), household(1));
+    shop.introduce_to(&meena);
+    let (order, _, mut chain) = placed_at(&shop, &meena);
+    let deadline = NOW.plus_ms(DAY_MS);
+    let before = meena.order_status(order, NOW.plus_ms(DAY_MS - 1)).unwrap();
+    assert_eq!(before.whereabouts, Whereabouts::SavedHere);
+    let late = meena.order_status(order, deadline).unwrap();
+    assert_eq!(late.whereabouts, Whereabouts::NobodyAnswered);
+    assert!(late.says.contains("may still be decided"), "{}", late.says);
+    // Only the shop says that an order has expired.
+    assert_eq!((late.stage, late.entries.len()), ("placed", 1));
+
+    let accepted = shop.accept(&mut chain);
+    let mail = shop.post(&[&accepted], &meena.keys().sealing.public(), 3);
+    meena.receive(&mail, deadline).unwrap();
+    let decided = meena.order_status(order, deadline.plus_ms(1)).unwrap();
+    assert_eq!(decided.whereabouts, Whereabouts::Decided);
+}
+
+#[test]
+fn p3_while_the_own_clock_is_in_doubt_no_order_runs_out() {
+    let (shop, meena) = (Neighbour::new(), household(1));
+    shop.introduce_to(&meena);
+    let (order, _, _) = placed_at(&shop, &meena);
+    meena.known_now(NOW);
+    let a_year_on = NOW.plus_ms(365 * DAY_MS);
+    let status = meena.order_status(order, a_year_on).unwrap();
+    assert_eq!(status.whereabouts, Whereabouts::SavedHere);
+    meena.confirm_clock().unwrap();
+    let status = meena.order_status(order, a_year_on).unwrap();
+    assert_eq!(status.whereabouts, Whereabouts::NobodyAnswered);
 }

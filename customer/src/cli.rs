@@ -27,25 +27,32 @@ pub use problem::Failure;
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(help) => {
-            // Help and version are no failures; clap knows which is which.
+        // Help and version are no failures; clap knows which is which.
+        Err(help) if !help.use_stderr() => {
             let _ = help.print();
-            return ExitCode::from(if help.use_stderr() { 2 } else { 0 });
+            return ExitCode::SUCCESS;
+        }
+        Err(wrong) if std::env::args_os().any(|word| word == "--json") => {
+            return fail(&Failure::Usage(wrong.to_string()), true);
+        }
+        Err(wrong) => {
+            let _ = wrong.print();
+            return ExitCode::from(Failure::Usage(String::new()).exit_code());
         }
     };
     let json = cli.json;
-    match obey(cli) {
-        Ok(ending) => ending,
-        Err(failure) => {
-            if json {
-                let problem = serde_json::to_string(&failure.problem());
-                eprintln!("{}", problem.unwrap_or_else(|_| failure.to_string()));
-            } else {
-                eprintln!("kirana: {failure}");
-            }
-            ExitCode::from(failure.exit_code())
-        }
+    obey(cli).unwrap_or_else(|failure| fail(&failure, json))
+}
+
+/// Says on stderr what went wrong.
+fn fail(failure: &Failure, json: bool) -> ExitCode {
+    if json {
+        let problem = serde_json::to_string(&failure.problem());
+        eprintln!("{}", problem.unwrap_or_else(|_| failure.to_string()));
+    } else {
+        eprintln!("kirana: {failure}");
     }
+    ExitCode::from(failure.exit_code())
 }
 
 fn obey(cli: Cli) -> Result<ExitCode, Failure> {

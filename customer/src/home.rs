@@ -115,7 +115,11 @@ impl Home {
         let bytes = Zeroizing::new(std::fs::read(&path).map_err(io)?);
         let seed = match (<[u8; 64]>::try_from(bytes.as_slice()), passphrase) {
             (Ok(seed), _) => Zeroizing::new(seed),
-            (Err(_), None) => return Err(HomeError::PassphraseNeeded),
+            // A file that was cut off needs no passphrase, but a backup.
+            (Err(_), None) => match vault::unlock(&bytes, "") {
+                Err(Shut::Malformed(_)) => return Err(HomeError::Damaged { path }),
+                _ => return Err(HomeError::PassphraseNeeded),
+            },
             (Err(_), Some(passphrase)) => {
                 let opened = vault::unlock(&bytes, passphrase)?;
                 let seed = opened.as_slice().try_into().map_err(|_| HomeError::Damaged { path })?;

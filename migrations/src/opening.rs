@@ -208,9 +208,15 @@ pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
 }
 
+/// The index beside the log takes 32 KiB, and SQLite calls it an I/O error when they are not there.
+fn lacks_room_to_open(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
 fn plain(error: OpenError, path: &Path) -> OpenError {
     match error {
-        OpenError::Sqlite(e) if is_full(&e) => OpenError::Full,
+        OpenError::Sqlite(e) if is_full(&e) || lacks_room_to_open(&e) => OpenError::Full,
         OpenError::Sqlite(e)
             if e.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) =>
         {

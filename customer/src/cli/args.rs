@@ -5,9 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kirana_core::id::{OrderId, ShopId, VariantId};
 
+/// What the exit codes mean, for scripts.
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  it failed, or `verify` found a fault: stderr (or the list) says what to do
+  2  it cannot be meant like this, nothing is set up here yet, or the passphrase is missing";
+
 /// One household's orders, carts and saved catalogues; works with and without the internet.
 #[derive(Debug, Parser)]
-#[command(name = "kirana", version, max_term_width = 100)]
+#[command(name = "kirana", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// The household's folder.
     #[arg(long, global = true, env = "KIRANA_HOME", value_name = "DIR")]

@@ -5,6 +5,8 @@ mod at_rest;
 #[cfg(test)]
 mod availability;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod damage;
 mod files;
 #[cfg(test)]

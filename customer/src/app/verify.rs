@@ -43,15 +43,16 @@ impl Household {
             found.add(faults);
         }
         let own = self.own();
-        let checks: [&dyn Fn(&Connection, &mut Found) -> Result<(), StoreError>; 3] = [
-            &|reader, found| check_orders(reader, (&own, &self.disk), found),
-            &|reader, found| check_outbox(reader, &own, found),
-            &check_catalogues,
-        ];
-        for check in checks {
-            let checked = self.db.reader.read(|reader| check(reader, &mut found));
-            found.add(checked.map(|()| Vec::new()));
-        }
+        let read = self.db.reader.read(|reader| {
+            let ends = [
+                check_orders(reader, (&own, &self.disk), &mut found),
+                check_outbox(reader, &own, &mut found),
+                check_catalogues(reader, &mut found),
+            ];
+            ends.into_iter().for_each(|end| found.add(end.map(|()| Vec::new())));
+            Ok(())
+        });
+        found.add(read.map(|()| Vec::new()));
         if let Err(e) = self.document() {
             found.faults.push(format!("the carts and addresses: {e}"));
         }

@@ -11,7 +11,7 @@ use kirana_core::{
     id::{ShopId, VariantId},
 };
 use kirana_migrations::{
-    Abort, Tx,
+    Abort, StoreError, Tx,
     catalogue::{
         self, Shelved, chunks,
         search::{Page, Query},
@@ -99,7 +99,15 @@ fn store(tx: &Tx<'_>, load: &Load) -> Result<bool, Abort<HouseholdError>> {
     }
     let (document, changed) = match head.extent {
         Extent::Chunk => {
-            let (mut document, _) = chunks::load(tx, head.shop, head.bucket)?;
+            let mut document = match chunks::load(tx, head.shop, head.bucket) {
+                Ok((document, _)) => document,
+                // Nothing can be added to what is damaged: the next start takes it from its beginning.
+                Err(StoreError::Damaged { .. }) => {
+                    chunks::forget_document(tx, head.shop, head.bucket)?;
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            };
             let changed = document.apply(&load.bytes).map_err(HouseholdError::from)?;
             (document, changed)
         }

@@ -256,7 +256,7 @@ impl Sorted {
             store_entries(tx, *order, brought, own, now, &mut received)?;
         }
         for (statement, answer, node) in &self.answers {
-            store_answer(tx, statement, answer, node, &mut received)?;
+            store_answer(tx, statement, answer, (node, own), &mut received)?;
         }
         Ok(received)
     }
@@ -351,7 +351,7 @@ fn store_answer(
     tx: &Tx<'_>,
     statement: &SignedStatement,
     answer: &Answer,
-    node: &NodeKey,
+    (node, own): (&NodeKey, &chain::Own),
     received: &mut Received,
 ) -> Result<(), Abort<HouseholdError>> {
     match answer {
@@ -363,8 +363,22 @@ fn store_answer(
             for order in reply.same.iter().filter(|_| newest) {
                 orders::confirm(tx, node.shop, *order)?;
             }
+            for order in &reply.same {
+                put_right(tx, *order, own)?;
+            }
         }
         Answer::Refusal(refusal) => store_refusal(tx, statement, refusal, received)?,
+    }
+    Ok(())
+}
+
+/// Writes the rows of an order anew whose entries all hold, where what was noted beside them does
+/// not: the shop has nothing to send then.
+fn put_right(tx: &Tx<'_>, id: OrderId, own: &chain::Own) -> Result<(), StoreError> {
+    let held = chain::look(tx, id, own)?;
+    let Some(chain) = held.sound.as_ref().filter(|_| held.is_whole()) else { return Ok(()) };
+    for entry in chain.entries().iter().filter(|_| !held.faults.is_empty()) {
+        orders::put_entry(tx, entry.signed(), false)?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub struct NodeKey {
 pub fn put(tx: &Tx<'_>, node: &NodeKey) -> Result<(), StoreError> {
     tx.prepare_cached(
         "INSERT INTO signer (key_id, key, shop_id, generation) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (key_id) DO NOTHING",
+         ON CONFLICT (key_id) DO UPDATE SET key = ?2, shop_id = ?3, generation = ?4",
     )?
     .execute((
         node.key.id().as_bytes(),
@@ -35,7 +35,8 @@ pub fn put(tx: &Tx<'_>, node: &NodeKey) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The node that signs with this key.
+/// The node that signs with this key. One whose row was damaged is not known any more, until it
+/// shows its certificate again.
 pub fn get(reader: &Connection, key: KeyId) -> Result<Option<NodeKey>, StoreError> {
     let mut select =
         reader.prepare_cached("SELECT key, shop_id, generation FROM signer WHERE key_id = ?1")?;
@@ -43,10 +44,7 @@ pub fn get(reader: &Connection, key: KeyId) -> Result<Option<NodeKey>, StoreErro
         .query_row([key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((bytes, shop, generation)) = raw else { return Ok(None) };
-    let damaged = || StoreError::damaged("a shop's key", key);
-    Ok(Some(NodeKey {
-        key: PublicKey::from_bytes(&bytes).map_err(|_| damaged())?,
-        shop: ShopId::from_slice(&shop).ok_or_else(damaged)?,
-        generation: unsigned(generation),
-    }))
+    let public = PublicKey::from_bytes(&bytes).ok().filter(|public| public.id() == key);
+    let (Some(key), Some(shop)) = (public, ShopId::from_slice(&shop)) else { return Ok(None) };
+    Ok(Some(NodeKey { key, shop, generation: unsigned(generation) }))
 }

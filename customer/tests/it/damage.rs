@@ -157,20 +157,15 @@ fn p8_damaged_entries_come_back_from_the_shop_byte_for_byte() {
 }
 
 #[test]
-fn p8_what_stands_beside_an_entry_is_put_right_with_it() {
+fn p8_what_stands_beside_an_entry_is_put_right_at_the_next_contact() {
     for column in ["hash", "kind", "generation"] {
         for seq in [0, 1] {
             let street = Street::new();
             let order = street.accepted(NOW);
             flip(&street.meena, "entry", column, &of(order, seq));
+            assert_eq!(street.at(order), Whereabouts::Decided, "{column} of {seq}");
             assert!(!street.meena.verify().faults.is_empty(), "{column} of {seq}");
-            // The shop sends an order whole whenever it says something about it.
-            street.meena.withdraw(order, NOW, &mut rng(4)).unwrap();
-            let asked = street.meena.waiting().unwrap().remove(0).hash;
-            let mail = street.meena.mail_for(asked, &mut rng(5)).unwrap().unwrap();
-            street.bring(&mail, NOW.plus_ms(2));
-            let mail = street.meena.chain_mail(order, NOW.plus_ms(3), &mut rng(6)).unwrap();
-            street.bring(&mail.unwrap(), NOW.plus_ms(3));
+            street.bring(&street.heads(NOW.plus_ms(2)), NOW.plus_ms(2));
             assert_eq!(street.meena.verify().faults, Vec::<String>::new(), "{column} of {seq}");
         }
     }
@@ -227,4 +222,19 @@ fn p8_an_order_of_which_nothing_holds_is_shown_and_not_sent() {
     assert_eq!(street.meena.chain_mail(placed.id, NOW, &mut rng(3)).unwrap(), None);
     let received = street.bring(&street.heads(NOW.plus_ms(1)), NOW.plus_ms(1));
     assert_eq!((received.wanted, received.changed), (vec![placed.id], Vec::new()));
+}
+
+#[test]
+fn p8_a_damaged_key_of_the_shop_hides_no_order_and_comes_back_with_its_certificate() {
+    let street = Street::new();
+    let orders = [street.accepted(NOW), street.accepted(NOW.plus_ms(1))];
+    flip(&street.meena, "signer", "key", "1 = 1");
+    for order in orders {
+        assert!(matches!(street.at(order), Whereabouts::Damaged { .. }));
+    }
+    street.bring(&street.heads(NOW.plus_ms(2)), NOW.plus_ms(2));
+    for order in orders {
+        assert_eq!(street.at(order), Whereabouts::Decided);
+    }
+    assert_eq!(street.meena.verify().faults, Vec::<String>::new());
 }

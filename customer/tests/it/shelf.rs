@@ -146,3 +146,21 @@ fn p7_the_cart_survives_a_restart_and_an_edit_that_failed_leaves_it_as_it_was() 
     assert_eq!(cart.len(), 1);
     assert_eq!(cart[0].quantity.amount(), 1_000);
 }
+
+#[test]
+fn p8_a_damaged_catalogue_is_taken_from_its_beginning_again() {
+    let (shop, meena) = (Neighbour::new(), household(1));
+    shop.introduce_to(&meena);
+    let mut document = Bucket::new(shop.id, BucketNo::FIRST);
+    let chunks: Vec<Load> = (1..=3).map(|n| chunk(&shop, &mut document, n, 6_800)).collect();
+    assert!(meena.save_catalogue(&chunks[0]).unwrap());
+    assert!(meena.save_catalogue(&chunks[1]).unwrap());
+    crate::verify::flip(&meena, "catalogue_chunk", "content", "n = 1");
+    assert!(!meena.save_catalogue(&chunks[2]).unwrap(), "nothing is added to what is damaged");
+    assert_eq!(meena.catalogue_known(shop.id).unwrap().len(), 0);
+    assert_eq!(found(&meena, "rice"), 1, "what was read before is still there to be searched");
+    for load in &chunks {
+        assert!(meena.save_catalogue(load).unwrap());
+    }
+    assert_eq!((found(&meena, "rice"), meena.verify().faults.len()), (1, 0));
+}

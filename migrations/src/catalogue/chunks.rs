@@ -299,6 +299,19 @@ pub fn signed_at(c: &Connection, shop: ShopId, bucket: BucketNo) -> Result<UnixM
     Ok(head.claimed().at)
 }
 
+/// Forgets one document of a shop's catalogue, so that it is taken from its beginning again. Until
+/// then people go on searching in what was read from it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn forget_document(c: &Connection, shop: ShopId, bucket: BucketNo) -> Result<(), StoreError> {
+    for table in ["catalogue_chunk", "catalogue_base", "catalogue_bucket"] {
+        let sql = format!("DELETE FROM {table} WHERE shop = ?1 AND bucket = ?2");
+        c.execute(&sql, (shop.as_bytes(), bucket.get()))?;
+    }
+    Ok(())
+}
+
 /// Forgets a shop's catalogue.
 ///
 /// # Errors

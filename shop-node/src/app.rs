@@ -45,6 +45,7 @@ pub mod import;
 pub mod keys;
 pub mod ledger;
 pub mod mailing;
+pub mod mend;
 pub mod once;
 pub mod orders;
 pub mod person;

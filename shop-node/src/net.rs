@@ -41,8 +41,11 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(10 * 60);
 const PUBLISH_AGAIN: Duration = Duration::from_secs(5);
 /// How long the directory may keep a record.
 const LEASE_MS: u64 = DAY_MS;
-/// How often orders past their time are looked for.
+/// How often orders past their time, and damaged ones, are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(5);
+
+/// How many orders are looked at for damage then: ten thousand are walked in an hour.
+const LOOKED_AT_ONCE: u32 = 16;
 
 struct Answering(Shop);
 
@@ -98,7 +101,8 @@ pub async fn run(shop: Shop, node: NodeHandle, hubs: Vec<String>) {
         carrier.meet(Peer { key, role: Role::Hub, addresses: vec![hub.clone()] }).await;
         tasks.spawn(publish(shop.clone(), node.clone(), hubs.clone(), key));
     }
-    tasks.spawn(expire(shop));
+    tasks.spawn(expire(shop.clone()));
+    tasks.spawn(look_for_damage(shop));
     tasks.spawn(look_again(carrier.handle()));
     carrier.run(|_| false).await;
 }
@@ -245,6 +249,31 @@ async fn expire(shop: Shop) {
             Ok(Ok(0)) => {}
             Ok(Ok(count)) => tracing::info!(count, "orders past their time were ended"),
             Ok(Err(error)) => tracing::warn!(error = %error, "orders past their time wait"),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Walks all orders again and again: what a disk has spoilt is found while its customer still has
+/// a good copy.
+async fn look_for_damage(shop: Shop) {
+    let mut after = 0;
+    loop {
+        tokio::time::sleep(EXPIRE_EVERY).await;
+        let shop = shop.clone();
+        let look =
+            move || shop.look_for_damage(after, LOOKED_AT_ONCE, clock::now(), &mut clock::rng());
+        match tokio::task::spawn_blocking(look).await {
+            Ok(Ok(looked)) => {
+                if looked.damaged > 0 {
+                    tracing::error!(
+                        count = looked.damaged,
+                        "orders are damaged on the disk: their customers are asked for their copies"
+                    );
+                }
+                after = looked.next.unwrap_or_default();
+            }
+            Ok(Err(error)) => tracing::warn!(error = %error, "orders could not be looked at"),
             Err(_) => return,
         }
     }

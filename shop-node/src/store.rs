@@ -7,6 +7,7 @@ use kirana_core::{cbor, hash::Hash, statement::Party};
 use kirana_migrations::StoreError;
 
 pub mod catalogue;
+pub mod damage;
 pub mod imports;
 pub mod known;
 pub mod offers;

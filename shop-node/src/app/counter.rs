@@ -336,11 +336,12 @@ impl Desk<'_, '_> {
 
     /// What is on its way to customers: it is on hand by the ledger, but nobody finds it in the
     /// shop when counting.
-    fn outside(&self, slot: Slot) -> Result<u64, StoreError> {
+    fn outside(&mut self, slot: Slot) -> Result<u64, StoreError> {
         let mut outside = 0;
         for held in stock::reserved_of(self.tx, slot)? {
             let row = crate::store::orders::by_number(self.tx, held.order_n)?;
-            let chain = crate::store::orders::chain(self.tx, &row)?;
+            // What cannot be read any more is taken to be here: so nothing is promised too much.
+            let Some(chain) = self.whole(&row)? else { continue };
             if !chain.order().holds().any(|(line, _)| line == held.line) {
                 outside += held.amount;
             }

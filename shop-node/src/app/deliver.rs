@@ -143,7 +143,12 @@ impl Shop {
         let (inner, parcel) = (self.inner.clone(), parcel.clone());
         let ended = self.writer().write(move |tx| inner.act(tx, &reading, &parcel, &visit))?;
         match ended {
-            Ended::Done { outcomes, taken } => Ok(Acted { outcomes, taken, device }),
+            Ended::Done { outcomes, taken, mended } => {
+                for order in mended {
+                    tracing::warn!(order.id = %order, "a damaged order was mended by its customer");
+                }
+                Ok(Acted { outcomes, taken, device })
+            }
             Ended::Stopped(why) => Err(Undeliverable::ReadOnly { why }),
         }
     }
@@ -195,6 +200,7 @@ enum Ended {
     Done {
         outcomes: Vec<Outcome>,
         taken: Vec<(OrderRow, Chain)>,
+        mended: Vec<OrderId>,
     },
     /// A box was met that outranks this one; that is stored, and nothing else is.
     Stopped(String),
@@ -219,6 +225,7 @@ impl Inner {
             settings::put(tx, Setting::ReadOnly, &why)?;
             return Ok(Ended::Stopped(why));
         }
+        desk.mend(reading)?;
         desk.adopt(reading)?;
         let mut outcomes = Vec::new();
         for read in &reading.statements {
@@ -244,7 +251,7 @@ impl Inner {
             }
             outcomes.extend(new);
         }
-        Ok(Ended::Done { outcomes, taken: desk.taken })
+        Ok(Ended::Done { outcomes, taken: desk.taken, mended: desk.mended })
     }
 }
 
@@ -308,7 +315,7 @@ impl Desk<'_, '_> {
             return Ok(());
         }
         let row = orders::by_number(self.tx, n)?;
-        let chain = orders::chain(self.tx, &row)?;
+        let Some(chain) = self.whole(&row)? else { return Ok(()) };
         let Some(hash) = chain.order().placed.personal else { return Ok(()) };
         match parcel.personal_part(hash) {
             Some(part) => self.keep_personal_part(&row.customer, hash, part),

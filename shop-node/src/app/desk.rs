@@ -7,6 +7,7 @@ use std::{cell::Cell, collections::BTreeMap};
 
 use kirana_core::{
     hash::Hash,
+    id::OrderId,
     key::KeyId,
     known_time::KnownNow,
     order::{
@@ -39,6 +40,8 @@ pub(crate) struct Desk<'a, 't> {
     pub(crate) decided_apart: BTreeMap<Hash, Decision>,
     /// Orders that were taken in, as they stand.
     pub(crate) taken: Vec<(OrderRow, Chain)>,
+    /// Damaged orders that are whole again.
+    pub(crate) mended: Vec<OrderId>,
     /// The end of the ledger, once it was read: nobody else writes to it meanwhile.
     pub(crate) ledger: Cell<Option<stock::Head>>,
 }
@@ -65,6 +68,7 @@ impl<'a, 't> Desk<'a, 't> {
             draws: visit.draws.clone(),
             decided_apart: visit.decided_apart.clone(),
             taken: Vec::new(),
+            mended: Vec::new(),
             ledger: Cell::new(None),
         })
     }

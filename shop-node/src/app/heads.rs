@@ -67,7 +67,11 @@ impl Desk<'_, '_> {
         for ((customer, id), bag) in brought {
             let row = orders::find(self.tx, &customer, id)?;
             let (ours, device) = match &row {
-                Some(row) => (orders::chain(self.tx, row)?, row.device),
+                Some(row) => match self.whole(row)? {
+                    Some(chain) => (chain, row.device),
+                    // What came did not mend it: there is nothing sound to go on from.
+                    None => continue,
+                },
                 None => match first_of(reading, customer, id) {
                     Some((read, device)) => {
                         let chain = Chain::begin(read.signed.clone(), Author::customer(customer));

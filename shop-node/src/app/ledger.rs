@@ -24,7 +24,7 @@ use kirana_migrations::{StoreError, rusqlite::Connection};
 
 use super::desk::Desk;
 use crate::store::{
-    catalogue,
+    catalogue, damage,
     orders::{self, OrderRow},
     stock::{self, Reserved},
 };
@@ -155,11 +155,16 @@ impl Desk<'_, '_> {
         let mut rows = BTreeMap::new();
         for held in &reserved {
             let row = orders::by_number(self.tx, held.order_n)?;
-            let chain = orders::chain(self.tx, &row)?;
-            // What has left the shop cannot be taken back by a count.
-            if chain.order().holds().any(|(line, _)| line == held.line) {
+            let (is_here, partial_ok) = match self.whole(&row)? {
+                // What has left the shop cannot be taken back by a count.
+                Some(chain) => (
+                    chain.order().holds().any(|(line, _)| line == held.line),
+                    chain.order().placed.partial_ok,
+                ),
+                None => (true, true),
+            };
+            if is_here {
                 let link = link(&row, held.line);
-                let partial_ok = chain.order().placed.partial_ok;
                 let (amount, reserved_seq) = (held.amount, held.seq);
                 holds.push(Hold { link, amount, reserved_seq, partial_ok });
                 rows.insert(link, (row, *held));
@@ -177,6 +182,11 @@ impl Desk<'_, '_> {
             // After a restore nothing is added before the customer was heard: what is left is
             // reserved, and told, then.
             if row.waits_for_heads {
+                continue;
+            }
+            // Nothing can be added to a damaged order: it is told when it was mended.
+            if damage::is_marked(self.tx, row.n)? {
+                damage::released(self.tx, row.n)?;
                 continue;
             }
             hit.push(row.id);

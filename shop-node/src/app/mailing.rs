@@ -16,7 +16,7 @@ use super::{
     deliver::{Outcome, ReplyTo},
 };
 use crate::store::{
-    known, orders,
+    damage, known, orders,
     outgoing::{self, Waiting},
 };
 
@@ -105,6 +105,10 @@ fn parcel(c: &Connection, reply: &ReplyTo) -> Result<Parcel, StoreError> {
         parcel.statements.push(answer.clone().into());
     }
     for n in &reply.orders {
+        // What is damaged is asked for, not said.
+        if damage::is_marked(c, *n)? {
+            continue;
+        }
         let entries = orders::entry_bytes(c, *n)?;
         bytes += entries.iter().map(Vec::len).sum::<usize>();
         if bytes > STATEMENT_BYTES_MAX && !parcel.statements.is_empty() {

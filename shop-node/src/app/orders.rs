@@ -109,6 +109,12 @@ pub enum NotDone {
     /// Its stock is not as it must be.
     #[error(transparent)]
     Stock(#[from] kirana_core::stock::StockError),
+    /// What is stored of it is not what was signed.
+    #[error(
+        "order {0} is damaged here; it is mended when the device that placed it is met, \
+         see `kirana-shop verify`"
+    )]
+    Damaged(OrderId),
     /// The shop was restored and its customer was not heard yet.
     #[error("order {0} waits for its customer's device since the shop was restored")]
     WaitsForCustomer(OrderId),
@@ -193,7 +199,7 @@ impl Shop {
                 Before::Other => return Err(Abort::Refused(NotDone::KeyReused)),
                 Before::Done(_) => {
                     let row = one(tx, which)?;
-                    return Ok(view(&row, &orders::chain(tx, &row)?)?);
+                    return Ok(view(&row, &whole(tx, &row)?)?);
                 }
             }
             if let Some(why) = desk.read_only()? {
@@ -203,7 +209,7 @@ impl Shop {
             if row.waits_for_heads && deed != Deed::GoOn {
                 return Err(Abort::Refused(NotDone::WaitsForCustomer(row.id)));
             }
-            let mut chain = orders::chain(tx, &row)?;
+            let mut chain = whole(tx, &row)?;
             desk.act(&row, &mut chain, &deed)?;
             desk.remember(once.as_ref(), request, &[])?;
             Ok(view(&orders::by_number(tx, row.n)?, &chain)?)
@@ -217,11 +223,8 @@ impl Shop {
     /// [`NotDone`] when there is none.
     pub fn order(&self, which: Which) -> Result<OrderView, NotDone> {
         self.reader().read(|c| {
-            let row = one(c, which).map_err(|abort| match abort {
-                Abort::Refused(refusal) => refusal,
-                Abort::Store(error) => error.into(),
-            })?;
-            Ok(view(&row, &orders::chain(c, &row)?)?)
+            let row = one(c, which).map_err(plain)?;
+            Ok(view(&row, &whole(c, &row).map_err(plain)?)?)
         })
     }
 
@@ -258,10 +261,7 @@ impl Shop {
     /// [`NotDone`] when there is none.
     pub fn entries(&self, which: Which) -> Result<Vec<Vec<u8>>, NotDone> {
         self.reader().read(|c| {
-            let row = one(c, which).map_err(|abort| match abort {
-                Abort::Refused(refusal) => refusal,
-                Abort::Store(error) => error.into(),
-            })?;
+            let row = one(c, which).map_err(plain)?;
             Ok(orders::entry_bytes(c, row.n)?)
         })
     }
@@ -422,6 +422,24 @@ fn one(
                 (None, _) => Err(unknown),
             }
         }
+    }
+}
+
+/// The checked chain of an order; one that is damaged is named.
+fn whole(
+    c: &kirana_migrations::rusqlite::Connection,
+    row: &OrderRow,
+) -> Result<Chain, Abort<NotDone>> {
+    orders::chain(c, row).map_err(|error| match error {
+        StoreError::Damaged { .. } => Abort::Refused(NotDone::Damaged(row.id)),
+        error => Abort::Store(error),
+    })
+}
+
+fn plain(abort: Abort<NotDone>) -> NotDone {
+    match abort {
+        Abort::Refused(refusal) => refusal,
+        Abort::Store(error) => error.into(),
     }
 }
 

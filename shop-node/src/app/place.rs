@@ -27,7 +27,7 @@ use super::{
     reading::{By, Device, Read, Reading},
 };
 use crate::store::{
-    offers,
+    damage, offers,
     orders::{self, OrderRow},
     outgoing,
 };
@@ -88,6 +88,10 @@ impl Desk<'_, '_> {
         }
         if is_planted(Bug::DecideAgainOnRetry) {
             self.decide_anew(row)?;
+        }
+        // What is damaged here is not said again: the customer is asked for its copy.
+        if damage::is_marked(self.tx, row.n)? {
+            return Ok(vec![self.ask_for(row, signed, device)?]);
         }
         // Whoever sends it again has not heard the answer, whatever was delivered before.
         outgoing::waits_again(self.tx, device.certified.key().id(), row.n)?;

@@ -14,6 +14,7 @@ use kirana_migrations::{StoreError, rusqlite::Connection};
 
 use super::{Identity, Shop, founding::holds};
 use crate::store::{
+    damage,
     orders::{self, OrderRow},
     stock,
 };
@@ -29,6 +30,8 @@ pub struct Found {
     pub movements: u64,
     /// One sentence for each fault.
     pub faults: Vec<String>,
+    /// One sentence for each entry that was damaged once and is whole again.
+    pub mended: Vec<String>,
 }
 
 impl Shop {
@@ -46,6 +49,7 @@ impl Shop {
         self.reader().read(|c| {
             let ledger = check_ledger(c, self.identity(), &mut found)?;
             check_orders(c, &ledger, self.generation(), &mut found)?;
+            tell_mended(c, &mut found)?;
             Ok::<_, StoreError>(())
         })?;
         Ok(found)
@@ -129,6 +133,7 @@ fn check_orders(
             Ok(chain) => {
                 found.entries += chain.len() as u64;
                 check_row(&row, &chain, found);
+                check_digests(c, &row, &chain, found)?;
                 check_reservations(c, &row, &chain, found)?;
                 check_anchors(&chain, ledger, generation, found);
             }
@@ -151,6 +156,37 @@ fn check_row(row: &OrderRow, chain: &Chain, found: &mut Found) {
     if told != true_ones || row.id != order.id || row.customer != order.customer {
         found.faults.push(format!("order {}: its row says other than its entries", row.id));
     }
+}
+
+/// The digests beside the entries say which entry `heads.log` means.
+fn check_digests(
+    c: &Connection,
+    row: &OrderRow,
+    chain: &Chain,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    for entry in chain.entries() {
+        if !damage::holds(c, row.n, entry.seq(), entry.hash())? {
+            let (id, seq) = (row.id, entry.seq());
+            found.faults.push(format!("order {id}: the noted digest of entry {seq} is another"));
+        }
+    }
+    Ok(())
+}
+
+/// What was mended is no fault any more, but whoever looks after the disk shall know of it.
+fn tell_mended(c: &Connection, found: &mut Found) -> Result<(), StoreError> {
+    for mended in damage::mended(c)? {
+        let id = orders::by_number(c, mended.order_n)
+            .map_or_else(|_| format!("number {}", mended.order_n), |row| row.id.to_string());
+        let was = match mended.bytes.len() {
+            0 => "was gone".to_owned(),
+            bytes => format!("was damaged (its {bytes} bytes are kept)"),
+        };
+        let (seq, at) = (mended.seq, mended.at);
+        found.mended.push(format!("order {id}: entry {seq} {was}; mended by its customer {at}"));
+    }
+    Ok(())
 }
 
 fn check_reservations(

@@ -6,7 +6,7 @@
 use kirana_core::{
     hash::Hash,
     order::{
-        Order,
+        HEADS_MAX, Order,
         axes::{Fulfilment, Stage},
         chain::Chain,
         decide::Judge,
@@ -25,6 +25,7 @@ use super::{
     reading::{Device, Read},
 };
 use crate::store::{
+    damage,
     orders::{self, OrderRow},
     outgoing,
 };
@@ -62,7 +63,7 @@ impl Desk<'_, '_> {
         request: &SignedStatement,
         wish: &Wish,
     ) -> Result<Option<RefusalCode>, StoreError> {
-        let mut chain = orders::chain(self.tx, row)?;
+        let Some(mut chain) = self.whole(row)? else { return Ok(Some(RefusalCode::Recovering)) };
         if chain.entries().iter().any(|entry| granted_by(entry.body()) == Some(request.hash())) {
             return Ok(None);
         }
@@ -122,7 +123,10 @@ impl Desk<'_, '_> {
                 wanted.push(head.order);
                 continue;
             };
-            let mut chain = orders::chain(self.tx, &row)?;
+            let Some(mut chain) = self.whole(&row)? else {
+                wanted.push(head.order);
+                continue;
+            };
             let has_all = chain.contains(head.hash);
             if row.waits_for_heads && has_all && !is_fresh {
                 wanted.push(head.order);
@@ -141,7 +145,13 @@ impl Desk<'_, '_> {
                 outcomes.push(Outcome::Order { n: row.n, id: row.id, new: false });
             }
         }
-        let open = orders::open_of(self.tx, &device.party, kirana_core::order::HEADS_MAX as u32)?;
+        // Also what is closed and so not compared any more may have been damaged since.
+        for order in damage::of_customer(self.tx, &device.party)? {
+            if !wanted.contains(&order) && wanted.len() < HEADS_MAX {
+                wanted.push(order);
+            }
+        }
+        let open = orders::open_of(self.tx, &device.party, HEADS_MAX as u32)?;
         let heads = open.iter().map(OrderRow::wire_head).collect();
         let lacks = !wanted.is_empty();
         let answer =

@@ -95,7 +95,7 @@ impl Verify {
         let shop = with(self.data).shop_unchecked()?;
         let found = shop.verify().map_err(Failure::of)?;
         let mut says = String::new();
-        for fault in &found.faults {
+        for fault in found.faults.iter().chain(&found.mended) {
             says.push_str(fault);
             says.push('\n');
         }
@@ -112,7 +112,7 @@ impl Verify {
         ));
         let shown = json!({
             "orders": found.orders, "entries": found.entries, "movements": found.movements,
-            "faults": found.faults, "ok": found.faults.is_empty(),
+            "faults": found.faults, "mended": found.mended, "ok": found.faults.is_empty(),
         });
         let code = u8::from(!found.faults.is_empty());
         Ok(Done { code, ..Done::new(says, shown) })

@@ -248,6 +248,7 @@ impl From<NotDone> for Problem {
             NotDone::Ambiguous(_) => conflict("ambiguous"),
             NotDone::Chain(_) => conflict("does-not-fit"),
             NotDone::Stock(_) => conflict("stock"),
+            NotDone::Damaged(_) => conflict("order-damaged"),
             NotDone::WaitsForCustomer(_) => conflict("waits-for-customer"),
             NotDone::StockClosed(_) => conflict("stock-closed"),
             NotDone::ReadOnly(_) => conflict("read-only"),

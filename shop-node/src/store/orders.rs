@@ -7,7 +7,7 @@ use kirana_core::{
     hash::Hash,
     id::OrderId,
     key::PublicKey,
-    order::chain::{Author, Chain},
+    order::chain::{Author, Chain, Entry},
     statement::{Party, SignedStatement, UnverifiedStatement},
     time::UnixMs,
 };
@@ -122,6 +122,13 @@ pub fn all_numbers(c: &Connection) -> Result<Vec<i64>, StoreError> {
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
+/// The numbers of some orders after a number, lowest first.
+pub fn numbers_after(c: &Connection, after: i64, limit: u32) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT n FROM customer_order WHERE n > ?1 ORDER BY n LIMIT ?2";
+    let mut statement = c.prepare_cached(sql)?;
+    Ok(statement.query_map((after, limit), |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 /// Makes every open order wait for its customer, as a restored shop must.
 pub fn wait_for_heads(tx: &Tx<'_>) -> Result<(), StoreError> {
     tx.execute("UPDATE customer_order SET waits_for_heads = 1 WHERE is_open", [])?;
@@ -176,6 +183,11 @@ pub fn insert(
 /// Stores the entries of a chain from `from_seq` on, and what follows from them.
 pub fn extend(tx: &Tx<'_>, n: i64, chain: &Chain, from_seq: u32) -> Result<(), StoreError> {
     put_entries(tx, n, chain, from_seq)?;
+    note_end(tx, n, chain)
+}
+
+/// Works out from a chain what is looked up without walking it.
+pub fn note_end(tx: &Tx<'_>, n: i64, chain: &Chain) -> Result<(), StoreError> {
     let sql =
         "UPDATE customer_order SET stage = ?2, is_open = ?3, generation = ?4, seq = ?5, head = ?6
                WHERE n = ?1";
@@ -282,14 +294,19 @@ pub fn chain_name(n: i64) -> String {
     format!("order:{n}")
 }
 
-fn put_entries(tx: &Tx<'_>, n: i64, chain: &Chain, from_seq: u32) -> Result<(), StoreError> {
+/// Stores one entry in its place.
+pub fn put_entry(tx: &Tx<'_>, n: i64, entry: &Entry) -> Result<(), StoreError> {
     let sql = "INSERT INTO order_entry (order_n, seq, lost, hash, generation, bytes)
                VALUES (?1, ?2, 0, ?3, ?4, ?5)";
-    let mut statement = tx.prepare_cached(sql)?;
+    let (hash, generation, bytes) = (entry.hash(), int(entry.generation()), entry.signed().bytes());
+    let row = params![n, entry.seq(), hash.as_bytes(), generation, bytes];
+    tx.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+fn put_entries(tx: &Tx<'_>, n: i64, chain: &Chain, from_seq: u32) -> Result<(), StoreError> {
     for entry in chain.entries().iter().filter(|entry| entry.seq() >= from_seq) {
-        let (hash, generation) = (entry.hash(), int(entry.generation()));
-        let bytes = entry.signed().bytes();
-        statement.execute(params![n, entry.seq(), hash.as_bytes(), generation, bytes])?;
+        put_entry(tx, n, entry)?;
     }
     tx.note_head(Head {
         chain: chain_name(n),

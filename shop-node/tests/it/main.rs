@@ -4,6 +4,7 @@ mod availability;
 mod catalogue;
 mod floors;
 mod intake;
+mod mending;
 mod neighbour;
 mod program;
 mod recovery;

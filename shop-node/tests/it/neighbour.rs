@@ -50,7 +50,11 @@ pub struct Neighbourhood {
 
 impl Neighbourhood {
     pub fn new() -> Self {
-        let database = Database::open(Schema::Shop, Location::Memory).expect("it opens");
+        Self::at(Location::Memory)
+    }
+
+    pub fn at(location: Location) -> Self {
+        let database = Database::open(Schema::Shop, location).expect("it opens");
         let mut rng = rng(1);
         let founding =
             Founding { name: "Corner".into(), currency: rupees(), place: None, hub: None };

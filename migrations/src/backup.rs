@@ -8,7 +8,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use crate::opening::{beside, wal_of};
+use crate::opening::{beside, is_full, wal_of};
 
 /// Copies the database at `from`, also while others write to it, to a new file at `to`.
 ///
@@ -21,7 +21,7 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
             "the copy's file is there already",
         ));
     }
-    let copied = pages(from, to).map_err(io::Error::other).and_then(|()| synced(to));
+    let copied = pages(from, to).map_err(as_io).and_then(|()| synced(to));
     if copied.is_err() {
         let _ = std::fs::remove_file(to);
     }
@@ -61,6 +61,14 @@ fn pages(from: &Path, to: &Path) -> rusqlite::Result<()> {
     drop(backup);
     // A copy travels as one file, so it leaves the mode that keeps a log beside it.
     to.pragma_update(None, "journal_mode", "DELETE")
+}
+
+/// A full disk stays told apart: it heals once there is room.
+fn as_io(error: rusqlite::Error) -> io::Error {
+    match is_full(&error) {
+        true => io::Error::new(io::ErrorKind::StorageFull, error),
+        false => io::Error::other(error),
+    }
 }
 
 fn synced(path: &Path) -> io::Result<()> {

@@ -59,7 +59,7 @@ impl Database {
         if suspect.exists() {
             backup::copy_to_fresh_file(&path)
                 .and_then(|()| std::fs::remove_file(&suspect))
-                .map_err(|source| OpenError::Io { path: suspect.clone(), source })?;
+                .map_err(|source| not_copied(source, &suspect))?;
         }
         let connection = opening::file(schema, &path)?;
         connection.wal_hook(Some(|wal, pages| {
@@ -232,6 +232,14 @@ impl Database {
             }
             None => Err(StoreError::damaged("an image of", "a file")),
         }
+    }
+}
+
+/// The copy needs as much room again as the database; the mark stays until there is.
+fn not_copied(source: std::io::Error, suspect: &Path) -> OpenError {
+    match source.kind() {
+        std::io::ErrorKind::StorageFull => OpenError::Full,
+        _ => OpenError::Io { path: suspect.to_owned(), source },
     }
 }
 

@@ -194,7 +194,11 @@ impl Engine {
         more: &mut dyn FnMut() -> Option<Box<dyn Member>>,
     ) -> Result<(), Lost> {
         let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
-        begun.map_err(|e| Lost::Back { full: crate::opening::is_full(&e) })?;
+        // A disk that fails here already is not asked again: nothing could be believed of it.
+        begun.map_err(|e| {
+            self.health.note(&format!("a transaction did not begin: {e}"));
+            lost(&e)
+        })?;
         let tx = Tx { connection: &self.connection, heads: RefCell::default() };
         let mut next = 0;
         loop {
@@ -306,5 +310,5 @@ fn lost(error: &rusqlite::Error) -> Lost {
 
 /// Whether the disk itself failed, so that what was synced before is in doubt.
 pub(crate) fn is_io(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) && !crate::opening::is_full(error)
 }

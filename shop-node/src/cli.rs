@@ -1,7 +1,7 @@
 //! The command line of `kirana-shop`.
 //!
 //! Exit codes: 0 done; 1 it failed, or `verify` found faults; 2 usage or settings; 3 an import left
-//! some lines out.
+//! some lines out; 4 the disk failed while the shop was open.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -24,7 +24,7 @@ mod people;
 
 /// One shop's server and its tools.
 #[derive(Parser)]
-#[command(name = "kirana-shop", version, about)]
+#[command(name = "kirana-shop", version, about, after_help = EXIT_CODES)]
 pub struct Cli {
     /// Results on stdout as JSON, errors on stderr as problem details.
     #[arg(long, global = true)]
@@ -32,6 +32,10 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed, or verify found faults; 2 usage or \
+    settings; 3 an import left some lines out; 4 the disk failed while the shop was open: check it, \
+    then start the shop again.";
 
 /// Where the shop's data lies.
 #[derive(clap::Args)]
@@ -226,7 +230,8 @@ impl From<ServeError> for Failure {
             ServeError::DiskFailed => "disk-failed",
             ServeError::Io(_) | ServeError::Setup(_) => "failed",
         };
-        Self { code: 1, name, says: error.to_string() }
+        let code = if matches!(error, ServeError::DiskFailed) { 4 } else { 1 };
+        Self { code, name, says: error.to_string() }
     }
 }
 

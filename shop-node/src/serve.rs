@@ -65,6 +65,9 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         Ok(Err(panicked)) => return Err(ServeError::Setup(panicked.to_string())),
         Err(_) => tracing::warn!("some requests were cut off when the shop closed"),
     }
+    for note in writer.take_notes() {
+        tracing::error!(note, "the disk was not well");
+    }
     if failed { Err(ServeError::DiskFailed) } else { Ok(()) }
 }
 
@@ -92,7 +95,10 @@ pub enum ServeError {
     #[error(transparent)]
     Net(#[from] NetError),
     /// The disk failed while the shop was open.
-    #[error("the disk failed: nothing more is stored; check the disk, then start the shop again")]
+    #[error(
+        "the disk failed: nothing more is stored; check the disk, then start the shop again: what \
+         was answered is there, and the database is first copied to a new file"
+    )]
     DiskFailed,
     /// The system refused.
     #[error(transparent)]

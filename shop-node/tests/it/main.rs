@@ -2,6 +2,7 @@
 
 mod availability;
 mod catalogue;
+mod disk;
 mod floors;
 mod intake;
 mod mending;

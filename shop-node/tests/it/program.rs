@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
@@ -14,45 +15,59 @@ use serde_json::Value;
 
 use crate::neighbour::{Customer, Neighbourhood};
 
-fn kirana(arguments: &[&str], data: &Path) -> Output {
+pub fn kirana(arguments: &[&str], data: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));
     command.args(arguments).arg("--data").arg(data).arg("--json");
     command.output().expect("the program runs")
 }
 
-fn init(data: &Path) -> Value {
+pub fn init(data: &Path) -> Value {
     let done = kirana(&["init", "--name", "Corner"], data);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     serde_json::from_slice(&done.stdout).expect("JSON")
 }
 
 /// A shop that is open, and is killed with the test.
-struct Served {
-    child: Child,
+pub struct Served {
+    pub child: Child,
     http: String,
 }
 
 impl Served {
     fn at(data: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kirana-shop"))
+        let program = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));
+        Self::run(program, data, Stdio::null()).expect("the ready line")
+    }
+
+    /// Serves by this command, which begins with the program; nothing if it ended before it was
+    /// ready.
+    pub fn run(mut command: Command, data: &Path, stderr: Stdio) -> Option<Self> {
+        let mut child = command
             .args(["serve", "--http", "127.0.0.1:0", "--p2p", "/ip4/127.0.0.1/tcp/0"])
             .args(["--announce", "false", "--data"])
             .arg(data)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(stderr)
+            // So that whoever runs the program for us is killed together with it.
+            .process_group(0)
             .spawn()
             .expect("the program starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("it is piped");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let mut this = Self { child, http: String::new() };
+        if line.is_empty() {
+            return None;
+        }
         let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
         assert_eq!(ready["ready"], true);
         let http = ready["http"].as_str().expect("an address").trim_start_matches("http://");
-        Self { child, http: http.to_owned() }
+        this.http = http.to_owned();
+        Some(this)
     }
 
     /// Status, content type and body of one answer; nothing if the server went away.
-    fn ask(
+    pub fn ask(
         &self,
         method: &str,
         path: &str,
@@ -77,7 +92,7 @@ impl Served {
         Some((status, kind.unwrap_or_default().to_owned(), answer[end + 4..].to_vec()))
     }
 
-    fn deliver(&self, mail: &Mail) -> Option<u16> {
+    pub fn deliver(&self, mail: &Mail) -> Option<u16> {
         let answer = self.ask("POST", "/v1/mail", "application/cbor", &cbor::to_vec(mail))?;
         Some(answer.0)
     }
@@ -90,12 +105,13 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.child.wait();
     }
 }
 
-fn opened(data: &Path) -> Shop {
+pub fn opened(data: &Path) -> Shop {
     Home::at(data, None).shop().expect("it opens")
 }
 
@@ -188,28 +204,33 @@ fn a_command_of_a_later_version_is_refused_by_name() {
 }
 
 /// Puts a variant on the shelf of a shop that is not being served.
-fn shelf(data: &Path, amount: u64) -> (Neighbourhood, VariantId) {
+pub fn shelf(data: &Path, amount: u64) -> (Neighbourhood, VariantId) {
     let shop = opened(data);
     let street = Neighbourhood { shop, hub: kirana_core::key::SigningKey::from_seed([40; 32]) };
     let rice = street.stock(1, 9000, amount);
     (street, rice)
 }
 
-#[test]
-fn p7_orders_that_were_answered_survive_sigkill_again_and_again() {
-    let folder = tempfile::tempdir().unwrap();
-    init(folder.path());
-    let (street, rice) = shelf(folder.path(), 1000);
+/// Orders for rice that is on the shelf, each in mail of its own.
+pub fn orders_of_guests(data: &Path, guests: u8, each: u8) -> Vec<Mail> {
+    let (street, rice) = shelf(data, 1000);
     let mut mails = Vec::new();
-    for guest in 0..5 {
+    for guest in 0..guests {
         let mut customer = Customer::guest(&street, 100 + guest);
         customer.now = clock::now();
-        for n in 0..12 {
+        for n in 0..each {
             let placed = customer.sign(n, customer.wants(&[(rice, 1, 9000)]));
             mails.push(customer.mail(&street, &customer.parcel(&[&placed])));
         }
     }
-    drop(street);
+    mails
+}
+
+#[test]
+fn p7_orders_that_were_answered_survive_sigkill_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path());
+    let mails = orders_of_guests(folder.path(), 5, 12);
     let mut answered = 0;
     let mut waiting = mails.iter();
     for round in 0..4 {

@@ -58,7 +58,7 @@ pub fn record(street: &Street, folder: &Path) -> anyhow::Result<Recording> {
         HEARD.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let parcel = signed.guest.parcel(signed.order);
         let (now, rng) = (clock::now(), &mut clock::rng());
-        let (outcomes, _) = shop.take_in_at_the_door(&parcel, now, rng)?;
+        let (outcomes, _) = shop.take_in_at_the_door(None, &parcel, now, rng)?;
         let [Outcome::Order { new: true, .. }] = outcomes[..] else {
             bail!("an order of the recording was not taken: {outcomes:?}");
         };

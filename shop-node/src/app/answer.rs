@@ -221,6 +221,7 @@ pub fn refused(error: &Undeliverable) -> Refused {
         | Undeliverable::Malformed(_)
         | Undeliverable::Said(_)
         | Undeliverable::Empty
+        | Undeliverable::KeyReused
         | Undeliverable::TooMany { .. } => Code::Malformed,
         Undeliverable::Unstamped(_)
         | Undeliverable::Forged(_)

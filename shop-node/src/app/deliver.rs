@@ -22,9 +22,10 @@ use kirana_migrations::{Abort, StoreError, Tx, rusqlite::Connection};
 use rand_core::CryptoRng;
 
 use super::{
-    Inner, Shop, Undeliverable,
+    Inner, Once, Shop, Undeliverable,
     checked::Against,
     desk::{Desk, Visit},
+    once::{Before, request_hash},
     orders::{OrderView, view},
     reading::{self, By, Reading},
 };
@@ -66,6 +67,9 @@ pub enum Outcome {
     Noted,
 }
 
+/// What is remembered of a key under which an order came for the first time.
+const WAS_NEW: &[u8] = b"new";
+
 impl Shop {
     /// Takes in a piece of mail for this shop, as it came from anybody.
     ///
@@ -97,7 +101,7 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Delivered, Undeliverable> {
-        let Acted { outcomes, device, .. } = self.act_on(parcel, now, rng)?;
+        let Acted { outcomes, device, .. } = self.act_on(parcel, None, now, rng)?;
         let reply = match device {
             Some(device) => Some(self.reply(&outcomes, &device, now, rng)?),
             None => None,
@@ -106,17 +110,19 @@ impl Shop {
     }
 
     /// [`Shop::take_in`] for a device that waits at the door: nothing is sealed for it, and a new
-    /// order is shown as it stands.
+    /// order is shown as it stands. Under a key that was used before, an order that was new then is
+    /// said to be new again.
     ///
     /// # Errors
-    /// As there.
+    /// As there, and [`Undeliverable::KeyReused`].
     pub fn take_in_at_the_door(
         &self,
+        once: Option<Once>,
         parcel: &Parcel,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Vec<Outcome>, Option<OrderView>), Undeliverable> {
-        let Acted { outcomes, taken, .. } = self.act_on(parcel, now, rng)?;
+        let Acted { outcomes, taken, .. } = self.act_on(parcel, once, now, rng)?;
         let shown = taken.first().map(|(row, chain)| view(row, chain)).transpose()?;
         Ok((outcomes, shown))
     }
@@ -124,6 +130,7 @@ impl Shop {
     fn act_on(
         &self,
         parcel: &Parcel,
+        once: Option<Once>,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Acted, Undeliverable> {
@@ -137,6 +144,7 @@ impl Shop {
         });
         let mut visit = Visit::new(now, rng);
         visit.signed_times = signed_times(&reading, &trust);
+        visit.once = once.map(|once| (once, request_hash(&("bring", parcel))));
         if is_planted(Bug::SplitTheDecision) {
             self.reserve_apart(&reading, &mut visit)?;
         }
@@ -225,6 +233,7 @@ impl Inner {
             settings::put(tx, Setting::ReadOnly, &why)?;
             return Ok(Ended::Stopped(why));
         }
+        let before = desk.brought_before(visit)?;
         desk.mend(reading)?;
         desk.adopt(reading)?;
         let mut outcomes = Vec::new();
@@ -251,11 +260,42 @@ impl Inner {
             }
             outcomes.extend(new);
         }
+        desk.remember_brought(visit, before, &mut outcomes)?;
         Ok(Ended::Done { outcomes, taken: desk.taken, mended: desk.mended })
     }
 }
 
 impl Desk<'_, '_> {
+    /// What is known of the key under which something is brought: whether its order was new then.
+    /// Taking it in again has no effect of its own, so that is done, key or not.
+    fn brought_before(&self, visit: &Visit) -> Result<Option<bool>, Abort<Undeliverable>> {
+        let Some((once, request)) = &visit.once else { return Ok(None) };
+        match self.before(Some(once), *request)? {
+            Before::New => Ok(None),
+            Before::Done(answer) => Ok(Some(answer == WAS_NEW)),
+            Before::Other => Err(Abort::Refused(Undeliverable::KeyReused)),
+        }
+    }
+
+    fn remember_brought(
+        &self,
+        visit: &Visit,
+        before: Option<bool>,
+        outcomes: &mut [Outcome],
+    ) -> Result<(), StoreError> {
+        let Some((once, request)) = &visit.once else { return Ok(()) };
+        match (before, outcomes.first_mut()) {
+            (Some(was_new), Some(Outcome::Order { new, .. })) => *new = was_new,
+            (Some(_), _) => {}
+            (None, first) => {
+                let is_new = matches!(first, Some(Outcome::Order { new: true, .. }));
+                let answer = if is_new { WAS_NEW } else { &[] };
+                self.remember(Some(once), *request, answer)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn take_lists(&self, parcel: &Parcel) -> Result<(), StoreError> {
         if parcel.lists.is_empty() {
             return Ok(());

@@ -23,7 +23,7 @@ use kirana_core::{
 use kirana_migrations::{StoreError, Tx};
 use rand_core::CryptoRng;
 
-use super::{Inner, known_time};
+use super::{Inner, Once, known_time};
 use crate::store::{
     orders::{self, OrderRow},
     outgoing,
@@ -128,6 +128,8 @@ pub(crate) struct Visit {
     pub(crate) signed_times: Vec<UnixMs>,
     pub(crate) draws: Draws,
     pub(crate) decided_apart: BTreeMap<Hash, Decision>,
+    /// The sender's own name for what it brings, and the digest of that.
+    pub(crate) once: Option<(Once, Hash)>,
 }
 
 impl Visit {
@@ -137,6 +139,7 @@ impl Visit {
             signed_times: Vec::new(),
             draws: Draws::from(rng),
             decided_apart: BTreeMap::new(),
+            once: None,
         }
     }
 }

@@ -71,6 +71,9 @@ pub enum Undeliverable {
         /// How many are taken.
         max: usize,
     },
+    /// The key was used for something else.
+    #[error("this Idempotency-Key was used for another request: take a fresh one")]
+    KeyReused,
     /// This box met a newer one, or a twin, and changes nothing any more.
     #[error("this box no longer speaks for the shop: {why}")]
     ReadOnly {

@@ -61,6 +61,9 @@ impl From<Undeliverable> for Problem {
             | Undeliverable::TooMany { .. } => {
                 refused(StatusCode::UNPROCESSABLE_ENTITY, "unacceptable")
             }
+            Undeliverable::KeyReused => {
+                refused(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
+            }
             Undeliverable::ReadOnly { .. } => refused(StatusCode::CONFLICT, "read-only"),
             Undeliverable::NotStored(not_stored) => (*not_stored).into(),
             Undeliverable::Store(error) => Self::internal(error),

@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 use super::{
     Door,
     auth::SignedIn,
-    extract::{Json, Path, Query, bytes},
+    extract::{Json, Path, Query, Repeatable, bytes},
     now,
     problem::Problem,
 };
 use crate::{
     app::{
-        Outcome, Shop,
+        Once, Outcome, Shop,
         access::{Access, Closed, Visitor},
         orders::{NotDone, OrderView, Which},
     },
@@ -53,17 +53,19 @@ pub struct Personal {
     bytes: String,
 }
 
-/// Takes in a signed order and decides it; the same order again gets the same answer.
+/// Takes in a signed order and decides it; the same order again gets the same answer. An
+/// `Idempotency-Key` that was used for another body is refused.
 #[utoipa::path(post, path = "/v1/orders", tag = "orders", request_body = PlaceOrder,
     security(("token" = [])),
     responses((status = 201, body = Value), (status = 200, body = Value), (status = 422, body = Problem)))]
 pub async fn place(
     State(door): State<Door>,
     SignedIn(visitor): SignedIn,
+    key: Repeatable,
     Json(given): Json<PlaceOrder>,
 ) -> Result<Response, Problem> {
-    let parcel = parcel(&given)?;
-    let (view, new) = door.run(move |access| place_it(access, &visitor, &parcel)).await?;
+    let (parcel, once) = (parcel(&given)?, key.by(visitor.device)?);
+    let (view, new) = door.run(move |access| place_it(access, &visitor, once, &parcel)).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(shown(&view))).into_response())
 }
@@ -87,13 +89,14 @@ fn parcel(given: &PlaceOrder) -> Result<Parcel, Problem> {
 fn place_it(
     access: &Access,
     visitor: &Visitor,
+    once: Option<Once>,
     parcel: &Parcel,
 ) -> Result<(OrderView, bool), Problem> {
     access.allow(visitor, Action::PlaceOrder, &access.here())?;
     let shop = access.shop();
     let read = UnverifiedStatement::parse(&parcel.statements[0])
         .map_err(|error| Problem::malformed(error.to_string()))?;
-    let (outcomes, shown) = shop.take_in_at_the_door(parcel, now(), &mut clock::rng())?;
+    let (outcomes, shown) = shop.take_in_at_the_door(once, parcel, now(), &mut clock::rng())?;
     let customer = visitor.principal.party;
     // Whoever carries another's order here is shown none of it.
     if let Some(view) =

@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use kirana_core::{cbor, id::VariantId, mail::Mail};
+use kirana_core::{cbor, challenge, id::VariantId, mail::Mail};
 use kirana_migrations::{Abort, Database, Schema, rusqlite::Connection};
 use kirana_shop::{app::Shop, clock, home::Home};
 use serde_json::Value;
@@ -74,9 +74,21 @@ impl Served {
         kind: &str,
         body: &[u8],
     ) -> Option<(u16, String, Vec<u8>)> {
+        self.ask_with("", method, path, kind, body)
+    }
+
+    /// [`Served::ask`] with more header lines, each with its end.
+    fn ask_with(
+        &self,
+        more: &str,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+    ) -> Option<(u16, String, Vec<u8>)> {
         let mut stream = TcpStream::connect(&self.http).ok()?;
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n{more}\
              content-type: {kind}\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
@@ -325,4 +337,50 @@ fn another_program_may_write_beside_serve() {
     written.unwrap();
     assert_eq!(served.deliver(&mail), Some(200));
     assert_eq!(street.balance(rice), (10, 1));
+}
+
+#[test]
+fn p1_an_order_under_a_key_gets_one_answer_and_another_order_under_it_is_refused() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path());
+    let (street, rice) = shelf(folder.path(), 10);
+    let mut guest = Customer::guest(&street, 100);
+    guest.now = clock::now();
+    let body = |n, amount| {
+        let placed = guest.sign(n, guest.wants(&[(rice, amount, 9000)]));
+        let (placed, certificate) =
+            (STANDARD.encode(placed.bytes()), STANDARD.encode(&guest.certificate));
+        serde_json::json!({ "placed": placed, "certificates": [certificate] }).to_string()
+    };
+    let served = Served::at(folder.path());
+    let post = |path: &str, body: &str, more: &str| {
+        let kind = "application/json";
+        let answer = served.ask_with(more, "POST", path, kind, body.as_bytes());
+        let (status, _, body) = answer.expect("an answer");
+        (status, serde_json::from_slice::<Value>(&body).expect("JSON"))
+    };
+    let nonce = post("/v1/sessions/nonce", "", "").1;
+    let (hex, audience) = (nonce["nonce"].as_str().unwrap(), nonce["audience"].as_str().unwrap());
+    let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hexadecimal");
+    let answer = challenge::answer(&guest.keys.signing, std::array::from_fn(byte), audience);
+    let (answer, certificate) = (STANDARD.encode(answer), STANDARD.encode(&guest.certificate));
+    let session = serde_json::json!({ "certificates": [certificate], "answer": answer });
+    let session = post("/v1/sessions", &session.to_string(), "").1;
+    let token = session["access_token"].as_str().expect("a token").to_owned();
+    let place = |key: &str, body: &str| {
+        let more = format!("authorization: Bearer {token}\r\nidempotency-key: {key}\r\n");
+        post("/v1/orders", body, &more)
+    };
+    let first = place("one", &body(1, 2));
+    assert_eq!(first.0, 201, "{}", first.1);
+    assert_eq!(place("one", &body(1, 2)), first, "the same answer");
+    let refused = place("one", &body(2, 2));
+    assert_eq!(refused.0, 422);
+    assert_eq!(refused.1["type"], "urn:kirana:idempotency-key-reused");
+    let (status, taken) = place("two", &body(1, 3));
+    assert_eq!((status, &taken["type"]), (409, &Value::from("urn:kirana:refused-id-taken")));
+    assert_eq!(place("two", &body(1, 3)), (status, taken), "a refusal is an answer too");
+    assert_eq!(place("three", &body(1, 2)).0, 200, "the same order by another key");
+    assert_eq!(street.balance(rice), (10, 2));
 }

@@ -40,6 +40,7 @@ pub mod courier;
 pub mod deliver;
 pub mod desk;
 pub mod founding;
+pub mod handover;
 pub mod heads;
 pub mod import;
 pub mod keys;

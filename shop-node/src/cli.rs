@@ -16,6 +16,7 @@ use crate::{
 
 mod carry;
 mod counter;
+mod handover;
 mod import;
 mod join;
 mod keep;

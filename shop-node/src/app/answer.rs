@@ -9,7 +9,7 @@ use kirana_core::{
     stamp::Unstamped,
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError};
+use kirana_migrations::{Abort, StoreError, Tx};
 use kirana_sync::wire::{Code, Refused, Request, Response, limit};
 use minicbor::bytes::ByteVec;
 use rand_core::CryptoRng;
@@ -178,6 +178,7 @@ impl Shop {
         kirana_core::roster::SignedRoster::verify(&roster, &root)
             .map_err(|e| StoreError::damaged("the roster of hubs", e))?;
         let stored = self.writer().write(move |tx| {
+            may_change(tx)?;
             settings::put(tx, Setting::Root, &root)?;
             settings::put(tx, Setting::Roster, &ByteVec::from(roster.clone()))?;
             let revision = super::trust_revision(tx)?;
@@ -202,10 +203,18 @@ impl Shop {
             return Err(Undeliverable::WrongAuthor);
         }
         let stored = self.writer().write(move |tx| {
+            may_change(tx)?;
             let above = vec![ByteVec::from(certificate.clone())];
             Ok::<_, Abort<Undeliverable>>(settings::put(tx, Setting::Chain, &above)?)
         });
         Ok(stored?)
+    }
+}
+
+fn may_change(tx: &Tx<'_>) -> Result<(), Abort<Undeliverable>> {
+    match settings::get(tx, Setting::ReadOnly)? {
+        Some(why) => Err(Abort::Refused(Undeliverable::ReadOnly { why })),
+        None => Ok(()),
     }
 }
 

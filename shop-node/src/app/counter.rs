@@ -258,6 +258,9 @@ impl Shop {
     /// [`NotEntered`]; nothing was changed.
     pub fn confirm_stock(&self) -> Result<(), NotEntered> {
         let confirmed = self.writer().write(|tx| -> Result<(), Abort<NotEntered>> {
+            if let Some(why) = settings::get(tx, Setting::ReadOnly)? {
+                return Err(Abort::Refused(NotEntered::ReadOnly(why)));
+            }
             offers::reopen(tx, None)?;
             settings::clear(tx, Setting::StockInDoubt)?;
             Ok(())

@@ -84,11 +84,16 @@ impl Shop {
         if mail.to != Address::Shop(self.id()) {
             return Err(Undeliverable::NotForUs { to: mail.to });
         }
+        // Asked first: what only the newer box can open is not for this one to throw away.
+        if let Some(why) = self.read_only()? {
+            return Err(Undeliverable::ReadOnly { why });
+        }
         let parcel = envelope::open(&mail.sealed, &self.keys().openers())?;
         // A list inside may be what tells that the sender was shut out.
         let trust = self.trust_with(&parcel)?;
-        stamp::check(mail, &trust, self.known_now(now)?)?;
-        self.take_in(&parcel, now, rng)
+        let stamped = stamp::check(mail, &trust, self.known_now(now)?)?;
+        let by_older_box = self.is_older_box(stamped.sender());
+        self.take_in_by(Brought { once: None, by_older_box }, &parcel, now, rng)
     }
 
     /// Takes in an opened parcel, such as one that a device posts over HTTP.
@@ -101,7 +106,17 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Delivered, Undeliverable> {
-        let Acted { outcomes, device, .. } = self.act_on(parcel, None, now, rng)?;
+        self.take_in_by(Brought::default(), parcel, now, rng)
+    }
+
+    fn take_in_by(
+        &self,
+        how: Brought,
+        parcel: &Parcel,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Delivered, Undeliverable> {
+        let Acted { outcomes, device, .. } = self.act_on(parcel, how, now, rng)?;
         let reply = match device {
             Some(device) => Some(self.reply(&outcomes, &device, now, rng)?),
             None => None,
@@ -122,7 +137,8 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Vec<Outcome>, Option<OrderView>), Undeliverable> {
-        let Acted { outcomes, taken, .. } = self.act_on(parcel, once, now, rng)?;
+        let how = Brought { once, by_older_box: false };
+        let Acted { outcomes, taken, .. } = self.act_on(parcel, how, now, rng)?;
         let shown = taken.first().map(|(row, chain)| view(row, chain)).transpose()?;
         Ok((outcomes, shown))
     }
@@ -130,7 +146,7 @@ impl Shop {
     fn act_on(
         &self,
         parcel: &Parcel,
-        once: Option<Once>,
+        how: Brought,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Acted, Undeliverable> {
@@ -144,7 +160,8 @@ impl Shop {
         });
         let mut visit = Visit::new(now, rng);
         visit.signed_times = signed_times(&reading, &trust);
-        visit.once = once.map(|once| (once, request_hash(&("bring", parcel))));
+        visit.by_older_box = how.by_older_box;
+        visit.once = how.once.map(|once| (once, request_hash(&("bring", parcel))));
         if is_planted(Bug::SplitTheDecision) {
             self.reserve_apart(&reading, &mut visit)?;
         }
@@ -193,6 +210,15 @@ fn with_lists(trust: Arc<Trust>, parcel: &Parcel) -> Arc<Trust> {
         let _ = trust.admit_list(list);
     }
     Arc::new(trust)
+}
+
+/// How a parcel comes.
+#[derive(Default)]
+struct Brought {
+    /// The sender's own name for it.
+    once: Option<Once>,
+    /// An older box of this shop hands it over.
+    by_older_box: bool,
 }
 
 /// What was done about a parcel, and for whom.
@@ -259,6 +285,9 @@ impl Inner {
                 desk.keep_personal_parts(*n, parcel)?;
             }
             outcomes.extend(new);
+        }
+        if visit.by_older_box {
+            desk.go_on_from_older_box(&outcomes)?;
         }
         desk.remember_brought(visit, before, &mut outcomes)?;
         Ok(Ended::Done { outcomes, taken: desk.taken, mended: desk.mended })

@@ -130,6 +130,8 @@ pub(crate) struct Visit {
     pub(crate) decided_apart: BTreeMap<Hash, Decision>,
     /// The sender's own name for what it brings, and the digest of that.
     pub(crate) once: Option<(Once, Hash)>,
+    /// Whether an older box of this shop hands over what it knows.
+    pub(crate) by_older_box: bool,
 }
 
 impl Visit {
@@ -140,6 +142,7 @@ impl Visit {
             draws: Draws::from(rng),
             decided_apart: BTreeMap::new(),
             once: None,
+            by_older_box: false,
         }
     }
 }

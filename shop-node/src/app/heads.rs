@@ -30,6 +30,7 @@ use crate::store::{
     known::{self, Generation},
     offers,
     orders::{self, OrderRow},
+    settings::{self, Setting},
 };
 
 impl Desk<'_, '_> {
@@ -39,6 +40,8 @@ impl Desk<'_, '_> {
         for met in &reading.boxes {
             let n = met.generation;
             if n > own {
+                let certificate = minicbor::bytes::ByteVec::from(met.certificate.clone());
+                settings::put(self.tx, Setting::NewerBox, &certificate)?;
                 return Ok(Some(format!("box {n} speaks for the shop now, this is box {own}")));
             }
             if n == own && met.key != own_key {

@@ -10,7 +10,10 @@ use kirana_migrations::{Abort, StoreError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-use super::{Shop, catalogue::NotEdited};
+use super::{
+    Shop,
+    catalogue::{NotEdited, may_edit},
+};
 use crate::store::imports;
 
 mod decode;
@@ -296,6 +299,7 @@ impl Shop {
         let text = serde_json::to_string(report).map_err(|e| StoreError::damaged("a report", e))?;
         let (id, map) = (report.import_id, order.map.clone());
         let kept = self.writer().write(move |tx| -> Result<(), Abort<NotEdited>> {
+            may_edit(tx)?;
             imports::put(tx, id.as_bytes(), now, &text)?;
             if let Some(map) = &map {
                 imports::put_map(tx, "csv", map)?;

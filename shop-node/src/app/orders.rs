@@ -124,6 +124,12 @@ pub enum NotDone {
     /// The key was used for something else.
     #[error("this Idempotency-Key was used for another request: take a fresh one")]
     KeyReused,
+    /// Orders are handed over to a newer box only.
+    #[error(
+        "this box still speaks for the shop: show it the newer one's profile first, see \
+         `kirana-shop orders hand-over --help`"
+    )]
+    StillSpeaks,
     /// This box changes nothing any more.
     #[error("this box no longer speaks for the shop: {0}")]
     ReadOnly(String),

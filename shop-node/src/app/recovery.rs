@@ -45,6 +45,7 @@ impl Shop {
             offers::close_counted(tx)?;
             settings::put(tx, Setting::StockInDoubt, &true)?;
             settings::clear(tx, Setting::ReadOnly)?;
+            settings::clear(tx, Setting::NewerBox)?;
             let revision = trust_revision(tx)?;
             settings::put(tx, Setting::TrustRevision, &(revision + 1))?;
             tx.execute("DELETE FROM missing_anchor", [])?;

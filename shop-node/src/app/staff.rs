@@ -10,7 +10,7 @@ use kirana_core::{
     revocation::{BadList, RevocationList},
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError, WriteError};
+use kirana_migrations::{Abort, StoreError, Tx, WriteError};
 use rand_core::CryptoRng;
 
 use super::{
@@ -18,7 +18,10 @@ use super::{
     desk::{Desk, Visit},
     refusal::NotStored,
 };
-use crate::store::known;
+use crate::store::{
+    known,
+    settings::{self, Setting},
+};
 
 /// Why staff could not be certified or shut out; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +32,9 @@ pub enum NotStaffed {
     /// Nobody with this key was certified here.
     #[error("no member of staff has the key {0}")]
     Unknown(KeyId),
+    /// This box changes nothing any more: the newer one says who works here.
+    #[error("this box no longer speaks for the shop: {0}")]
+    ReadOnly(String),
     /// The list is full.
     #[error(transparent)]
     List(#[from] BadList),
@@ -47,6 +53,13 @@ impl From<WriteError<Self>> for NotStaffed {
             Err(Abort::Refused(refusal)) => refusal,
             Err(Abort::Store(error)) => error.into(),
         }
+    }
+}
+
+fn may_staff(tx: &Tx<'_>) -> Result<(), Abort<NotStaffed>> {
+    match settings::get(tx, Setting::ReadOnly)? {
+        Some(why) => Err(Abort::Refused(NotStaffed::ReadOnly(why))),
+        None => Ok(()),
     }
 }
 
@@ -82,6 +95,7 @@ impl Shop {
         let chain: Vec<_> = std::iter::once(leaf.bytes().to_vec()).chain(above).collect();
         let kept = chain.clone();
         let stored = self.writer().write(move |tx| -> Result<(), Abort<NotStaffed>> {
+            may_staff(tx)?;
             Ok(known::put_chain(tx, key.id(), &kept, now)?)
         });
         stored?;
@@ -111,6 +125,7 @@ impl Shop {
         let serial = leaf.claimed().serial;
         let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
         let stored = self.writer().write(move |tx| {
+            may_staff(tx)?;
             let desk = Desk::open(&inner, tx, &visit)?;
             let trust = super::founding::trust_from(tx, &inner.identity)?;
             let (number, mut revoked) = trust

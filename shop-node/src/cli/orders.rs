@@ -14,7 +14,10 @@ use kirana_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Data, Done, Failure};
+use super::{
+    Data, Done, Failure,
+    handover::{HandOver, TakeOver},
+};
 use crate::{
     app::{
         Shop,
@@ -80,6 +83,10 @@ enum OrdersCommand {
         #[arg(long, default_value = "cash")]
         by: String,
     },
+    /// At an older box of the shop: writes its open orders to a file for the newer one.
+    HandOver(HandOver),
+    /// At the newer box: takes in what an older one handed over.
+    TakeOver(TakeOver),
 }
 
 /// What can be done with an order.
@@ -114,6 +121,8 @@ enum Step {
 impl Orders {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         match self.what {
+            OrdersCommand::HandOver(hand_over) => hand_over.run(with),
+            OrdersCommand::TakeOver(take_over) => take_over.run(with),
             OrdersCommand::List { data, all, limit } => list(&with(data).shop()?, all, limit),
             OrdersCommand::Show { data, order } => {
                 let shop = with(data).shop()?;

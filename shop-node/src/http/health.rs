@@ -11,7 +11,7 @@ pub async fn healthz() -> &'static str {
     "ok"
 }
 
-/// Orders can be taken: the disk takes what is written.
+/// Orders can be taken: the disk takes what is written, and no newer box speaks for the shop.
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses((status = 200, body = String), (status = 503, body = Problem)))]
 pub async fn readyz(State(door): State<Door>) -> Result<&'static str, Problem> {
@@ -22,6 +22,13 @@ pub async fn readyz(State(door): State<Door>) -> Result<&'static str, Problem> {
     }
     if writer.is_full() {
         return Err(not_ready("disk-full", "the disk of the shop is full: free some space"));
+    }
+    let read_only = door.run(|access| access.shop().read_only()).await?;
+    if let Some(why) = read_only {
+        return Err(not_ready(
+            "read-only",
+            &format!("this box no longer speaks for the shop: {why}"),
+        ));
     }
     Ok("ready")
 }

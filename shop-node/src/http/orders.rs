@@ -254,6 +254,7 @@ impl From<NotDone> for Problem {
             NotDone::Damaged(_) => conflict("order-damaged"),
             NotDone::WaitsForCustomer(_) => conflict("waits-for-customer"),
             NotDone::StockClosed(_) => conflict("stock-closed"),
+            NotDone::StillSpeaks => conflict("still-speaks"),
             NotDone::ReadOnly(_) => conflict("read-only"),
             NotDone::KeyReused => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", title)

@@ -91,6 +91,12 @@ pub fn page(
     many(c, &sql, params![before, customer.map(party_key), open_only, limit])
 }
 
+/// All open orders, oldest first.
+pub fn open(c: &Connection) -> Result<Vec<OrderRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM customer_order WHERE is_open ORDER BY n");
+    many(c, &sql, [])
+}
+
 /// The open orders of one customer, oldest first.
 pub fn open_of(c: &Connection, customer: &Party, limit: u32) -> Result<Vec<OrderRow>, StoreError> {
     let sql = format!(

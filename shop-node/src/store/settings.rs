@@ -24,6 +24,8 @@ pub enum Setting {
     StockInDoubt,
     /// A higher generation or a twin was met: nothing is written any more.
     ReadOnly,
+    /// The certificate of the newer box that was met.
+    NewerBox,
     /// The shop's own certificates, leaf first.
     Chain,
     /// The mail cursors at the shop's hubs.
@@ -42,6 +44,7 @@ impl Setting {
             Self::Root => "root",
             Self::StockInDoubt => "stock_in_doubt",
             Self::ReadOnly => "read_only",
+            Self::NewerBox => "newer_box",
             Self::Chain => "chain",
             Self::HubCursors => "hub_cursors",
             Self::Availability => "availability",

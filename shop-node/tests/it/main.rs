@@ -10,4 +10,5 @@ mod neighbour;
 mod program;
 mod recovery;
 mod safekeeping;
+mod superseded;
 mod without_a_till;

@@ -95,8 +95,12 @@ impl<'s> Intake<'s> {
                 let mut told = plan.told;
                 let mut desk = Desk::open(&inner, tx, &visit)?;
                 for (line, entry) in &plan.stock {
-                    if let Err(Abort::Refused(why)) = desk.enter(entry, key) {
-                        told.warnings.push(Note::new(*line, "stock", why.to_string()));
+                    match desk.enter(entry, key) {
+                        Ok(_) => {}
+                        Err(Abort::Refused(why)) => {
+                            told.warnings.push(Note::new(*line, "stock", why.to_string()));
+                        }
+                        Err(Abort::Store(error)) => return Err(Abort::Store(error)),
                     }
                 }
                 Ok((told, written))

@@ -1,0 +1,202 @@
+//! A box that a newer one has taken the place of: it changes nothing, and hands its orders over.
+
+use kirana_core::{
+    certificate::StaffRole,
+    key::KeyPair,
+    order::{
+        axes::Stage,
+        facts::{DeclineReason, Means},
+    },
+    quantity::Unit,
+};
+use kirana_migrations::{Abort, Database, Location, Schema};
+use kirana_shop::app::{
+    Shop, Undeliverable,
+    catalogue::amendment::Amendment,
+    counter::{Entry, SaleLine, What},
+    import::{Format, Locale, Order},
+    orders::{Deed, NotDone, Which},
+    staff::Member,
+};
+
+use crate::neighbour::{Customer, NOW, Neighbourhood, rng, rupees};
+
+/// The shop's next box, made of what the first one held at this moment.
+fn next_box(street: &Neighbourhood) -> Neighbourhood {
+    let image = street.shop.database().image().expect("an image");
+    let database = Database::open(Schema::Shop, Location::Image(image)).expect("it opens");
+    let shop = Shop::restore(database, street.shop.keys(), 0, NOW, &mut rng(50));
+    Neighbourhood { shop: shop.expect("it is restored"), hub: street.hub.clone() }
+}
+
+fn meet(older: &Neighbourhood, newer: &Neighbourhood) {
+    let certificates = newer.shop.chain().expect("its certificates");
+    let why = older.shop.meet_box(&certificates, NOW, &mut rng(51)).expect("it is read");
+    assert!(why.expect("it is read-only").contains("box 2 speaks for the shop"));
+}
+
+#[test]
+fn p2_a_box_that_met_a_newer_one_refuses_every_way_of_writing_and_stays_as_it_is() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 10);
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 1, 9000)]));
+    street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
+    meet(&street, &next_box(&street));
+    let (shop, by) = (&street.shop, street.shop.keys().node.id());
+    let which = Which { id: placed.statement().order, customer: None };
+    let before = shop.database().image().unwrap();
+
+    let other = asha.sign(2, asha.wants(&[(rice, 1, 9000)]));
+    let parcel = asha.parcel(&[&other]);
+    let entry = |what| Entry { variant: rice, location: None, what, note: String::new() };
+    let line = SaleLine { variant: rice, amount: 1, unit: Unit::Piece };
+    let keys = KeyPair::from_seed([9; 64]);
+    let (key, sealing) = (keys.signing.public(), keys.sealing.public());
+    let member = Member { key, sealing, role: StaffRole::Staff, label: "Till".into() };
+    let act = |deed| shop.act(which, deed, NOW, &mut rng(5)).map(|_| ()).map_err(|e| e.to_string());
+    let order = || Order {
+        bytes: b"name,price\nSalt,20\n".to_vec(),
+        format: Format::Csv,
+        map: None,
+        locale: Locale::INDIAN,
+        dry_run: false,
+    };
+    let root = KeyPair::from_seed([8; 64]).signing;
+    let roster = kirana_core::roster::Roster { number: 2, issued: NOW, hubs: vec![] }.sign(&root);
+    let product = kirana_core::id::ProductId::new(NOW, [1; 10]);
+    let own = shop.chain().unwrap().pop().unwrap();
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    let mut rng = rng(6);
+    let ways: Vec<(&str, Result<(), String>)> = vec![
+        ("mail", street.deliver(&asha.mail(&street, &parcel)).map(|_| ()).map_err(|e| said(&e))),
+        (
+            "door",
+            shop.take_in_at_the_door(None, &parcel, NOW, &mut rng)
+                .map(|_| ())
+                .map_err(|e| said(&e)),
+        ),
+        ("accept", act(Deed::Accept)),
+        ("decline", act(Deed::Decline(DeclineReason::ByShop))),
+        ("pack", act(Deed::Pack(Default::default()))),
+        ("pay", act(Deed::Pay(kirana_core::money::Money::zero(rupees()), Means::Cash))),
+        ("go on", act(Deed::GoOn)),
+        (
+            "receipt",
+            shop.enter(entry(What::Receipt(1)), by, NOW, &mut rng)
+                .map(|_| ())
+                .map_err(|e| said(&e)),
+        ),
+        (
+            "count",
+            shop.enter(entry(What::Counted(1)), by, NOW, &mut rng)
+                .map(|_| ())
+                .map_err(|e| said(&e)),
+        ),
+        ("sale", shop.sell(vec![line], by, NOW, &mut rng).map(|_| ()).map_err(|e| said(&e))),
+        ("confirm", shop.confirm_stock().map_err(|e| said(&e))),
+        ("add", shop.add_product(&salt(), by, NOW, &mut rng).map(|_| ()).map_err(|e| said(&e))),
+        (
+            "settle",
+            shop.edit_catalogue(vec![], by, None, NOW, &mut rng).map(|_| ()).map_err(|e| said(&e)),
+        ),
+        (
+            "amend",
+            shop.amend_product(product, salt(), by, None, NOW, &mut rng)
+                .map(|_| ())
+                .map_err(|e| said(&e)),
+        ),
+        (
+            "import",
+            shop.import(&order(), uuid::Uuid::nil(), by, NOW, &mut rng)
+                .map(|_| ())
+                .map_err(|e| said(&e)),
+        ),
+        ("staff", shop.add_staff(member, NOW, &mut rng).map(|_| ()).map_err(|e| said(&e))),
+        ("roster", shop.trust_hubs(root.public(), roster.bytes().to_vec()).map_err(|e| said(&e))),
+        ("vouched", shop.vouched_by(own).map_err(|e| said(&e))),
+    ];
+    for (way, done) in ways {
+        let refusal = done.expect_err(way);
+        assert!(refusal.contains("no longer speaks for the shop"), "{way}: {refusal}");
+    }
+    assert_eq!(shop.expire(NOW.plus_ms(kirana_core::time::DAY_MS * 2), &mut rng).unwrap(), 0);
+    assert_eq!(shop.availability(NOW).unwrap(), []);
+    assert!(shop.database().image().unwrap() == before, "nothing at all was written");
+}
+
+fn salt() -> Amendment {
+    serde_json::from_value(serde_json::json!({ "name": "Salt" })).expect("an amendment")
+}
+
+#[test]
+fn p6_the_older_box_shuts_nobody_out_in_the_newer_ones_place() {
+    let street = Neighbourhood::new();
+    let keys = KeyPair::from_seed([9; 64]);
+    let (key, sealing) = (keys.signing.public(), keys.sealing.public());
+    let member = Member { key, sealing, role: StaffRole::Staff, label: "Till".into() };
+    street.shop.add_staff(member, NOW, &mut rng(4)).unwrap();
+    meet(&street, &next_box(&street));
+    let refused = street.shop.revoke_staff(keys.id(), NOW, &mut rng(5)).unwrap_err();
+    assert!(refused.to_string().contains("no longer speaks"), "{refused}");
+}
+
+#[test]
+fn p1_what_only_the_newer_box_can_open_is_left_for_it() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 10);
+    let newer = next_box(&street);
+    meet(&street, &newer);
+    let asha = Customer::new(&street, 20);
+    let placed = asha.sign(1, asha.wants(&[(rice, 1, 9000)]));
+    let mail = asha.mail(&newer, &asha.parcel(&[&placed]));
+    let kept = street.deliver(&mail);
+    assert!(matches!(kept, Err(Undeliverable::ReadOnly { .. })), "{kept:?}");
+}
+
+#[test]
+fn p1_open_orders_are_handed_over_and_decided_once_by_the_newer_box() {
+    let street = Neighbourhood::new();
+    let rice = street.stock(1, 9000, 10);
+    let newer = next_box(&street);
+    let early = street.shop.hand_over(NOW, &mut rng(52));
+    assert!(matches!(early, Err(NotDone::StillSpeaks)));
+
+    // After the backup was taken, the older box accepted one order and left one for a person.
+    let (asha, bela) = (Customer::new(&street, 20), Customer::new(&street, 21));
+    let accepted = asha.sign(1, asha.wants(&[(rice, 2, 9000)]));
+    street.deliver(&asha.mail(&street, &asha.parcel(&[&accepted]))).unwrap();
+    uncounted(&street, true);
+    let waiting = bela.sign(2, bela.wants(&[(rice, 3, 9000)]));
+    street.deliver(&bela.mail(&street, &bela.parcel(&[&waiting]))).unwrap();
+    meet(&street, &newer);
+
+    let handed = street.shop.hand_over(NOW, &mut rng(53)).unwrap();
+    assert_eq!((handed.mails.len(), handed.left.len()), (2, 0));
+    newer.shop.confirm_stock().unwrap();
+    for mail in handed.mails.iter().chain(&handed.mails) {
+        newer.deliver(mail).expect("it is taken over");
+    }
+    let stage = |placed: &kirana_core::statement::SignedStatement| {
+        let which = Which { id: placed.statement().order, customer: None };
+        newer.shop.order(which).unwrap()
+    };
+    assert!(matches!(stage(&accepted).order.stage, Stage::Accepted { .. }));
+    assert!(stage(&waiting).order.stage.is_undecided());
+    assert_eq!(newer.balance(rice), (10, 2), "kept once, though it came twice");
+    let which = Which { id: waiting.statement().order, customer: None };
+    newer.shop.act(which, Deed::Accept, NOW, &mut rng(5)).expect("the newer box decides");
+    assert_eq!(newer.balance(rice), (10, 5));
+    let kinds: Vec<_> = stage(&accepted).entries.iter().map(|e| (e.kind, e.generation)).collect();
+    assert_eq!(kinds, [("placed", 0), ("accepted", 1), ("adopted", 2)]);
+    assert_eq!(newer.shop.verify().unwrap().faults, Vec::<String>::new());
+}
+
+fn uncounted(street: &Neighbourhood, yes: bool) {
+    let writer = &street.shop.database().writer;
+    let counted = i32::from(!yes);
+    let done = writer.write(move |tx| -> Result<usize, Abort<()>> {
+        Ok(tx.execute("UPDATE offer SET counted = ?1", [counted])?)
+    });
+    done.unwrap();
+}

@@ -119,6 +119,11 @@ impl Unverified {
         Hash::of(&self.bytes)
     }
 
+    /// The bytes as they came, for whoever knows that they hold.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Checks the signature against the key that this name stands for.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 //! **Invariant:** the signed part binds the recipient, the order, the kind, the deadline, and the
 //! place in the chain (entries) or a random id (requests), so nothing can be replayed elsewhere.
 
+use std::collections::BTreeSet;
+
 use minicbor::{Decode, Encode};
 
 use crate::{
@@ -150,6 +152,41 @@ impl SignedStatement {
     }
 }
 
+/// Which bytes were signed by which key, so that a long list need not check each signature again.
+///
+/// Bytes are named by their digest, which is worked out of what was just read: one that changed
+/// since is checked like any other, and does not hold.
+#[derive(Debug, Default)]
+pub struct Seen(BTreeSet<(Hash, [u8; 32])>);
+
+impl Seen {
+    /// [`UnverifiedStatement::verify`], or what it said of the same bytes and key before.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn verify(
+        &mut self,
+        statement: UnverifiedStatement,
+        key: &PublicKey,
+    ) -> Result<SignedStatement, Forged> {
+        let name = (statement.hash(), *key.as_bytes());
+        if self.0.contains(&name) {
+            let (signer, hash) = (statement.signer(), statement.hash());
+            let bytes = statement.sign1.into_bytes();
+            return Ok(SignedStatement { statement: statement.statement, signer, hash, bytes });
+        }
+        let signed = statement.verify(key)?;
+        if self.0.len() >= SEEN_MAX {
+            self.0.clear();
+        }
+        self.0.insert(name);
+        Ok(signed)
+    }
+}
+
+/// Signatures that are remembered, 64 bytes each; beyond that all are forgotten.
+const SEEN_MAX: usize = 65_536;
+
 /// A statement as it came: well formed, perhaps forged.
 #[derive(Debug, Clone)]
 pub struct UnverifiedStatement {
@@ -195,5 +232,38 @@ impl UnverifiedStatement {
             hash: authentic.hash(),
             bytes: authentic.bytes().to_vec(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(key: &SigningKey) -> Vec<u8> {
+        let to = Party::Guest(key.id());
+        let order = OrderId::new(UnixMs::new(1_790_000_000_000), [1; 10]);
+        let position = Position::Request { id: [2; 16] };
+        let at = UnixMs::new(1_790_000_000_000);
+        let body = vec![1, 2, 3];
+        let said = Statement { kind: 100, to, order, position, at, answer_by: None, body };
+        said.sign(key).bytes().to_vec()
+    }
+
+    #[test]
+    fn p8_what_was_seen_before_is_the_same_and_what_changed_since_is_refused() {
+        let (key, other) = (SigningKey::from_seed([1; 32]), SigningKey::from_seed([2; 32]));
+        let bytes = signed(&key);
+        let parsed = || UnverifiedStatement::parse(&bytes).expect("it is whole");
+        let mut seen = Seen::default();
+        let first = seen.verify(parsed(), &key.public()).expect("it is genuine");
+        assert_eq!(seen.verify(parsed(), &key.public()), Ok(first));
+        assert!(seen.verify(parsed(), &other.public()).is_err(), "by another key");
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let held = UnverifiedStatement::parse(&changed)
+                .is_ok_and(|read| seen.verify(read, &key.public()).is_ok());
+            assert!(!held, "byte {at}");
+        }
     }
 }

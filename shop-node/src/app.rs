@@ -18,6 +18,7 @@ use kirana_core::{
     known_time::{KnownNow, KnownTime},
     mail::Mail,
     money::Currency,
+    statement::Seen,
     time::UnixMs,
     trust::Trust,
 };
@@ -107,6 +108,8 @@ pub(crate) struct Inner {
     trust: RwLock<(u64, Arc<Trust>)>,
     /// Certificates that held at a revision of the trust.
     pub(crate) checked: checked::Checked,
+    /// Signatures of orders' entries that were checked for lists.
+    pub(crate) seen: Mutex<Seen>,
     /// Which waiting things this process sealed into which mail; losing it costs one more listing.
     sealed: Mutex<BTreeMap<Hash, u64>>,
     /// The catalogue's documents as of some chunk: each transaction looks whether there is a newer.

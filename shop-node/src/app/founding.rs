@@ -132,6 +132,7 @@ impl Shop {
             keys,
             trust: RwLock::new((revision, Arc::new(trust))),
             checked: super::checked::Checked::default(),
+            seen: Mutex::default(),
             sealed: Mutex::default(),
             documents: super::catalogue::Documents::default(),
             published: super::availability::Published::default(),

@@ -3,7 +3,7 @@
 //! **Invariant:** each deed is one entry in the order's chain, in one transaction with the stock
 //! that it moves; a deed that does not fit the order changes nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use kirana_core::{
     id::OrderId,
@@ -234,7 +234,7 @@ impl Shop {
         })
     }
 
-    /// A page of orders, newest first. One that is damaged is named and does not hide the others.
+    /// A page of orders, newest first, whose signatures are checked once in the life of the process. One that is damaged is named and does not hide the others.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -250,8 +250,9 @@ impl Shop {
             let rows = orders::page(c, customer.as_ref(), open_only, before, limit)?;
             let next = if rows.len() == limit as usize { rows.last().map(|r| r.n) } else { None };
             let (mut views, mut damaged) = (Vec::new(), Vec::new());
+            let mut seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
             for row in &rows {
-                match orders::chain(c, row).and_then(|chain| view(row, &chain)) {
+                match orders::chain_seen(c, row, &mut seen).and_then(|chain| view(row, &chain)) {
                     Ok(view) => views.push(view),
                     Err(StoreError::Damaged { .. }) => damaged.push(row.id),
                     Err(error) => return Err(error),

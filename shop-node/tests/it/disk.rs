@@ -116,12 +116,12 @@ fn fills_up(served: &Served, mails: &[Mail], make_room: impl FnOnce()) -> usize 
     let problem: Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!((status, kind.as_str()), (507, "application/problem+json"), "{problem}");
     assert_eq!(problem["type"], "urn:kirana:disk-full");
-    assert_eq!(served.ask("GET", "/readyz", "", b"").unwrap().0, 503);
+    assert_eq!(served.ask("GET", "/readyz", "", b"").expect("an answer").0, 503);
     make_room();
     // Where a rule ends by its count, the first attempts still meet the full disk.
     let heals = (0..50).any(|_| served.deliver(&mails[refused]) == Some(200));
     assert!(heals, "it goes on once there is room");
-    assert_eq!(served.ask("GET", "/readyz", "", b"").unwrap().0, 200);
+    assert_eq!(served.ask("GET", "/readyz", "", b"").expect("an answer").0, 200);
     refused
 }
 
@@ -143,7 +143,7 @@ struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     fn of(size: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "kirana-test"]);
         let mounted = mount.arg(folder.path()).stderr(Stdio::null()).status();

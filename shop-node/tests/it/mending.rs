@@ -40,7 +40,13 @@ impl Story {
         let meena = Household::create(database, keys, NOW, &mut rng(60)).expect("it is made");
         let introduced = Introduced {
             name: "Corner".to_owned(),
-            certificates: street.shop.chain().unwrap().into_iter().map(Into::into).collect(),
+            certificates: street
+                .shop
+                .chain()
+                .expect("its certificates")
+                .into_iter()
+                .map(Into::into)
+                .collect(),
             addresses: Vec::new(),
             hubs: Vec::new(),
         };
@@ -64,7 +70,8 @@ impl Story {
             answer_by: NOW.plus_ms(DAY_MS),
         };
         let placed = self.meena.place(order, NOW, &mut rng(61)).expect("it is placed");
-        let mail = self.meena.mail_for(placed.entry, &mut rng(62)).unwrap().expect("it waits");
+        let mail =
+            self.meena.mail_for(placed.entry, &mut rng(62)).expect("it is read").expect("it waits");
         self.deliver(&mail);
         placed.id
     }
@@ -79,16 +86,19 @@ impl Story {
 
     /// One contact: heads are compared, waiting mail is fetched, and what the shop asks for is given.
     fn meet(&self) {
-        let heads = self.meena.heads_mail(self.street.shop.id(), NOW, &mut rng(63)).unwrap();
+        let heads =
+            self.meena.heads_mail(self.street.shop.id(), NOW, &mut rng(63)).expect("it is done");
         let mut wanted = heads.map(|mail| self.deliver(&mail)).unwrap_or_default();
         let device = self.meena.keys().id();
-        for (_, mail) in self.street.shop.mail_for(device, 0, 50, NOW, &mut rng(64)).unwrap() {
+        for (_, mail) in
+            self.street.shop.mail_for(device, 0, 50, NOW, &mut rng(64)).expect("it is done")
+        {
             wanted.extend(self.meena.receive(&mail, NOW).expect("it is stored").wanted);
         }
         wanted.sort();
         wanted.dedup();
         for order in wanted {
-            let mail = self.meena.chain_mail(order, NOW, &mut rng(65)).unwrap();
+            let mail = self.meena.chain_mail(order, NOW, &mut rng(65)).expect("it is done");
             self.deliver(&mail.expect("it was placed here"));
         }
     }
@@ -105,7 +115,7 @@ impl Story {
         let at = at % bytes.len();
         bytes[at] ^= 0x10;
         let put = "UPDATE order_entry SET bytes = ?2 WHERE seq = ?1";
-        assert_eq!(sql.execute(put, (seq, bytes)).unwrap(), 1);
+        assert_eq!(sql.execute(put, (seq, bytes)).expect("it is done"), 1);
     }
 
     fn faults(&self) -> Vec<String> {
@@ -247,4 +257,16 @@ fn p2_a_shortage_that_met_a_damaged_order_is_told_when_it_is_mended() {
     let kinds: Vec<_> = entries.iter().map(|entry| entry.kind).collect();
     assert_eq!(kinds, ["placed", "accepted", "shortage"]);
     assert_eq!(story.street.balance(story.rice), (1, 1));
+}
+
+#[test]
+fn p8_a_list_that_was_shown_before_still_notices_a_changed_byte() {
+    let story = Story::new();
+    let order = story.order(3);
+    let list = || story.street.shop.orders(None, false, None, 10).expect("it is read");
+    assert_eq!(list().views.len(), 1);
+    story.flip(1, 100);
+    assert_eq!((list().views.len(), list().damaged), (0, vec![order]));
+    story.flip(1, 100);
+    assert_eq!(list().views.len(), 1);
 }

@@ -2,12 +2,15 @@
 
 use kirana_core::{
     certificate::StaffRole,
+    id::{OrderId, ProductId, VariantId},
     key::KeyPair,
     order::{
         axes::Stage,
         facts::{DeclineReason, Means},
     },
     quantity::Unit,
+    roster::Roster,
+    time::DAY_MS,
 };
 use kirana_migrations::{Abort, Database, Location, Schema};
 use kirana_shop::app::{
@@ -35,6 +38,83 @@ fn meet(older: &Neighbourhood, newer: &Neighbourhood) {
     assert!(why.expect("it is read-only").contains("box 2 speaks for the shop"));
 }
 
+/// A way of writing, and what came of it.
+type Tried = (&'static str, Result<(), String>);
+
+fn said<T>(done: Result<T, impl std::fmt::Display>) -> Result<(), String> {
+    done.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Every way in which an order comes or changes.
+fn with_orders(
+    street: &Neighbourhood,
+    asha: &Customer,
+    rice: VariantId,
+    id: OrderId,
+) -> Vec<Tried> {
+    let shop = &street.shop;
+    let other = asha.sign(2, asha.wants(&[(rice, 1, 9000)]));
+    let parcel = asha.parcel(&[&other]);
+    let act = |deed| said(shop.act(Which { id, customer: None }, deed, NOW, &mut rng(5)));
+    let nothing = kirana_core::money::Money::zero(rupees());
+    vec![
+        ("mail", said(street.deliver(&asha.mail(street, &parcel)))),
+        ("door", said(shop.take_in_at_the_door(None, &parcel, NOW, &mut rng(6)))),
+        ("parcel", said(shop.take_in(&parcel, NOW, &mut rng(6)))),
+        ("accept", act(Deed::Accept)),
+        ("decline", act(Deed::Decline(DeclineReason::ByShop))),
+        ("pack", act(Deed::Pack(Default::default()))),
+        ("pay", act(Deed::Pay(nothing, Means::Cash))),
+        ("go on", act(Deed::GoOn)),
+    ]
+}
+
+/// Every way in which stock and catalogue change.
+fn with_goods(shop: &Shop, rice: VariantId) -> Vec<Tried> {
+    let (by, product) = (shop.keys().node.id(), ProductId::new(NOW, [1; 10]));
+    let line = SaleLine { variant: rice, amount: 1, unit: Unit::Piece };
+    let enter = |what| {
+        let entry = Entry { variant: rice, location: None, what, note: String::new() };
+        said(shop.enter(entry, by, NOW, &mut rng(6)))
+    };
+    let order = Order {
+        bytes: b"name,price\nSalt,20\n".to_vec(),
+        format: Format::Csv,
+        map: None,
+        locale: Locale::INDIAN,
+        dry_run: false,
+    };
+    let empty = Order { bytes: b"name,price\n".to_vec(), ..order.clone() };
+    let rng = || rng(6);
+    vec![
+        ("receipt", enter(What::Receipt(1))),
+        ("count", enter(What::Counted(1))),
+        ("wastage", enter(What::Wastage(1))),
+        ("sale", said(shop.sell(vec![line], by, NOW, &mut rng()))),
+        ("confirm", said(shop.confirm_stock())),
+        ("add", said(shop.add_product(&salt(), by, NOW, &mut rng()))),
+        ("settle", said(shop.edit_catalogue(vec![], by, None, NOW, &mut rng()))),
+        ("amend", said(shop.amend_product(product, salt(), by, None, NOW, &mut rng()))),
+        ("import", said(shop.import(&order, uuid::Uuid::nil(), by, NOW, &mut rng()))),
+        ("its report", said(shop.import(&empty, uuid::Uuid::nil(), by, NOW, &mut rng()))),
+    ]
+}
+
+/// Every way in which it changes who is trusted.
+fn with_people(shop: &Shop) -> Vec<Tried> {
+    let keys = KeyPair::from_seed([9; 64]);
+    let (key, sealing) = (keys.signing.public(), keys.sealing.public());
+    let member = Member { key, sealing, role: StaffRole::Staff, label: "Till".into() };
+    let root = KeyPair::from_seed([8; 64]).signing;
+    let roster = Roster { number: 2, issued: NOW, hubs: vec![] }.sign(&root).bytes().to_vec();
+    let own = shop.chain().expect("its certificates").pop().expect("the shop's");
+    vec![
+        ("staff", said(shop.add_staff(member, NOW, &mut rng(6)))),
+        ("roster", said(shop.trust_hubs(root.public(), roster))),
+        ("vouched", said(shop.vouched_by(own))),
+    ]
+}
+
 #[test]
 fn p2_a_box_that_met_a_newer_one_refuses_every_way_of_writing_and_stays_as_it_is() {
     let street = Neighbourhood::new();
@@ -43,84 +123,16 @@ fn p2_a_box_that_met_a_newer_one_refuses_every_way_of_writing_and_stays_as_it_is
     let placed = asha.sign(1, asha.wants(&[(rice, 1, 9000)]));
     street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
     meet(&street, &next_box(&street));
-    let (shop, by) = (&street.shop, street.shop.keys().node.id());
-    let which = Which { id: placed.statement().order, customer: None };
+    let (shop, order) = (&street.shop, placed.statement().order);
     let before = shop.database().image().unwrap();
-
-    let other = asha.sign(2, asha.wants(&[(rice, 1, 9000)]));
-    let parcel = asha.parcel(&[&other]);
-    let entry = |what| Entry { variant: rice, location: None, what, note: String::new() };
-    let line = SaleLine { variant: rice, amount: 1, unit: Unit::Piece };
-    let keys = KeyPair::from_seed([9; 64]);
-    let (key, sealing) = (keys.signing.public(), keys.sealing.public());
-    let member = Member { key, sealing, role: StaffRole::Staff, label: "Till".into() };
-    let act = |deed| shop.act(which, deed, NOW, &mut rng(5)).map(|_| ()).map_err(|e| e.to_string());
-    let order = || Order {
-        bytes: b"name,price\nSalt,20\n".to_vec(),
-        format: Format::Csv,
-        map: None,
-        locale: Locale::INDIAN,
-        dry_run: false,
-    };
-    let root = KeyPair::from_seed([8; 64]).signing;
-    let roster = kirana_core::roster::Roster { number: 2, issued: NOW, hubs: vec![] }.sign(&root);
-    let product = kirana_core::id::ProductId::new(NOW, [1; 10]);
-    let own = shop.chain().unwrap().pop().unwrap();
-    let said = |error: &dyn std::fmt::Display| error.to_string();
-    let mut rng = rng(6);
-    let ways: Vec<(&str, Result<(), String>)> = vec![
-        ("mail", street.deliver(&asha.mail(&street, &parcel)).map(|_| ()).map_err(|e| said(&e))),
-        (
-            "door",
-            shop.take_in_at_the_door(None, &parcel, NOW, &mut rng)
-                .map(|_| ())
-                .map_err(|e| said(&e)),
-        ),
-        ("accept", act(Deed::Accept)),
-        ("decline", act(Deed::Decline(DeclineReason::ByShop))),
-        ("pack", act(Deed::Pack(Default::default()))),
-        ("pay", act(Deed::Pay(kirana_core::money::Money::zero(rupees()), Means::Cash))),
-        ("go on", act(Deed::GoOn)),
-        (
-            "receipt",
-            shop.enter(entry(What::Receipt(1)), by, NOW, &mut rng)
-                .map(|_| ())
-                .map_err(|e| said(&e)),
-        ),
-        (
-            "count",
-            shop.enter(entry(What::Counted(1)), by, NOW, &mut rng)
-                .map(|_| ())
-                .map_err(|e| said(&e)),
-        ),
-        ("sale", shop.sell(vec![line], by, NOW, &mut rng).map(|_| ()).map_err(|e| said(&e))),
-        ("confirm", shop.confirm_stock().map_err(|e| said(&e))),
-        ("add", shop.add_product(&salt(), by, NOW, &mut rng).map(|_| ()).map_err(|e| said(&e))),
-        (
-            "settle",
-            shop.edit_catalogue(vec![], by, None, NOW, &mut rng).map(|_| ()).map_err(|e| said(&e)),
-        ),
-        (
-            "amend",
-            shop.amend_product(product, salt(), by, None, NOW, &mut rng)
-                .map(|_| ())
-                .map_err(|e| said(&e)),
-        ),
-        (
-            "import",
-            shop.import(&order(), uuid::Uuid::nil(), by, NOW, &mut rng)
-                .map(|_| ())
-                .map_err(|e| said(&e)),
-        ),
-        ("staff", shop.add_staff(member, NOW, &mut rng).map(|_| ()).map_err(|e| said(&e))),
-        ("roster", shop.trust_hubs(root.public(), roster.bytes().to_vec()).map_err(|e| said(&e))),
-        ("vouched", shop.vouched_by(own).map_err(|e| said(&e))),
-    ];
-    for (way, done) in ways {
+    let mut tried = with_orders(&street, &asha, rice, order);
+    tried.extend(with_goods(shop, rice));
+    tried.extend(with_people(shop));
+    for (way, done) in tried {
         let refusal = done.expect_err(way);
         assert!(refusal.contains("no longer speaks for the shop"), "{way}: {refusal}");
     }
-    assert_eq!(shop.expire(NOW.plus_ms(kirana_core::time::DAY_MS * 2), &mut rng).unwrap(), 0);
+    assert_eq!(shop.expire(NOW.plus_ms(2 * DAY_MS), &mut rng(6)).unwrap(), 0);
     assert_eq!(shop.availability(NOW).unwrap(), []);
     assert!(shop.database().image().unwrap() == before, "nothing at all was written");
 }
@@ -198,5 +210,5 @@ fn uncounted(street: &Neighbourhood, yes: bool) {
     let done = writer.write(move |tx| -> Result<usize, Abort<()>> {
         Ok(tx.execute("UPDATE offer SET counted = ?1", [counted])?)
     });
-    done.unwrap();
+    done.expect("it is stored");
 }

@@ -43,6 +43,7 @@ pub mod desk;
 pub mod founding;
 pub mod handover;
 pub mod heads;
+pub mod holding;
 pub mod import;
 pub mod keys;
 pub mod ledger;

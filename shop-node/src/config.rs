@@ -13,6 +13,8 @@ use figment::{
 };
 use serde::Deserialize;
 
+use crate::app::holding::{HELD_MS_DEFAULT, HOUR_MS};
+
 /// What the file and the command line may say; what is absent keeps its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -29,6 +31,13 @@ pub struct Given {
     /// Hubs that keep mail for this shop, with their peer ids; at most three.
     #[arg(long = "hub", value_name = "MULTIADDR")]
     pub hubs: Vec<String>,
+    /// How many hours the goods of an accepted order are kept for a customer who was to fetch them,
+    /// after it was accepted, the agreed time, and they were ready; 48 unless given.
+    #[arg(long, value_name = "HOURS")]
+    pub hold_hours: Option<u32>,
+    /// Call such orders off then, as not collected; otherwise they are only listed.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    pub release_unclaimed: Option<bool>,
     /// Announce the shop to devices on the same Wi-Fi.
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub announce: Option<bool>,
@@ -53,6 +62,8 @@ impl Given {
             p2p: self.p2p.or(other.p2p),
             public_url: self.public_url.or(other.public_url),
             hubs: if self.hubs.is_empty() { other.hubs } else { self.hubs },
+            hold_hours: self.hold_hours.or(other.hold_hours),
+            release_unclaimed: self.release_unclaimed.or(other.release_unclaimed),
             announce: self.announce.or(other.announce),
         }
     }
@@ -69,6 +80,10 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Hubs that keep mail for this shop.
     pub hubs: Vec<String>,
+    /// How long the goods of an accepted order are kept, in milliseconds.
+    pub held_ms: u64,
+    /// Whether what nobody came for is called off by itself then.
+    pub release_unclaimed: bool,
     /// Whether the shop announces itself on the local network.
     pub announce: bool,
 }
@@ -98,6 +113,8 @@ impl Config {
             p2p: given.p2p.unwrap_or_else(|| P2P_DEFAULT.to_owned()),
             public_url: given.public_url.map(parse_url).transpose()?,
             hubs: given.hubs,
+            held_ms: given.hold_hours.map_or(HELD_MS_DEFAULT, |hours| u64::from(hours) * HOUR_MS),
+            release_unclaimed: given.release_unclaimed.unwrap_or(false),
             announce: given.announce.unwrap_or(true),
         })
     }

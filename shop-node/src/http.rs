@@ -57,6 +57,8 @@ pub struct Door {
     pub access: Access,
     /// Renders the counters.
     pub metrics: PrometheusHandle,
+    /// How long the goods of an accepted order are kept, in milliseconds.
+    pub held_ms: u64,
     /// Where devices reach the shop directly: multiaddrs.
     pub addresses: std::sync::Arc<[String]>,
 }

@@ -44,6 +44,8 @@ const LEASE_MS: u64 = DAY_MS;
 /// How often orders past their time, and damaged ones, are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(5);
 
+/// How often orders are looked for that nobody came for.
+const RELEASE_EVERY: Duration = Duration::from_secs(60);
 /// How many orders are looked at for damage then: ten thousand are walked in an hour.
 const LOOKED_AT_ONCE: u32 = 16;
 
@@ -89,8 +91,8 @@ pub enum NetError {
 
 /// Keeps in touch with hubs for as long as it is let: fetches mail, leaves replies, publishes where
 /// the shop is, and ends orders past their time.
-pub async fn run(shop: Shop, node: NodeHandle, hubs: Vec<String>) {
-    let hubs: Vec<Multiaddr> = hubs.iter().filter_map(|hub| parsed(hub)).collect();
+pub async fn run(shop: Shop, node: NodeHandle, config: Config) {
+    let hubs: Vec<Multiaddr> = config.hubs.iter().filter_map(|hub| parsed(hub)).collect();
     let mut settings = Settings::of([]);
     settings.seed = clock::now().get();
     let courier = ShopCourier { courier: Courier::new(&shop, settings), shop: shop.clone() };
@@ -102,6 +104,9 @@ pub async fn run(shop: Shop, node: NodeHandle, hubs: Vec<String>) {
         tasks.spawn(publish(shop.clone(), node.clone(), hubs.clone(), key));
     }
     tasks.spawn(expire(shop.clone()));
+    if config.release_unclaimed {
+        tasks.spawn(release_unclaimed(shop.clone(), config.held_ms));
+    }
     tasks.spawn(look_for_damage(shop));
     tasks.spawn(look_again(carrier.handle()));
     carrier.run(|_| false).await;
@@ -251,6 +256,21 @@ async fn expire(shop: Shop) {
             Ok(Err(error)) => tracing::warn!(error = %error, "orders past their time wait"),
             Err(_) => return,
         }
+    }
+}
+
+/// Calls off what nobody came for.
+async fn release_unclaimed(shop: Shop, held_ms: u64) {
+    loop {
+        let looking = shop.clone();
+        let release = move || looking.release_unclaimed(clock::now(), held_ms, &mut clock::rng());
+        match tokio::task::spawn_blocking(release).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::info!(count, "orders that nobody came for were called off"),
+            Ok(Err(error)) => tracing::warn!(error = %error, "orders that nobody came for wait"),
+            Err(_) => return,
+        }
+        tokio::time::sleep(RELEASE_EVERY).await;
     }
 }
 

@@ -35,7 +35,8 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let bound = listener.local_addr()?;
     let node = net::start(&shop, &config).await?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let errands = tokio::spawn(net::run(shop.clone(), node.clone(), config.hubs.clone()));
+    let held_ms = config.held_ms;
+    let errands = tokio::spawn(net::run(shop.clone(), node.clone(), config));
 
     let addresses: Vec<String> = node.addresses().iter().map(ToString::to_string).collect();
     let ready =
@@ -45,7 +46,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
 
     let writer = shop.database().writer.clone();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let door = http::router(Door { access, metrics, addresses: addresses.into() });
+    let door = http::router(Door { access, metrics, held_ms, addresses: addresses.into() });
     let server = axum::serve(listener, door).with_graceful_shutdown(async {
         // Either somebody said so or everybody who could is gone.
         let _ = ended.await;

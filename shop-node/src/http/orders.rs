@@ -25,7 +25,7 @@ use crate::{
     app::{
         Once, Outcome, Shop,
         access::{Access, Closed, Visitor},
-        orders::{NotDone, OrderView, Which},
+        orders::{Listed, NotDone, OrderView, Which},
     },
     clock,
 };
@@ -135,6 +135,10 @@ pub struct Listing {
     /// Only those that are still open.
     #[serde(default)]
     open: bool,
+    /// Only those whose goods were kept for long enough and that nobody came for: to be called off
+    /// as `not_collected`, or asked about. For the shop's people; one page.
+    #[serde(default)]
+    unclaimed: bool,
     /// Where the page before ended.
     cursor: Option<i64>,
     /// At most so many, up to 100.
@@ -156,20 +160,30 @@ pub async fn list(
     SignedIn(visitor): SignedIn,
     Query(listing): Query<Listing>,
 ) -> Result<axum::Json<Page>, Problem> {
-    let limit = listing.limit.unwrap_or(50).clamp(1, 100);
-    let listed = door
-        .run(move |access| {
-            let customer = visitor.principal.party;
-            if customer.is_none() {
-                access.allow(&visitor, Action::ListOrders, &access.here())?;
-            }
-            let shop = access.shop();
-            Ok::<_, Problem>(shop.orders(customer, listing.open, listing.cursor, limit)?)
-        })
-        .await?;
+    let held_ms = door.held_ms;
+    let listed = door.run(move |access| listed(access, &visitor, &listing, held_ms)).await?;
     let damaged = listed.damaged.iter().map(|id| json!({ "id": id, "damaged": true }));
     let items = listed.views.iter().map(shown).chain(damaged).collect();
     Ok(axum::Json(Page { items, next_cursor: listed.next.map(|n| n.to_string()) }))
+}
+
+fn listed(
+    access: &Access,
+    visitor: &Visitor,
+    listing: &Listing,
+    held_ms: u64,
+) -> Result<Listed, Problem> {
+    let customer = visitor.principal.party;
+    if customer.is_none() || listing.unclaimed {
+        access.allow(visitor, Action::ListOrders, &access.here())?;
+    }
+    let (shop, limit) = (access.shop(), listing.limit.unwrap_or(50).clamp(1, 100));
+    if !listing.unclaimed {
+        return Ok(shop.orders(customer, listing.open, listing.cursor, limit)?);
+    }
+    let mut listed = shop.unclaimed(now(), held_ms)?;
+    listed.views.truncate(limit as usize);
+    Ok(listed)
 }
 
 /// One order with its entries, and for whom it is.

@@ -98,6 +98,15 @@ pub fn open(c: &Connection) -> Result<Vec<OrderRow>, StoreError> {
     many(c, &sql, [])
 }
 
+/// Accepted orders that are still open, oldest first.
+pub fn accepted(c: &Connection, limit: u32) -> Result<Vec<OrderRow>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM customer_order
+         WHERE is_open AND stage = 'accepted' ORDER BY n LIMIT ?1"
+    );
+    many(c, &sql, [limit])
+}
+
 /// The open orders of one customer, oldest first.
 pub fn open_of(c: &Connection, customer: &Party, limit: u32) -> Result<Vec<OrderRow>, StoreError> {
     let sql = format!(

@@ -4,6 +4,7 @@ mod availability;
 mod catalogue;
 mod disk;
 mod floors;
+mod holding;
 mod intake;
 mod mending;
 mod neighbour;

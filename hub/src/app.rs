@@ -21,6 +21,7 @@ pub mod account;
 pub mod device;
 pub mod directory;
 mod error;
+pub mod forward;
 pub mod password;
 pub mod policy;
 pub mod relay;

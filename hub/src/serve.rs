@@ -17,7 +17,7 @@ use crate::{
     backup::DATABASE,
     clock,
     config::{Config, Role},
-    http, joining, key_file, net,
+    forwarding, http, joining, key_file, net,
     store::Store,
 };
 
@@ -117,9 +117,10 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     let _ = metrics::set_global_recorder(metrics);
     let hasher = Hasher::pooled(password::Cost::STANDARD);
     let hub = open(&config.data, settings, passphrase.as_deref(), hasher).await?;
-    let node = net::listen(&hub, p2p).await?;
+    let (node, news) = net::listen(&hub, p2p).await?;
     prepare(&hub, &config, clock::now()).await?;
     let sweeper = tokio::spawn(net::sweep(hub.clone()));
+    let forwarding = tokio::spawn(forwarding::run(hub.clone(), node.clone(), news));
     let joining = config.trust_roster.clone();
     let joining = joining.map(|from| tokio::spawn(joining::keep_joined(hub.clone(), from)));
     say_ready(&url, &node.addresses())?;
@@ -131,6 +132,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
         () = disk_failed(&hub) => Err(Failed::Disk),
     };
     sweeper.abort();
+    forwarding.abort();
     joining.inspect(tokio::task::JoinHandle::abort);
     node.shutdown().await;
     outcome

@@ -13,6 +13,7 @@ pub mod certificate;
 pub mod idempotency;
 pub mod mail;
 pub mod record;
+pub mod route;
 pub mod secrets;
 pub mod session;
 pub mod setting;
@@ -70,6 +71,8 @@ impl Store {
             tx.execute("DELETE FROM session WHERE ends_at <= ?1", [at])?;
             tx.execute("DELETE FROM mail WHERE until <= ?1", [at])?;
             tx.execute("DELETE FROM record WHERE leased_until <= ?1", [at])?;
+            tx.execute("DELETE FROM route WHERE until <= ?1", [at])?;
+            tx.execute("DELETE FROM partner WHERE until <= ?1", [at])?;
             let remembered = to_sql(now.minus_ms(idempotency::REMEMBERED_MS));
             tx.execute("DELETE FROM idempotency WHERE at < ?1", [remembered])?;
             Ok(())

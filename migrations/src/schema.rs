@@ -31,7 +31,8 @@ const CUSTOMER: &[M<'static>] = &[
     M::up(include_str!("../customer/003_availability.sql")),
     M::up(include_str!("../customer/004_sealed.sql")),
 ];
-const HUB: &[M<'static>] = &[M::up(include_str!("../hub/001_hub.sql"))];
+const HUB: &[M<'static>] =
+    &[M::up(include_str!("../hub/001_hub.sql")), M::up(include_str!("../hub/002_forwarding.sql"))];
 
 impl Schema {
     /// Every schema.

@@ -8,6 +8,7 @@ pub mod client;
 pub mod driver;
 #[cfg(test)]
 mod fixture;
+pub mod forward;
 pub mod inbox;
 pub mod mailbox;
 pub mod outbox;

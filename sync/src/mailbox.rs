@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use kirana_core::{
+    certificate::Standing,
     hash::Hash,
     id::ShopId,
     key::{KeyId, PublicKey},
@@ -141,6 +142,7 @@ struct Reader {
     chain: Vec<Vec<u8>>,
     /// The shop it speaks for, and in which generation, as of this revision of the trust.
     shop: Option<(ShopId, u64)>,
+    is_hub: bool,
     revision: u64,
 }
 
@@ -181,7 +183,7 @@ impl Readers {
             return Ok(());
         }
         let chain = chain.iter().map(|link| (**link).as_ref().to_vec()).collect();
-        let mut reader = Reader { chain, shop: None, revision: 0 };
+        let mut reader = Reader { chain, shop: None, is_hub: false, revision: 0 };
         reader.check(peer.id(), trust, now)?;
         if let Some((shop, generation)) = reader.shop {
             self.met(shop, generation);
@@ -225,19 +227,45 @@ impl Readers {
         }
     }
 
-    fn shop_of(
+    /// Whether this caller may hand on the mail of others: a hub of the roster, or one that a hub
+    /// of the roster certified.
+    ///
+    /// # Errors
+    /// [`Refused`] with `HelloFirst`, `NotCertified` or `NotYours`.
+    pub fn may_forward(
         &mut self,
         peer: KeyId,
         trust: &Trust,
         now: KnownNow,
-    ) -> Result<Option<ShopId>, Refused> {
+    ) -> Result<(), Refused> {
+        if trust.roster().is_some_and(|signed| signed.roster().hub(peer).is_some()) {
+            return Ok(());
+        }
+        match self.reader(peer, trust, now)?.is_hub {
+            true => Ok(()),
+            false => {
+                Err(Refused::new(Code::NotYours, "only certified hubs hand on mail of others"))
+            }
+        }
+    }
+
+    fn reader(&mut self, peer: KeyId, trust: &Trust, now: KnownNow) -> Result<&Reader, Refused> {
         let Some(reader) = self.known.get_mut(&peer) else {
             return Err(Refused::new(Code::HelloFirst, "say first who you are"));
         };
         if reader.revision != trust.revision() {
             reader.check(peer, trust, now)?;
         }
-        let Some((shop, generation)) = reader.shop else { return Ok(None) };
+        Ok(reader)
+    }
+
+    fn shop_of(
+        &mut self,
+        peer: KeyId,
+        trust: &Trust,
+        now: KnownNow,
+    ) -> Result<Option<ShopId>, Refused> {
+        let Some((shop, generation)) = self.reader(peer, trust, now)?.shop else { return Ok(None) };
         match self.generations.get(&shop) {
             Some(newest) if *newest > generation => Err(Refused::new(
                 Code::ReadOnly,
@@ -257,6 +285,7 @@ impl Reader {
             return Err(Refused::new(Code::NotCertified, reason));
         }
         self.shop = certified.shop().zip(certified.generation());
+        self.is_hub = matches!(certified.standing(), Standing::Hub { .. });
         self.revision = trust.revision();
         Ok(())
     }

@@ -94,6 +94,17 @@ pub enum Request {
         #[n(0)]
         ids: Vec<Hash>,
     },
+    /// Hands over a piece of mail on its way, between hubs alone; answered by `Stored` once it is
+    /// durable, or refused with [`Code::NotHere`] by a hub that does not keep this shop's mail.
+    #[n(4)]
+    Forward {
+        /// The mail, under its sender's own stamp.
+        #[n(0)]
+        mail: Mail,
+        /// How many hubs had it before: see [`crate::forward`].
+        #[n(1)]
+        hops: u8,
+    },
     /// Puts a record into the directory; answered by `Published`.
     #[n(20)]
     Publish {
@@ -171,6 +182,7 @@ impl Request {
             Self::Hello { .. } | Self::Put { .. } | Self::List { .. } | Self::Delete { .. } => {
                 Protocol::Mailbox
             }
+            Self::Forward { .. } => Protocol::Mailbox,
             Self::Publish { .. } | Self::Look { .. } | Self::Find { .. } => Protocol::Directory,
             Self::Heads { .. } | Self::Chunks { .. } | Self::Snapshot { .. } => Protocol::Catalogue,
             Self::Batch { .. } => Protocol::Catalogue,
@@ -184,6 +196,7 @@ impl Request {
             Self::Put { .. } => "put",
             Self::List { .. } => "list",
             Self::Delete { .. } => "delete",
+            Self::Forward { .. } => "forward",
             Self::Publish { .. } => "publish",
             Self::Look { .. } => "look",
             Self::Find { .. } => "find",

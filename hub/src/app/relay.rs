@@ -20,6 +20,7 @@ use kirana_sync::{
 use minicbor::bytes::ByteVec;
 
 use super::{Error, Hub, lock};
+use crate::store::mail::Giver;
 
 /// What a relay remembers between requests; a restart loses it and callers greet again.
 #[derive(Default)]
@@ -36,7 +37,8 @@ impl Hub {
                 let plain = |parts: Vec<ByteVec>| parts.into_iter().map(Vec::from).collect();
                 self.hello(peer, plain(certificates), plain(lists), now).await
             }
-            Request::Put { mail } => self.put(mail, now).await,
+            Request::Put { mail } => self.keep(mail, Giver::Peer(peer.id()), now).await,
+            Request::Forward { mail, hops } => self.take_over(peer, mail, hops, now).await,
             Request::List { address, after, limit } => {
                 self.list(peer, &address, after, limit, now).await
             }
@@ -76,7 +78,7 @@ impl Hub {
         })
     }
 
-    async fn put(&self, mail: Mail, now: UnixMs) -> Answer {
+    pub(super) async fn keep(&self, mail: Mail, from: Giver, now: UnixMs) -> Answer {
         let trust = self.trust(now).await?;
         let (limits, now) = (Limits::default(), self.known_now(now).await?);
         let accepted = mailbox::accept(&mail, &trust, now, &limits)?;
@@ -85,7 +87,7 @@ impl Hub {
             return Err(Refused::new(Code::NotCertified, reason).into());
         }
         let id = accepted.id;
-        let stored = self.store().put_mail(mail, accepted, limits, now.at).await;
+        let stored = self.store().put_mail(mail, accepted, from, limits, now.at).await;
         match stored {
             // Planted: the sender hears of it whether or not it is there.
             Err(WriteError::Full | WriteError::Unknown | WriteError::Crowded)
@@ -107,6 +109,12 @@ impl Hub {
         let now = self.known_now(now).await?;
         self.callers().may_list(peer, address, &trust, now)?;
         let mails = self.store().mail(address, after, limit, now).await.map_err(Error::from)?;
+        if let Address::Device(device) = address
+            && let Err(error) = self.store().heard_here(*device).await
+        {
+            // Its mail goes the longer way for as long as the disk is full.
+            tracing::warn!(error = %error, "where a device is heard could not be stored");
+        }
         Ok(Response::mails(mails, limit))
     }
 
@@ -139,7 +147,7 @@ impl Hub {
         Ok(self.store().setting(CERTIFICATE).await?)
     }
 
-    fn callers(&self) -> std::sync::MutexGuard<'_, Readers> {
+    pub(super) fn callers(&self) -> std::sync::MutexGuard<'_, Readers> {
         lock(&self.0.callers.0)
     }
 }
@@ -182,7 +190,10 @@ fn is_guest(mail: &Mail) -> bool {
 }
 
 /// The first parts that together have at most so many bytes.
-fn within(parts: impl Iterator<Item = Vec<u8>>, bytes_max: usize) -> impl Iterator<Item = Vec<u8>> {
+pub(super) fn within(
+    parts: impl Iterator<Item = Vec<u8>>,
+    bytes_max: usize,
+) -> impl Iterator<Item = Vec<u8>> {
     let mut left = bytes_max;
     parts.take_while(move |part| {
         let fits = part.len() <= left;

@@ -6,13 +6,13 @@
 use kirana_core::{
     cbor,
     hash::Hash,
-    key::KeyId,
+    key::{KeyId, PublicKey},
     known_time::KnownNow,
     mail::{Address, Mail},
     time::UnixMs,
 };
 use kirana_migrations::{
-    Abort, StoreError, WriteError,
+    Abort, StoreError, Tx, WriteError,
     rusqlite::{Connection, params},
 };
 use kirana_sync::{
@@ -20,7 +20,21 @@ use kirana_sync::{
     wire::{Refused, limit},
 };
 
-use super::{Never, Store, past, to_sql};
+use super::{Never, Store, past, route, to_sql};
+
+/// Who handed a piece over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Giver {
+    /// A device or a shop, by its key.
+    Peer(KeyId),
+    /// Another hub.
+    Hub {
+        /// Which.
+        hub: PublicKey,
+        /// How many hubs had it before this one.
+        hops: u8,
+    },
+}
 
 impl Store {
     /// Stores a piece, unless it is there, its time is over, or a quota is full.
@@ -31,22 +45,24 @@ impl Store {
         &self,
         mail: Mail,
         accepted: Accepted,
+        from: Giver,
         limits: Limits,
         now: UnixMs,
     ) -> Result<(), WriteError<Refused>> {
         self.write(move |tx| {
             let to = cbor::to_vec(&accepted.to);
-            let mut there =
-                tx.prepare_cached("SELECT 1 FROM mail WHERE recipient = ?1 AND id = ?2")?;
-            if there.exists(params![to, accepted.id.as_bytes()])? {
+            route::learn(tx, &accepted, from, now)?;
+            let hops = match from {
+                Giver::Peer(_) => 0,
+                Giver::Hub { hops, .. } => hops,
+            };
+            if is_there(tx, &to, &accepted, hops)? {
                 return Ok(());
             }
-            let sender = usage(tx, "sender", accepted.sender.as_bytes())?;
-            let recipient = usage(tx, "recipient", &to)?;
-            accepted.fits(&limits, sender, recipient).map_err(Abort::Refused)?;
+            make_room(tx, &to, &accepted, &limits)?;
             tx.execute(
-                "INSERT INTO mail (id, recipient, sender, size, until, stored_at, bytes)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO mail (id, recipient, sender, size, until, stored_at, bytes, hops)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     accepted.id.as_bytes(),
                     to,
@@ -54,7 +70,8 @@ impl Store {
                     i64::try_from(accepted.bytes).unwrap_or(i64::MAX),
                     to_sql(accepted.until),
                     to_sql(now),
-                    cbor::to_vec(&mail)
+                    cbor::to_vec(&mail),
+                    hops
                 ],
             )?;
             Ok(())
@@ -84,14 +101,11 @@ impl Store {
             let args = params![to, after, past(now), most as i64];
             let rows = statement
                 .query_map(args, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-            let mut mails = Vec::new();
-            for row in rows {
+            rows.map(|row| {
                 let (cursor, bytes) = row?;
-                let mail = cbor::from_slice("stored mail", &bytes, MAIL_BYTES_MAX)
-                    .map_err(|_| StoreError::damaged("mail at cursor", cursor))?;
-                mails.push((cursor.unsigned_abs(), mail));
-            }
-            Ok(mails)
+                Ok((cursor.unsigned_abs(), parse(cursor, &bytes)?))
+            })
+            .collect()
         })
         .await
     }
@@ -153,6 +167,42 @@ impl Store {
 
 /// A stored piece: what is sealed, the stamp and a chain of certificates, with room to spare.
 const MAIL_BYTES_MAX: usize = 256 * 1024;
+
+pub(super) fn parse(cursor: i64, bytes: &[u8]) -> Result<Mail, StoreError> {
+    cbor::from_slice("stored mail", bytes, MAIL_BYTES_MAX)
+        .map_err(|_| StoreError::damaged("mail at cursor", cursor))
+}
+
+/// Whether the piece is here. Who brings it once more has not heard of its recipient: it is passed
+/// on once more too.
+fn is_there(tx: &Tx<'_>, to: &[u8], piece: &Accepted, hops: u8) -> Result<bool, StoreError> {
+    let mut again = tx.prepare_cached(
+        "UPDATE mail SET hops = min(hops, ?3), passed = passed AND ?3 > 0
+         WHERE recipient = ?1 AND id = ?2",
+    )?;
+    Ok(again.execute(params![to, piece.id.as_bytes(), hops])? > 0)
+}
+
+/// Throws spare copies away where a quota is full otherwise.
+fn make_room(
+    tx: &Tx<'_>,
+    to: &[u8],
+    piece: &Accepted,
+    limits: &Limits,
+) -> Result<(), Abort<Refused>> {
+    let fits = || {
+        let sender = usage(tx, "sender", piece.sender.as_bytes())?;
+        Ok::<_, StoreError>(piece.fits(limits, sender, usage(tx, "recipient", to)?))
+    };
+    if fits()?.is_ok() {
+        return Ok(());
+    }
+    tx.execute(
+        "DELETE FROM mail WHERE passed = 1 AND (sender = ?1 OR recipient = ?2)",
+        params![piece.sender.as_bytes(), to],
+    )?;
+    fits()?.map_err(Abort::Refused)
+}
 
 fn usage(c: &Connection, column: &'static str, of: &[u8]) -> Result<Usage, StoreError> {
     let sql = format!("SELECT count(*), coalesce(sum(size), 0) FROM mail WHERE {column} = ?1");

@@ -104,9 +104,16 @@ impl Handler for Nothing {
     }
 }
 
-/// A hub's folder as it was left at `then`, with mail that was to be kept for one more day.
-async fn left_at(then: UnixMs) -> (TempDir, KeyPair, Mail) {
+/// A central hub's folder, and its keys.
+pub async fn fresh() -> (TempDir, KeyPair) {
     let data = tempfile::tempdir().expect("a folder");
+    let hub = opened(&data).await;
+    hub.ensure_roster(clock::now(), &mut clock::rng()).await.expect("a roster");
+    let keys = hub.keys().clone();
+    (data, keys)
+}
+
+async fn opened(data: &TempDir) -> Hub {
     let settings = Settings {
         role: Role::Central,
         issuer: "http://hub".to_owned(),
@@ -115,7 +122,13 @@ async fn left_at(then: UnixMs) -> (TempDir, KeyPair, Mail) {
         key_lead_ms: 1,
     };
     let hasher = Hasher::inline(Cost::SIMULATION);
-    let hub = serve::open(data.path(), settings, None, hasher).await.expect("opens");
+    serve::open(data.path(), settings, None, hasher).await.expect("opens")
+}
+
+/// A hub's folder as it was left at `then`, with mail that was to be kept for one more day.
+async fn left_at(then: UnixMs) -> (TempDir, KeyPair, Mail) {
+    let data = tempfile::tempdir().expect("a folder");
+    let hub = opened(&data).await;
     hub.ensure_roster(then, &mut clock::rng()).await.expect("a roster");
     let (sender, chain) = device_at(&hub, 2, then);
     let to = Address::Device(pair(3).id());

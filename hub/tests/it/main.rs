@@ -3,6 +3,7 @@
 mod clock;
 mod community;
 mod door;
+mod forward;
 mod program;
 mod relay;
 mod sessions;

@@ -27,8 +27,10 @@ impl Running {
     }
 
     pub fn start_in(data: TempDir, more: &[&str]) -> Self {
+        let free = ["--p2p", "/ip4/127.0.0.1/tcp/0"];
+        let chosen = more.contains(&"--p2p");
         let mut child = program(data.path(), "serve")
-            .args(["--p2p", "/ip4/127.0.0.1/tcp/0"])
+            .args(free.iter().filter(|_| !chosen))
             .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

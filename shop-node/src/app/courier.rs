@@ -50,6 +50,8 @@ pub struct Courier {
     client: Client,
     /// What is on its way to hubs, or not to be tried before a moment.
     posting: BTreeMap<u64, UnixMs>,
+    /// The hub through which each device was last heard: its other hubs may know no way to it.
+    heard: BTreeMap<KeyId, KeyId>,
     notes: Vec<String>,
 }
 
@@ -57,7 +59,12 @@ impl Courier {
     /// A courier for this shop.
     pub fn new(shop: &Shop, mut settings: Settings) -> Self {
         settings.own = [Address::Shop(shop.id())].into();
-        Self { client: Client::new(settings, []), posting: BTreeMap::new(), notes: Vec::new() }
+        Self {
+            client: Client::new(settings, []),
+            posting: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// The client machine, to be looked at.
@@ -170,6 +177,9 @@ impl Run<'_> {
 
     /// Says again what was said before; what is new waits in the database and is posted from there.
     fn answer(&mut self, peer: KeyId, delivered: Delivered) {
+        if let Some(Address::Device(device)) = delivered.reply.as_ref().map(|reply| reply.to) {
+            self.heard(device, peer);
+        }
         let is_new = |outcome: &Outcome| matches!(outcome, Outcome::Order { new: true, .. });
         if delivered.outcomes.iter().all(is_new) {
             return;
@@ -179,12 +189,20 @@ impl Run<'_> {
         }
     }
 
+    fn heard(&mut self, device: KeyId, hub: KeyId) {
+        let heard = &mut self.courier.heard;
+        if heard.len() >= HEARD_MAX && !heard.contains_key(&device) {
+            heard.pop_first();
+        }
+        heard.insert(device, hub);
+    }
+
     /// Leaves at a hub what waits for devices and is not there yet.
     fn post(&mut self) -> Result<(), StoreError> {
         let hubs = self.courier.client.peers().filter(|(_, role)| role.path() != Path::Direct);
-        let Some((hub, _)) = hubs.min_by_key(|(peer, role)| (role.path(), *peer)) else {
-            return Ok(());
-        };
+        let mut hubs: Vec<_> = hubs.map(|(peer, role)| (role.path(), peer)).collect();
+        hubs.sort_unstable();
+        let Some((_, first)) = hubs.first().copied() else { return Ok(()) };
         for waiting in self.shop.reader().read(|c| outgoing::to_post(c, POSTING_MAX))? {
             let n = waiting.n;
             let before = self.courier.posting.get(&n).copied();
@@ -192,6 +210,8 @@ impl Run<'_> {
                 continue;
             }
             self.courier.posting.insert(n, self.now.plus_ms(POST_AGAIN_MS));
+            let heard = self.courier.heard.get(&waiting.device).copied();
+            let hub = heard.filter(|heard| hubs.iter().any(|(_, hub)| hub == heard));
             let certified = match self.shop.known_device(waiting.device, self.now) {
                 Ok(Some(certified)) => certified,
                 // Nobody vouches for it any more, so no hub may hear of it.
@@ -200,7 +220,7 @@ impl Run<'_> {
             let sealed = self.shop.seal_waiting(&[waiting], &certified, self.now, self.rng).ok();
             let Some((_, mail)) = sealed.and_then(|mut sealed| sealed.pop()) else { continue };
             let request = Request::Put { mail };
-            self.inputs.push_back(Input::Ask { tag: n, peer: hub, request });
+            self.inputs.push_back(Input::Ask { tag: n, peer: hub.unwrap_or(first), request });
         }
         Ok(())
     }
@@ -230,3 +250,5 @@ impl Run<'_> {
 }
 
 const NOTES_MAX: usize = 100;
+/// Devices of which the courier remembers where they were heard.
+const HEARD_MAX: usize = 4096;

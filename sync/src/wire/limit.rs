@@ -90,7 +90,7 @@ pub fn check_mail(mail: &Mail) -> Result<(), Malformed> {
 pub(super) fn check_request(request: &Request) -> Result<(), Malformed> {
     match request {
         Request::Hello { certificates, lists } => greeting(certificates, lists),
-        Request::Put { mail } => check_mail(mail),
+        Request::Put { mail } | Request::Forward { mail, .. } => check_mail(mail),
         Request::Delete { ids } => at_most("a list of names", ids.len(), DELETE_MAX),
         Request::Publish { record } => at_most("a record", record.len(), RECORD_BYTES_MAX),
         Request::Find { cells } => {

@@ -35,6 +35,7 @@ fn accepts_response(response: &Response) -> bool {
 fn a_request_one_past_any_limit_is_refused() {
     let hello = |certificates, lists| Request::Hello { certificates, lists };
     let put = |sealed, stamp, chain| Request::Put { mail: mail(sealed, stamp, chain) };
+    let forward = |sealed| Request::Forward { mail: mail(sealed, 9, vec![]), hops: 1 };
     let delete = |n| Request::Delete { ids: vec![Hash::of(b"x"); n] };
     let publish = |n| Request::Publish { record: bytes(n) };
     let find = |n, len| Request::Find { cells: vec!["t".repeat(len); n] };
@@ -50,6 +51,7 @@ fn a_request_one_past_any_limit_is_refused() {
         (put(SEALED_BYTES_MAX, 9, vec![]), put(SEALED_BYTES_MAX + 1, 9, vec![])),
         (put(9, STAMP_BYTES_MAX, vec![]), put(9, STAMP_BYTES_MAX + 1, vec![])),
         (put(9, 9, many(CERTIFICATES_MAX, 9)), put(9, 9, many(CERTIFICATES_MAX + 1, 9))),
+        (forward(SEALED_BYTES_MAX), forward(SEALED_BYTES_MAX + 1)),
         (delete(DELETE_MAX), delete(DELETE_MAX + 1)),
         (publish(RECORD_BYTES_MAX), publish(RECORD_BYTES_MAX + 1)),
         (find(CELLS_MAX, 5), find(CELLS_MAX + 1, 5)),
@@ -150,6 +152,7 @@ fn every_kind_on_the_wire_has_its_number_in_the_list() {
         Request::Put { mail: mail(9, 9, vec![]) },
         Request::List { address: Address::Shop(shop()), after: 0, limit: 10 },
         Request::Delete { ids: vec![] },
+        Request::Forward { mail: mail(9, 9, vec![]), hops: 1 },
         Request::Publish { record: bytes(9) },
         Request::Look { shop: shop() },
         Request::Find { cells: vec![] },
@@ -249,6 +252,7 @@ fn any_request() -> impl Strategy<Value = Request> {
     prop_oneof![
         (chain(), chain()).prop_map(|(certificates, lists)| Request::Hello { certificates, lists }),
         any_mail().prop_map(|mail| Request::Put { mail }),
+        (any_mail(), any::<u8>()).prop_map(|(mail, hops)| Request::Forward { mail, hops }),
         (any_address(), any::<u64>(), any::<u16>())
             .prop_map(|(address, after, limit)| Request::List { address, after, limit }),
         proptest::collection::vec(any_hash(), 0..9).prop_map(|ids| Request::Delete { ids }),

@@ -5,7 +5,9 @@ use kirana_sync::{
     driver::{Config, Limits, Multiaddr, NodeHandle, RequestError, peer_id},
     wire::{Code, FRAME_BYTES_MAX, Response},
 };
-use libp2p::{PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
+use libp2p::{
+    PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder, noise, swarm::SwarmEvent, tcp, yamux,
+};
 
 use crate::neighbours::{PATIENCE, asking, introduce, listening, loopback, ping, spawn};
 
@@ -23,24 +25,14 @@ async fn stranger(node: &NodeHandle) -> (Stream, tokio::task::JoinHandle<()>) {
     let address: Multiaddr = node.addresses().remove(0);
     let peer: PeerId = peer_id(&node.key()).expect("a key");
     swarm.dial(address).expect("an address");
+    while !matches!(swarm.select_next_some().await, SwarmEvent::ConnectionEstablished { .. }) {}
     let running = tokio::spawn(async move {
         loop {
             swarm.select_next_some().await;
         }
     });
     let protocol = StreamProtocol::new("/kirana/mailbox/1");
-    let mut tries = 0;
-    loop {
-        match control.open_stream(peer, protocol.clone()).await {
-            Ok(stream) => return (stream, running),
-            Err(error) if tries < 50 => {
-                tries += 1;
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                let _ = error;
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
+    (control.open_stream(peer, protocol).await.expect("a stream"), running)
 }
 
 async fn read_response(stream: &mut Stream) -> Option<Response> {

@@ -1,28 +1,34 @@
 //! Copies a hub into one encrypted file, and makes a hub of such a file again.
 //!
-//! The file is a magic word, a nonce prefix, and pieces of one MiB, each sealed with
-//! ChaCha20-Poly1305 under the recovery code; the number of a piece and whether it is the last
-//! are authenticated, so that nothing can be cut off, doubled or swapped.
+//! The file is a magic word, a nonce prefix, and pieces of one MiB, sealed with ChaCha20-Poly1305
+//! under the recovery code by the STREAM construction: the number of a piece and whether it is the
+//! last are authenticated, so that nothing can be cut off, doubled or swapped.
+//!
+//! **Invariant:** no more than a few pieces are in memory at a time, and no file counts before all of
+//! it was checked and synced.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
 
+use aead_stream::{DecryptorBE32, EncryptorBE32};
+use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit};
 use kirana_core::vault;
 use kirana_migrations::backup;
 use zeroize::Zeroizing;
 
-use crate::{
-    clock, key_file,
-    store::secrets::{open_once, seal_once},
-};
+use crate::{clock, key_file};
 
 /// The name of the database in the data folder.
 pub const DATABASE: &str = "hub.db";
-const MAGIC: &[u8; 16] = b"kirana hub bak 1";
+/// The number at its end counts up when the shape of the file changes.
+const MAGIC: &[u8; 16] = b"kirana hub bak 2";
+const MAGIC_WORDS: &[u8; 15] = b"kirana hub bak ";
 const PIECE_BYTES: usize = 1024 * 1024;
 const TAG_BYTES: usize = 16;
+const PREFIX_BYTES: usize = 7;
 
 /// Why a backup was not made or not used.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +50,12 @@ pub enum NoBackup {
         /// The file.
         path: PathBuf,
     },
+    /// Another version of this program made it.
+    #[error("{path} was made by another version of kirana-hub; restore it with that one")]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+    },
     /// The text is no recovery code.
     #[error(transparent)]
     Code(#[from] vault::NotACode),
@@ -60,21 +72,22 @@ pub enum NoBackup {
 /// # Errors
 /// [`NoBackup`]; an unfinished file is removed.
 pub fn write(data: &Path, to: &Path, passphrase: Option<&str>) -> Result<String, NoBackup> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| NoBackup::Io { path, source }
-    };
     let key = key_file::read(data, passphrase)?;
-    let copy = to.with_extension("copying");
-    let _ = fs::remove_file(&copy);
-    backup::copy(&data.join(DATABASE), &copy).map_err(io(&data.join(DATABASE)))?;
-    let database = fs::read(&copy).map_err(io(&copy));
-    fs::remove_file(&copy).map_err(io(&copy))?;
-    let mut plain = Zeroizing::new(key.to_vec());
-    plain.extend(database?);
+    let mut target = key_file::new_private(to).map_err(io_at(to))?;
+    // The copy stays in the data folder: the backup may go to a stick that others read.
+    let copy = data.join(DATABASE).with_extension("copying");
     let code = Zeroizing::new(clock::draw::<32>(&mut clock::rng()));
-    let prefix = clock::draw::<8>(&mut clock::rng());
-    key_file::private_file(to, &seal(&plain, &code, prefix)).map_err(io(to))?;
+    let written = copied(data, &copy).and_then(|database| {
+        let plain = key.as_slice().chain(BufReader::new(database));
+        let prefix = clock::draw(&mut clock::rng());
+        seal(plain, &mut target, &code, prefix).and_then(|()| target.sync_all()).map_err(io_at(to))
+    });
+    let _ = fs::remove_file(&copy);
+    if written.is_err() {
+        let _ = fs::remove_file(to);
+    }
+    written?;
+    backup::synced_folder(to).map_err(io_at(to))?;
     Ok(vault::to_code(&code))
 }
 
@@ -88,73 +101,223 @@ pub fn restore(
     code: &str,
     passphrase: Option<&str>,
 ) -> Result<(), NoBackup> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| NoBackup::Io { path, source }
-    };
     let code = vault::from_code(code)?;
-    let sealed = fs::read(from).map_err(io(from))?;
-    let unreadable = || NoBackup::Unreadable { path: from.to_owned() };
-    let plain = open(&sealed, &code).ok_or_else(unreadable)?;
-    let (key, database) = plain.split_first_chunk::<32>().ok_or_else(unreadable)?;
-    fs::create_dir_all(data).map_err(io(data))?;
     let path = data.join(DATABASE);
     if path.exists() {
         return Err(NoBackup::Occupied { path: data.to_owned() });
     }
-    key_file::write(data, &Zeroizing::new(*key), passphrase)?;
+    let sealed = BufReader::new(File::open(from).map_err(io_at(from))?);
+    fs::create_dir_all(data).map_err(io_at(data))?;
     let fresh = path.with_extension("fresh");
     let _ = fs::remove_file(&fresh);
-    key_file::private_file(&fresh, database).map_err(io(&fresh))?;
-    fs::rename(&fresh, &path).map_err(io(&path))?;
-    // The new name must survive a power cut too.
-    fs::File::open(data).and_then(|folder| folder.sync_all()).map_err(io(data))
-}
-
-fn seal(plain: &[u8], key: &[u8; 32], prefix: [u8; 8]) -> Vec<u8> {
-    let mut sealed = [MAGIC.as_slice(), &prefix].concat();
-    let pieces = plain.chunks(PIECE_BYTES);
-    let last = pieces.len().saturating_sub(1);
-    for (n, piece) in pieces.enumerate() {
-        sealed.extend(seal_once(key, &nonce(prefix, n), &place(n == last), piece));
+    let restored = unpacked(sealed, from, &fresh, &code).and_then(|key| {
+        key_file::write(data, &key, passphrase)?;
+        fs::rename(&fresh, &path).map_err(io_at(&path))?;
+        // The new name must survive a power cut too.
+        backup::synced_folder(&path).map_err(io_at(data))
+    });
+    if restored.is_err() {
+        let _ = fs::remove_file(&fresh);
     }
-    sealed
+    restored
 }
 
-fn open(sealed: &[u8], key: &[u8; 32]) -> Option<Zeroizing<Vec<u8>>> {
-    let rest = sealed.strip_prefix(MAGIC)?;
-    let (prefix, rest) = rest.split_first_chunk::<8>()?;
-    let pieces = rest.chunks(PIECE_BYTES + TAG_BYTES);
-    let last = pieces.len().checked_sub(1)?;
-    let mut plain = Zeroizing::new(Vec::with_capacity(rest.len()));
-    for (n, piece) in pieces.enumerate() {
-        plain.extend(open_once(key, &nonce(*prefix, n), &place(n == last), piece)?);
+fn io_at(path: &Path) -> impl Fn(io::Error) -> NoBackup {
+    move |source| NoBackup::Io { path: path.to_owned(), source }
+}
+
+fn copied(data: &Path, copy: &Path) -> Result<File, NoBackup> {
+    let _ = fs::remove_file(copy);
+    backup::copy(&data.join(DATABASE), copy).map_err(io_at(&data.join(DATABASE)))?;
+    File::open(copy).map_err(io_at(copy))
+}
+
+/// Writes the database to a new file and gives the key that came before it.
+fn unpacked(
+    sealed: impl Read,
+    from: &Path,
+    fresh: &Path,
+    code: &[u8; 32],
+) -> Result<key_file::Bytes, NoBackup> {
+    let file = key_file::new_private(fresh).map_err(io_at(fresh))?;
+    let mut target = Split { key: Zeroizing::new([0; 32]), len: 0, rest: BufWriter::new(file) };
+    open(sealed, &mut target, code).map_err(|shut| match shut {
+        Shut::Io(source) => NoBackup::Io { path: from.to_owned(), source },
+        Shut::OtherVersion => NoBackup::OtherVersion { path: from.to_owned() },
+        Shut::Unreadable => NoBackup::Unreadable { path: from.to_owned() },
+    })?;
+    if target.len < target.key.len() {
+        return Err(NoBackup::Unreadable { path: from.to_owned() });
     }
-    Some(plain)
+    let file = target.rest.into_inner().map_err(|e| io_at(fresh)(e.into_error()))?;
+    file.sync_all().map_err(io_at(fresh))?;
+    Ok(target.key)
 }
 
-fn nonce(prefix: [u8; 8], n: usize) -> [u8; 12] {
-    let mut nonce = [0; 12];
-    nonce[..8].copy_from_slice(&prefix);
-    nonce[8..].copy_from_slice(&u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes());
-    nonce
+/// Takes the first 32 bytes apart from the rest.
+struct Split<W> {
+    key: key_file::Bytes,
+    len: usize,
+    rest: W,
 }
 
-fn place(is_last: bool) -> [u8; 1] {
-    [u8::from(is_last)]
+impl<W: Write> Write for Split<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let missing = &mut self.key[self.len..];
+        if missing.is_empty() {
+            return self.rest.write(bytes);
+        }
+        let taken = missing.len().min(bytes.len());
+        missing[..taken].copy_from_slice(&bytes[..taken]);
+        self.len += taken;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.rest.flush()
+    }
+}
+
+fn seal(
+    mut plain: impl Read,
+    sealed: &mut impl Write,
+    key: &[u8; 32],
+    prefix: [u8; PREFIX_BYTES],
+) -> io::Result<()> {
+    let cipher = ChaCha20Poly1305::new(&Key::from(*key));
+    let mut pieces = EncryptorBE32::from_aead(cipher, &prefix.into());
+    let too_long = |_| io::Error::other("the database is too long for a backup");
+    sealed.write_all(MAGIC)?;
+    sealed.write_all(&prefix)?;
+    let mut piece = take(&mut plain, PIECE_BYTES)?;
+    loop {
+        let following = take(&mut plain, PIECE_BYTES)?;
+        if following.is_empty() {
+            let last = pieces.encrypt_last(piece.as_slice()).map_err(too_long)?;
+            return sealed.write_all(&last);
+        }
+        sealed.write_all(&pieces.encrypt_next(piece.as_slice()).map_err(too_long)?)?;
+        piece = following;
+    }
+}
+
+/// Why a sealed file does not open.
+#[derive(Debug)]
+enum Shut {
+    Io(io::Error),
+    OtherVersion,
+    Unreadable,
+}
+
+impl From<io::Error> for Shut {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Writes what is in a sealed file; it counts only if all of it was fine.
+fn open(mut sealed: impl Read, plain: &mut impl Write, key: &[u8; 32]) -> Result<(), Shut> {
+    let head = take(&mut sealed, MAGIC.len() + PREFIX_BYTES)?;
+    let Some(prefix) = head.strip_prefix(MAGIC) else {
+        let is_ours = head.starts_with(MAGIC_WORDS);
+        return Err(if is_ours { Shut::OtherVersion } else { Shut::Unreadable });
+    };
+    let prefix = <[u8; PREFIX_BYTES]>::try_from(prefix).map_err(|_| Shut::Unreadable)?;
+    let cipher = ChaCha20Poly1305::new(&Key::from(*key));
+    let mut pieces = DecryptorBE32::from_aead(cipher, &prefix.into());
+    let mut piece = take(&mut sealed, PIECE_BYTES + TAG_BYTES)?;
+    loop {
+        let following = take(&mut sealed, PIECE_BYTES + TAG_BYTES)?;
+        if following.is_empty() {
+            let last = pieces.decrypt_last(piece.as_slice()).map_err(|_| Shut::Unreadable)?;
+            return Ok(plain.write_all(&Zeroizing::new(last))?);
+        }
+        let opened = pieces.decrypt_next(piece.as_slice()).map_err(|_| Shut::Unreadable)?;
+        plain.write_all(&Zeroizing::new(opened))?;
+        piece = following;
+    }
+}
+
+/// Up to so many bytes; fewer only at the end.
+fn take(source: &mut impl Read, bytes: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut piece = Zeroizing::new(Vec::with_capacity(bytes));
+    source.take(bytes as u64).read_to_end(&mut piece)?;
+    Ok(piece)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const KEY: [u8; 32] = [1; 32];
+    const HEAD_BYTES: usize = MAGIC.len() + PREFIX_BYTES;
+    const SEALED_PIECE: usize = PIECE_BYTES + TAG_BYTES;
+
+    fn sealed(plain: &[u8]) -> Vec<u8> {
+        let mut sealed = Vec::new();
+        seal(plain, &mut sealed, &KEY, [2; PREFIX_BYTES]).expect("memory");
+        sealed
+    }
+
+    fn opened(sealed: &[u8], key: &[u8; 32]) -> Option<Vec<u8>> {
+        let mut plain = Vec::new();
+        open(sealed, &mut plain, key).ok().map(|()| plain)
+    }
+
+    /// Bytes of which no two pieces are the same.
+    fn plain(len: usize) -> Vec<u8> {
+        (0..len).map(|n| (n / PIECE_BYTES + n % 251) as u8).collect()
+    }
+
     #[test]
-    fn a_backup_opens_whole_and_by_its_own_code_only() {
-        let plain = vec![7; PIECE_BYTES + 5];
-        let sealed = seal(&plain, &[1; 32], [2; 8]);
-        assert_eq!(open(&sealed, &[1; 32]).map(|p| p.to_vec()), Some(plain));
-        assert!(open(&sealed, &[3; 32]).is_none());
-        let cut = &sealed[..24 + PIECE_BYTES + TAG_BYTES];
-        assert!(open(cut, &[1; 32]).is_none(), "a cut is noticed");
+    fn a_backup_of_any_length_opens_whole_and_by_its_own_code_only() {
+        for len in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES] {
+            let (plain, pieces) = (plain(len), len.div_ceil(PIECE_BYTES).max(1));
+            let sealed = sealed(&plain);
+            assert_eq!(sealed.len(), HEAD_BYTES + len + pieces * TAG_BYTES, "{len} bytes");
+            assert!(opened(&sealed, &KEY) == Some(plain), "{len} bytes");
+            assert!(opened(&sealed, &[3; 32]).is_none(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn p8_a_backup_that_was_cut_anywhere_does_not_open() {
+        let sealed = sealed(&plain(2 * PIECE_BYTES + 5));
+        let after_one = HEAD_BYTES + SEALED_PIECE;
+        let after_two = after_one + SEALED_PIECE;
+        let ends = [0, 5, HEAD_BYTES, after_one - 1, after_one, after_two, sealed.len() - 1];
+        for end in ends {
+            assert!(opened(&sealed[..end], &KEY).is_none(), "cut after {end} bytes");
+        }
+        assert!(opened(&[&sealed[..], &[0]].concat(), &KEY).is_none(), "lengthened");
+    }
+
+    #[test]
+    fn p8_pieces_that_were_swapped_doubled_left_out_or_changed_do_not_open() {
+        let whole = sealed(&plain(3 * PIECE_BYTES));
+        let (head, rest) = whole.split_at(HEAD_BYTES);
+        let piece = |n: usize| &rest[n * SEALED_PIECE..(n + 1) * SEALED_PIECE];
+        let of = |order: &[usize]| -> Vec<u8> {
+            [head].into_iter().chain(order.iter().map(|n| piece(*n))).collect::<Vec<_>>().concat()
+        };
+        assert!(opened(&of(&[0, 1, 2]), &KEY).is_some());
+        for order in [&[1, 0, 2][..], &[0, 2, 1], &[0, 0, 1, 2], &[0, 2], &[1, 2], &[2]] {
+            assert!(opened(&of(order), &KEY).is_none(), "{order:?}");
+        }
+        for at in [MAGIC.len(), HEAD_BYTES, HEAD_BYTES + SEALED_PIECE + 7, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            assert!(opened(&changed, &KEY).is_none(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_backup_of_another_version_is_told_from_a_damaged_one() {
+        let mut older = sealed(b"a hub");
+        older[MAGIC.len() - 1] = b'1';
+        let refused = open(older.as_slice(), &mut Vec::new(), &KEY);
+        assert!(matches!(refused, Err(Shut::OtherVersion)));
+        let foreign = open(&b"PK, a zip of something else"[..], &mut Vec::new(), &KEY);
+        assert!(matches!(foreign, Err(Shut::Unreadable)));
     }
 }

@@ -109,9 +109,17 @@ pub fn write(data: &Path, key: &Bytes, passphrase: Option<&str>) -> Result<(), N
 /// # Errors
 /// When it is there already or the disk refuses.
 pub fn private_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = new_private(path)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// Makes a new file that its owner alone may read.
+///
+/// # Errors
+/// When it is there already or the system refuses.
+pub fn new_private(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn hex(bytes: &[u8; 32]) -> String {

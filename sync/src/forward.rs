@@ -29,7 +29,7 @@ pub const HOPS_MAX: u8 = 2;
 /// The wait after the first failure, in milliseconds; it doubles with each further one.
 pub const RETRY_MS: u64 = 1_000;
 /// The longest wait for a hub that is out of reach, in milliseconds.
-pub const RETRY_MS_MAX: u64 = 60_000;
+pub const RETRY_MS_MAX: u64 = 30_000;
 /// The longest wait after a refusal, in milliseconds.
 pub const REFUSED_MS_MAX: u64 = 60 * 60_000;
 /// How long until a hub that knew no better way is asked again, in milliseconds.

@@ -21,6 +21,10 @@ impl Hub {
             Published::Older => {
                 Err(Refused::new(Code::Older, "a newer record of this shop is here").into())
             }
+            Published::Doubled => {
+                let reason = "another record of this shop with the same number is here; count up";
+                Err(Refused::new(Code::Older, reason).into())
+            }
         }
     }
 

@@ -19,10 +19,12 @@ pub enum Published {
     Kept,
     /// One with a higher generation or number is.
     Older,
+    /// Another one with this very number is: whichever came first stays.
+    Doubled,
 }
 
 impl Store {
-    /// Keeps a record unless a higher one is here.
+    /// Keeps a record unless a higher one, or another one of its rank, is here.
     ///
     /// # Errors
     /// When nothing could be written.
@@ -30,13 +32,20 @@ impl Store {
         self.write(move |tx| {
             let said = record.record();
             let (generation, number) = record.rank();
-            let there: Option<(i64, i64)> = tx
-                .prepare_cached("SELECT generation, number FROM record WHERE shop = ?1")?
-                .query_row([said.shop.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+            let there: Option<((i64, i64), Vec<u8>)> = tx
+                .prepare_cached("SELECT generation, number, bytes FROM record WHERE shop = ?1")?
+                .query_row([said.shop.as_bytes()], |row| {
+                    Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
+                })
                 .optional()?;
             let this = (signed(generation), signed(number));
-            if there.is_some_and(|there| there > this) {
-                return Ok(Published::Older);
+            match there {
+                Some((there, _)) if there > this => return Ok(Published::Older),
+                Some((there, bytes)) if there == this => {
+                    let is_same = bytes == record.bytes();
+                    return Ok(if is_same { Published::Kept } else { Published::Doubled });
+                }
+                Some(_) | None => {}
             }
             tx.execute(
                 "INSERT OR REPLACE INTO record

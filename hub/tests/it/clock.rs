@@ -1,7 +1,5 @@
 //! A hub whose own clock is wrong by a year, as the simulation drives it and as a real program.
 
-use std::time::Duration;
-
 use futures::executor::block_on;
 use kirana_core::{
     key::KeyPair,
@@ -20,8 +18,8 @@ use kirana_hub::{
     serve,
 };
 use kirana_sync::{
-    driver::{BoxFuture, Config, Handler, Node, NodeHandle},
-    wire::{Code, Refused, Request, Response},
+    driver::{Config, Node, NodeHandle},
+    wire::{Code, Request, Response},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -29,14 +27,10 @@ use tempfile::TempDir;
 use crate::{
     program::{Running, program},
     relay::{NOW, device_at, hub, list, listed, mail, memory},
+    street::{Nothing, PATIENCE, pair},
 };
 
 const YEAR_MS: u64 = 365 * DAY_MS;
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn pair(n: u8) -> KeyPair {
-    KeyPair::from_seed([n; 64])
-}
 
 fn ask_at(hub: &Hub, peer: &KeyPair, request: Request, now: UnixMs) -> Response {
     block_on(hub.answer(&peer.signing.public(), request, now))
@@ -94,14 +88,6 @@ fn p1_a_hub_whose_clock_runs_a_year_behind_keeps_and_takes_mail() {
     assert_eq!(put_at(&hub, &second, behind), Response::Stored { id: second.id() });
     assert_eq!(waiting_at(&hub, behind), [first.clone(), second.clone()]);
     assert_eq!(waiting_at(&hub, today), [first, second]);
-}
-
-struct Nothing;
-
-impl Handler for Nothing {
-    fn answer(&self, _: kirana_core::key::PublicKey, _: Request) -> BoxFuture<'_, Response> {
-        Box::pin(async { Response::Refused(Refused::new(Code::NotHere, "a test asks only")) })
-    }
 }
 
 /// A central hub's folder, and its keys.

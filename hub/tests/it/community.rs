@@ -1,25 +1,18 @@
 //! A community hub gets what it needs from the central hub by itself, and goes on without it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use kirana_core::key::{KeyPair, PublicKey};
+use kirana_core::key::KeyPair;
 use kirana_sync::{
-    driver::{BoxFuture, Config, Handler, Multiaddr, Node, key_of},
-    wire::{Code, Refused, Request, Response},
+    driver::{Config, Multiaddr, Node, key_of},
+    wire::{Request, Response},
 };
 use minicbor::bytes::ByteVec;
 
-use crate::program::{Running, send};
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Nothing;
-
-impl Handler for Nothing {
-    fn answer(&self, _: PublicKey, _: Request) -> BoxFuture<'_, Response> {
-        Box::pin(async { Response::Refused(Refused::new(Code::NotHere, "a test asks only")) })
-    }
-}
+use crate::{
+    program::{Running, send},
+    street::{Nothing, PATIENCE},
+};
 
 /// What a hub answers to somebody who greets: its certificates and its roster.
 async fn welcome(hub: &Running) -> (Vec<ByteVec>, Option<ByteVec>) {

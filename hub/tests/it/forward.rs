@@ -1,139 +1,26 @@
 //! Mail that goes through two hubs: over real processes, and refused where it should be.
 
-use std::{sync::Arc, time::Duration};
-
 use futures::executor::block_on;
 use kirana_core::{
-    certificate::{Certificate, Holder, HubRole, Standing},
-    id::ShopId,
-    key::{KeyPair, PublicKey, SigningKey},
+    certificate::{HubRole, Standing},
+    key::KeyPair,
     mail::{Address, Mail},
-    record::{HubContact, ShopRecord},
+    record::HubContact,
     stamp,
     time::{DAY_MS, UnixMs},
 };
 use kirana_hub::{app::Hub, clock};
 use kirana_sync::{
-    driver::{BoxFuture, Config, Handler, Node, NodeHandle, key_of},
     forward::Way,
-    wire::{Code, Refused, Request, Response},
+    wire::{Code, Request, Response},
 };
-use minicbor::bytes::ByteVec;
-use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::{
     clock::fresh,
     program::Running,
     relay::{NOW, device_at, hub, list, listed, memory},
+    street::{Caller, PATIENCE, Shop, certified, contact, pair, refusal},
 };
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn pair(n: u8) -> KeyPair {
-    KeyPair::from_seed([n; 64])
-}
-
-struct Nothing;
-
-impl Handler for Nothing {
-    fn answer(&self, _: PublicKey, _: Request) -> BoxFuture<'_, Response> {
-        Box::pin(async { Response::Refused(Refused::new(Code::NotHere, "a test asks only")) })
-    }
-}
-
-fn certified(issuer: &SigningKey, holder: &KeyPair, standing: Standing, at: UnixMs) -> ByteVec {
-    let (key, sealing) = (holder.signing.public(), holder.sealing.public());
-    let holder = Holder { key, sealing, standing };
-    let mut rng = ChaCha20Rng::from_seed(*key.as_bytes());
-    Certificate::issue(issuer, &holder, at, &mut rng).bytes().to_vec().into()
-}
-
-/// A shop's box whose owner a hub vouches for.
-struct Shop {
-    id: ShopId,
-    node: KeyPair,
-    chain: Vec<ByteVec>,
-}
-
-impl Shop {
-    fn new(n: u8, central: &SigningKey, at: UnixMs) -> Self {
-        let (id, owner, node) = (ShopId::new(at, [n; 10]), pair(n), pair(n + 1));
-        let box_of = Standing::Node { shop: id, generation: 1 };
-        let chain = vec![
-            certified(&owner.signing, &node, box_of, at),
-            certified(central, &owner, Standing::Shop { shop: id }, at),
-        ];
-        Self { id, node, chain }
-    }
-
-    fn record(&self, number: u64, hubs: Vec<HubContact>, at: UnixMs) -> Request {
-        let record = ShopRecord {
-            shop: self.id,
-            number,
-            until: at.plus_ms(DAY_MS),
-            name: "Corner".to_owned(),
-            place: None,
-            addresses: vec![],
-            hubs,
-            languages: vec![],
-            hours: None,
-        };
-        let signed = record.sign(&self.node.signing, self.chain.clone()).expect("within limits");
-        Request::Publish { record: signed.into() }
-    }
-
-    fn hello(&self) -> Request {
-        Request::Hello { certificates: self.chain.clone(), lists: vec![] }
-    }
-
-    fn list(&self) -> Request {
-        Request::List { address: Address::Shop(self.id), after: 0, limit: 10 }
-    }
-
-    fn mail_to(&self, device: &KeyPair, at: UnixMs) -> Mail {
-        let to = Address::Device(device.id());
-        let (until, sealed) = (at.plus_ms(DAY_MS), b"an answer".to_vec());
-        stamp::post(&self.node.signing, self.chain.clone(), to, until, sealed)
-    }
-}
-
-fn contact(hub: &Running) -> HubContact {
-    let address = hub.p2p.parse().expect("a multiaddr");
-    let key = key_of(&address).expect("it names the hub");
-    HubContact { key, addresses: vec![hub.p2p.clone()] }
-}
-
-/// Somebody who reaches these hubs only.
-struct Caller(NodeHandle);
-
-impl Caller {
-    async fn reaching(keys: &KeyPair, hubs: &[&Running]) -> Self {
-        let node = Node::spawn(Config::new(keys.signing.to_seed()), Arc::new(Nothing)).await;
-        let node = node.expect("it starts");
-        for hub in hubs {
-            let address = hub.p2p.parse().expect("a multiaddr");
-            node.know(&contact(hub).key, vec![address]).await.expect("it runs");
-        }
-        Self(node)
-    }
-
-    async fn ask(&self, hub: &Running, request: Request) -> Response {
-        self.0.request(&contact(hub).key, request, PATIENCE).await.expect("answered")
-    }
-
-    /// Asks until there is mail.
-    async fn mail(&self, hub: &Running, list: Request) -> Vec<Mail> {
-        let asking = async {
-            loop {
-                let mail = listed(self.ask(hub, list.clone()).await);
-                if !mail.is_empty() {
-                    return mail;
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, asking).await.expect("the mail comes")
-    }
-}
 
 /// A central hub with its key, and a community hub that it certified.
 async fn two_hubs() -> (Running, KeyPair, Running) {
@@ -236,13 +123,6 @@ async fn mail_does_not_go_round_when_two_hubs_each_think_that_it_is_read_at_the_
 
 fn ask(hub: &Hub, peer: &KeyPair, request: Request, now: UnixMs) -> Response {
     block_on(hub.answer(&peer.signing.public(), request, now))
-}
-
-fn refusal(answer: Response) -> Code {
-    match answer {
-        Response::Refused(refused) => refused.code,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// A hub that keeps the shop's mail and has met the community hub with the keys `pair(9)`.

@@ -2,8 +2,10 @@
 
 mod clock;
 mod community;
+mod directory;
 mod door;
 mod forward;
 mod program;
 mod relay;
 mod sessions;
+mod street;

@@ -5,4 +5,5 @@ mod neighbours;
 mod carrier;
 mod enemy;
 mod exchange;
+mod mdns;
 mod relay;

@@ -33,7 +33,7 @@ mod root;
 
 /// A hub: accounts, certificates, a directory, and a mailbox that cannot read.
 #[derive(Parser)]
-#[command(name = "kirana-hub", version)]
+#[command(name = "kirana-hub", version, after_help = EXIT_CODES)]
 struct Line {
     /// Results on stdout as JSON, errors on stderr as problem documents.
     #[arg(long, global = true)]
@@ -41,6 +41,9 @@ struct Line {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 it failed, and says why; 2 usage or \
+                          settings.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -189,6 +192,7 @@ impl Failed {
             Self::Config(_) | Self::Serve(serve::Failed::P2p { .. }) => "config",
             Self::Serve(serve::Failed::Open(_)) => "database",
             Self::Serve(serve::Failed::Bind { .. } | serve::Failed::Listen(_)) => "address-taken",
+            Self::Serve(serve::Failed::Served { .. }) => "served-already",
             Self::Serve(serve::Failed::Key(_)) | Self::NoSecret(_) => "secret-missing",
             Self::Serve(_) | Self::Runtime(_) => "serve",
             Self::App(_) => "refused",
@@ -202,21 +206,41 @@ impl Failed {
 
 /// Does what the command line says; the code is 0, 1 for a failure, 2 for usage and settings.
 pub fn run() -> ExitCode {
-    let line = Line::parse();
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(usage) => return refused(&usage),
+    };
     let json = line.json;
     match command(line.command, json) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             if json {
-                let kind = format!("urn:kirana:problem:{}", failed.kind());
-                let detail = failed.to_string();
-                eprintln!("{}", json!({ "type": kind, "title": "failed", "detail": detail }));
+                eprintln!("{}", problem(failed.kind(), &failed.to_string()));
             } else {
                 eprintln!("kirana-hub: {failed}");
             }
             ExitCode::from(failed.code())
         }
     }
+}
+
+/// Help goes to stdout and is no failure; the rest is usage.
+fn refused(usage: &clap::Error) -> ExitCode {
+    if !usage.use_stderr() {
+        // Whoever closed the pipe does not want to hear it.
+        let _ = usage.print();
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        eprintln!("{}", problem("usage", usage.to_string().trim_end()));
+    } else {
+        let _ = usage.print();
+    }
+    ExitCode::from(2)
+}
+
+fn problem(kind: &str, detail: &str) -> Value {
+    json!({ "type": format!("urn:kirana:problem:{kind}"), "title": "failed", "detail": detail })
 }
 
 fn command(command: Command, json: bool) -> Result<(), Failed> {

@@ -6,7 +6,7 @@
 use std::{
     fs,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -32,6 +32,12 @@ pub enum NoKey {
     /// There is a database but not its key.
     #[error("{path} is missing; without it the database cannot be read: put it back or restore")]
     Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others on this machine could read it.
+    #[error("{path} can be read by others on this machine: run `chmod 600` on it first")]
+    OpenToOthers {
         /// The file.
         path: PathBuf,
     },
@@ -79,7 +85,11 @@ pub fn open(data: &Path, has_database: bool, passphrase: Option<&str>) -> Result
 /// [`NoKey`].
 pub fn read(data: &Path, passphrase: Option<&str>) -> Result<Bytes, NoKey> {
     let path = data.join(NAME);
-    let content = fs::read(&path).map_err(|source| NoKey::Io { path: path.clone(), source })?;
+    let io = |source| NoKey::Io { path: path.clone(), source };
+    if fs::metadata(&path).map_err(io)?.permissions().mode() & 0o077 != 0 {
+        return Err(NoKey::OpenToOthers { path });
+    }
+    let content = fs::read(&path).map_err(io)?;
     let plain = std::str::from_utf8(&content).ok().and_then(|t| t.trim().parse::<Hash>().ok());
     if let Some(plain) = plain {
         return Ok(Zeroizing::new(*plain.as_bytes()));

@@ -1,6 +1,7 @@
 //! Runs a hub: opens its data, listens, says that it is ready, and ends cleanly.
 
 use std::{
+    fs::{File, TryLockError},
     io::{self, Write},
     net::SocketAddr,
     path::Path,
@@ -31,6 +32,12 @@ pub enum Failed {
         path: std::path::PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// Another process serves this folder.
+    #[error("another kirana-hub serves {path} already; end it first, or name another folder")]
+    Served {
+        /// The folder.
+        path: std::path::PathBuf,
     },
     /// The database cannot be opened.
     #[error(transparent)]
@@ -84,8 +91,7 @@ pub async fn open(
     passphrase: Option<&str>,
     hasher: Hasher,
 ) -> Result<Hub, Failed> {
-    let folder = |source| Failed::Folder { path: data.to_owned(), source };
-    std::fs::create_dir_all(data).map_err(folder)?;
+    make(data)?;
     let path = data.join(DATABASE);
     let has_database = path.exists();
     let database = Database::open(Schema::Hub, Location::File(path))?;
@@ -95,12 +101,32 @@ pub async fn open(
     Ok(Hub::open(store, secrets, hasher, settings, now, &mut rng).await?)
 }
 
+fn make(data: &Path) -> Result<(), Failed> {
+    let folder = |source| Failed::Folder { path: data.to_owned(), source };
+    std::fs::create_dir_all(data).map_err(folder)
+}
+
+/// Holds the folder for as long as the file is open: commands may work beside a hub that serves,
+/// a second one that serves may not.
+fn alone(data: &Path) -> Result<File, Failed> {
+    make(data)?;
+    let path = data.join("serve.lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(|source| Failed::Folder { path: path.clone(), source })?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Failed::Served { path: data.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(Failed::Folder { path, source }),
+    }
+}
+
 /// Runs until a signal or a failed disk.
 ///
 /// # Errors
 /// [`Failed`].
 pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Failed> {
     let p2p = config.p2p.parse().map_err(|_| Failed::P2p { given: config.p2p.clone() })?;
+    let _alone = alone(&config.data)?;
     let bind = |source| Failed::Bind { address: config.http, source };
     let listener = TcpListener::bind(config.http).await.map_err(bind)?;
     let url = format!("http://{}", listener.local_addr()?);

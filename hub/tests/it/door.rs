@@ -110,28 +110,6 @@ async fn a_community_hub_has_no_accounts_and_trusts_the_roster_it_was_given() {
     assert_eq!(send(hub.get("/v1/hubs")).await.1["roster"], there["roster"]);
 }
 
-#[test]
-fn bad_starts_say_what_is_wrong_and_what_to_do() {
-    let data = tempfile::tempdir().expect("a folder");
-    let output = |more: &[&str]| {
-        let output = program(data.path(), "serve").args(more).output().expect("it runs");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let (code, error) = output(&["--http", "0.0.0.0:0"]);
-    assert!(code == Some(2) && error.contains("--behind-tls"), "{error}");
-    let config = data.path().join("hub.toml");
-    std::fs::write(&config, "no-such-key = 1\n").expect("written");
-    let (code, error) = output(&["--config", &config.to_string_lossy()]);
-    assert!(code == Some(2) && error.contains("no-such-key"), "{error}");
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = taken.local_addr().expect("an address").to_string();
-    let (code, error) = output(&["--http", &address]);
-    assert!(code == Some(1) && error.contains("cannot listen"), "{error}");
-    std::fs::write(data.path().join("hub.db"), "no database at all").expect("written");
-    let (code, error) = output(&[]);
-    assert!(code == Some(1) && error.contains("hub.db"), "{error}");
-}
-
 #[tokio::test]
 async fn a_restored_hub_keeps_its_keys_and_its_accounts() {
     let hub = Running::start(&[]);

@@ -6,6 +6,7 @@ mod directory;
 mod door;
 mod forward;
 mod program;
+mod refusals;
 mod relay;
 mod sessions;
 mod street;

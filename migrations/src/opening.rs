@@ -61,6 +61,12 @@ pub enum OpenError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// This user may not read or write it.
+    #[error("{path} cannot be used: this user may not write it, or not into its folder")]
+    Closed {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite refused.
     #[error("the database cannot be opened: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -78,9 +84,11 @@ const BUSY_TIMEOUT_MS: u32 = 10_000;
 /// Opens and migrates the writing connection of a file.
 pub(crate) fn file(schema: Schema, path: &Path) -> Result<Connection, OpenError> {
     look_at_header(path)?;
-    let mut connection = Connection::open(path)?;
-    prepare(schema, path, &mut connection).map_err(|e| plain(e, path))?;
-    Ok(connection)
+    let opened = Connection::open(path).map_err(OpenError::from).and_then(|mut connection| {
+        prepare(schema, path, &mut connection)?;
+        Ok(connection)
+    });
+    opened.map_err(|e| plain(e, path))
 }
 
 /// Opens a fresh database in memory.
@@ -211,20 +219,16 @@ pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
         || code == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
-/// The index beside the log takes 32 KiB, and SQLite calls it an I/O error when they are not there.
-fn lacks_room_to_open(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error().map(|error| error.extended_code);
-    code == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
-}
-
 fn plain(error: OpenError, path: &Path) -> OpenError {
+    use rusqlite::ErrorCode;
+    let path = path.to_owned();
     match error {
-        OpenError::Sqlite(e) if is_full(&e) || lacks_room_to_open(&e) => OpenError::Full,
-        OpenError::Sqlite(e)
-            if e.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) =>
-        {
-            OpenError::NotADatabase { path: path.to_owned() }
-        }
+        OpenError::Sqlite(e) if is_full(&e) => OpenError::Full,
+        OpenError::Sqlite(e) => match e.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { path },
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => OpenError::Closed { path },
+            _ => OpenError::Sqlite(e),
+        },
         other => other,
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     config::{BadConfig, Config, Given},
     home::Home,
+    net::NetError,
     serve::{self, ServeError},
 };
 
@@ -124,6 +125,19 @@ pub fn run(given: Cli) -> ExitCode {
     }
 }
 
+/// Says what is wrong with a command line. Help goes to stdout and is no failure.
+pub fn refused(usage: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os().any(|argument| argument == "--json");
+    if usage.use_stderr() && wants_json {
+        let says = usage.to_string().trim_end().to_owned();
+        eprintln!("{}", Failure { code: 2, name: "usage", says }.problem());
+    } else {
+        // Whoever closed the pipe does not want to hear it.
+        let _ = usage.print();
+    }
+    ExitCode::from(if usage.use_stderr() { 2 } else { 0 })
+}
+
 fn act(command: Command) -> Result<Done, Failure> {
     let passphrase = std::env::var("KIRANA_PASSPHRASE").ok();
     let with = |mut data: Data| {
@@ -224,14 +238,14 @@ impl From<BadConfig> for Failure {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
-        let name = match &error {
-            ServeError::Config(_) => "settings",
-            ServeError::Home(_) => "data",
-            ServeError::Bind { .. } | ServeError::Net(_) => "address",
-            ServeError::DiskFailed => "disk-failed",
-            ServeError::Io(_) | ServeError::Setup(_) => "failed",
+        let (code, name) = match &error {
+            ServeError::Config(_) | ServeError::Net(NetError::Address(_)) => (2, "settings"),
+            ServeError::Home(_) => (1, "data"),
+            ServeError::Served { .. } => (1, "served-already"),
+            ServeError::Bind { .. } | ServeError::Net(NetError::Spawn(_)) => (1, "address"),
+            ServeError::DiskFailed => (4, "disk-failed"),
+            ServeError::Io(_) | ServeError::Setup(_) => (1, "failed"),
         };
-        let code = if matches!(error, ServeError::DiskFailed) { 4 } else { 1 };
         Self { code, name, says: error.to_string() }
     }
 }

@@ -8,12 +8,7 @@ use kirana_shop::cli::{self, Cli};
 fn main() -> ExitCode {
     let given = match Cli::try_parse() {
         Ok(given) => given,
-        Err(usage) => {
-            // Help goes to stdout and is no failure; the rest is usage.
-            let code = if usage.use_stderr() { 2 } else { 0 };
-            let _ = usage.print();
-            return ExitCode::from(code);
-        }
+        Err(usage) => return cli::refused(&usage),
     };
     cli::run(given)
 }

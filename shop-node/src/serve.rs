@@ -2,7 +2,12 @@
 //!
 //! **Invariant:** standard output holds the ready line and nothing else.
 
-use std::{io, net::SocketAddr};
+use std::{
+    fs::{File, TryLockError},
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{
@@ -24,6 +29,9 @@ use crate::{
 /// # Errors
 /// [`ServeError`] says what stands in the way and what to do.
 pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
+    // Keys first: a folder without a shop stays as it is.
+    home.keys()?;
+    let _alone = alone(home)?;
     let shop = home.shop()?;
     let metrics = PrometheusBuilder::new().install_recorder();
     let metrics = metrics.map_err(|error| ServeError::Setup(error.to_string()))?;
@@ -72,6 +80,20 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     if failed { Err(ServeError::DiskFailed) } else { Ok(()) }
 }
 
+/// Holds the folder for as long as the file is open: commands may work beside a shop that serves,
+/// a second one that serves may not.
+fn alone(home: &Home) -> Result<File, ServeError> {
+    let path = home.folder().join("serve.lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let cannot = |source| HomeError::Io { path: path.clone(), source };
+    let lock = lock.map_err(cannot)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(ServeError::Served { path: home.folder().to_owned() }),
+        Err(TryLockError::Error(source)) => Err(cannot(source).into()),
+    }
+}
+
 /// How long open requests may take to end.
 const CLOSING_TIME: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -84,6 +106,12 @@ pub enum ServeError {
     /// The folder or the shop in it cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// Another process serves this folder.
+    #[error("another kirana-shop serves {path} already: end it first, or name another folder")]
+    Served {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The address is taken or not ours.
     #[error("cannot listen on {address}: {source}; choose another address or stop what uses it")]
     Bind {

@@ -151,8 +151,14 @@ pub enum NotImported {
     #[error("there is no format {0:?}: use csv or off")]
     Format(String),
     /// Longer than [`IMPORT_BYTES_MAX`].
-    #[error("the file has {0} bytes; at most {max} are read", max = IMPORT_BYTES_MAX)]
-    TooLong(usize),
+    #[error(
+        "the file has {0} bytes; at most {max} are read: split it into several files",
+        max = IMPORT_BYTES_MAX
+    )]
+    TooLong(u64),
+    /// An archive, a spreadsheet, a picture.
+    #[error("the file is no table of text: save it as CSV in UTF-8, then import that")]
+    NotText,
     /// Neither UTF-8, UTF-16 nor Windows-1252.
     #[error("the file is damaged: its bytes are not the text that its first bytes announce")]
     Encoding,
@@ -197,7 +203,7 @@ impl Shop {
     ) -> Result<Report, NotImported> {
         let mut report = Report::new(id, order.dry_run);
         if order.bytes.len() > IMPORT_BYTES_MAX {
-            return Err(NotImported::TooLong(order.bytes.len()));
+            return Err(NotImported::TooLong(order.bytes.len() as u64));
         }
         let text = decode::decode(&order.bytes).ok_or(NotImported::Encoding)?;
         if text.is_guessed {
@@ -206,6 +212,10 @@ impl Shop {
         }
         let mut records = Records::new(&text.text);
         let header = records.next().and_then(|(_, header)| header).ok_or(NotImported::Empty)?;
+        // Text whose encoding is not marked, and what is no text at all, is full of these.
+        if header.iter().any(|cell| cell.contains('\0')) {
+            return Err(NotImported::NotText);
+        }
         let columns = self.columns(order, &header)?;
         let width = header.len();
         let manner = Manner { locale: order.locale, currency: self.identity().currency };

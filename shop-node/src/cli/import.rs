@@ -75,10 +75,15 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
         name: "unreadable",
         says: format!("{} cannot be read: {why}", path.display()),
     };
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    let len = file.metadata().map_err(cannot)?.len();
+    if len > IMPORT_BYTES_MAX as u64 {
+        let says = NotImported::TooLong(len).to_string();
+        return Err(Failure { code: 1, name: "import", says });
+    }
     let mut bytes = Vec::new();
-    // One byte past the limit is enough to know that the file is too long.
-    let mut file = std::fs::File::open(path).map_err(cannot)?.take(IMPORT_BYTES_MAX as u64 + 1);
-    file.read_to_end(&mut bytes).map_err(cannot)?;
+    // It may grow while it is read: one byte past the limit is enough to know that it is too long.
+    file.take(IMPORT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
     Ok(bytes)
 }
 

@@ -10,6 +10,7 @@ mod mending;
 mod neighbour;
 mod program;
 mod recovery;
+mod refusals;
 mod safekeeping;
 mod superseded;
 mod without_a_till;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use kirana_core::{cbor, challenge, id::VariantId, mail::Mail};
-use kirana_migrations::{Abort, Database, Schema, rusqlite::Connection};
+use kirana_migrations::{Abort, Database, rusqlite::Connection};
 use kirana_shop::{app::Shop, clock, home::Home};
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub struct Served {
 }
 
 impl Served {
-    fn at(data: &Path) -> Self {
+    pub fn at(data: &Path) -> Self {
         let program = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));
         Self::run(program, data, Stdio::null()).expect("the ready line")
     }
@@ -129,7 +129,7 @@ pub fn opened(data: &Path) -> Shop {
 
 /// Makes the database one whole file: a process that ended may have left its log beside it, and
 /// whoever closes it last takes the log away.
-fn closed(data: &Path) {
+pub fn closed(data: &Path) {
     while data.join("shop.db-wal").exists() {
         let last = Connection::open(data.join("shop.db")).expect("it opens");
         let _ = last.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -169,41 +169,6 @@ fn every_error_is_a_problem_document() {
         assert_eq!(problem["status"], expected, "{method} {path}");
         assert!(problem["type"].is_string(), "{method} {path}");
     }
-}
-
-#[test]
-fn a_taken_port_and_an_unknown_setting_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    init(folder.path());
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let refused = kirana(&["serve", "--http", &address], folder.path());
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains(&address));
-    let config = folder.path().join("shop.toml");
-    std::fs::write(&config, "htpp = \"127.0.0.1:80\"\n").unwrap();
-    let refused = kirana(&["serve", "--config", config.to_str().unwrap()], folder.path());
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("htpp"));
-}
-
-#[test]
-fn p8_a_database_that_was_cut_or_is_newer_is_refused_in_plain_words() {
-    let folder = tempfile::tempdir().unwrap();
-    init(folder.path());
-    closed(folder.path());
-    let file = folder.path().join("shop.db");
-    let whole = std::fs::read(&file).unwrap();
-    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-    let refused = kirana(&["serve"], folder.path());
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("cut off"));
-    std::fs::write(&file, &whole).unwrap();
-    let newer = Schema::Shop.version() as i64 + 1;
-    Connection::open(&file).unwrap().pragma_update(None, "user_version", newer).unwrap();
-    let refused = kirana(&["serve"], folder.path());
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("newer"));
 }
 
 #[test]

@@ -141,7 +141,9 @@ enum Clock {
         #[arg(long)]
         data: PathBuf,
     },
-    /// Say that this machine's clock is right; works beside a running hub.
+    /// Say that this machine's clock is right; works beside a running hub. After a jump of more than
+    /// a week nothing expires until this is said, or until somebody else's newer signature comes:
+    /// a hub that stands alone hears none, since its own would prove nothing.
     Confirm {
         /// Where the data lies.
         #[arg(long)]

@@ -175,6 +175,16 @@ async fn prepare(hub: &Hub, config: &Config, now: UnixMs) -> Result<(), Failed> 
         }
         tracing::warn!(error = %failed, "going on with what is stored; this is tried again");
     }
+    let known = hub.known_now(now).await?;
+    if known.expiry_suspended {
+        tracing::warn!(
+            "this machine's clock says {now}, which nothing signed bears out: the hub goes by {} \
+             and throws nothing away. If the clock is right, say `kirana-hub clock confirm --data \
+             {}`; a hub that no other hub is known to waits for that word for good",
+            known.at,
+            config.data.display(),
+        );
+    }
     if hub.ensure_roster(now, &mut clock::rng()).await? {
         tracing::warn!(
             "this hub had no roster, so it made itself a root; for more than a demonstration make \

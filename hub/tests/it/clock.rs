@@ -1,5 +1,10 @@
 //! A hub whose own clock is wrong by a year, as the simulation drives it and as a real program.
 
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
 use futures::executor::block_on;
 use kirana_core::{
     key::KeyPair,
@@ -162,4 +167,20 @@ async fn p1_the_program_loses_no_mail_when_its_clock_went_back_a_year() {
     let answer = node.request(&key.signing.public(), list(&pair(3)), PATIENCE).await;
     assert_eq!(listed(answer.expect("answered")), [mail]);
     node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_whose_clock_is_in_doubt_says_at_its_start_what_to_type() {
+    let (data, _, _) = left_at(clock::now().minus_ms(YEAR_MS)).await;
+    // The doubt is there before this start: it began with an earlier command.
+    assert_eq!(clock_says(&data, "clock show")["in_doubt"], true);
+    let mut serve = program(data.path(), "serve");
+    serve.args(["--p2p", "/ip4/127.0.0.1/tcp/0"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut serving = serve.spawn().expect("it starts");
+    let lines = BufReader::new(serving.stderr.take().expect("piped")).lines();
+    let command = format!("kirana-hub clock confirm --data {}", data.path().display());
+    let is_said = lines.map_while(Result::ok).any(|line| line.contains(&command));
+    serving.kill().expect("it runs");
+    serving.wait().expect("it ends");
+    assert!(is_said, "{command}");
 }

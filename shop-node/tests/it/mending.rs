@@ -191,7 +191,7 @@ fn p8_a_completed_order_is_found_by_the_walk_and_mended() {
         story.street.shop.act(which(order), deed, NOW, &mut rng(5)).unwrap();
     }
     story.meet();
-    assert_eq!(story.meena.order_status(order).unwrap().stage, "completed");
+    assert_eq!(story.meena.order_status(order, NOW).unwrap().stage, "completed");
     story.flip(3, 120);
     story.meet();
     assert!(!story.faults().is_empty(), "nobody compares what is closed");

@@ -29,6 +29,8 @@ enum Part {
     Unit,
     /// The examples in the documentation.
     Docs,
+    /// The demonstration, played by real programs.
+    Demo,
     /// The simulation: clean seeds, replay, and every planted bug.
     Sim,
 }
@@ -80,6 +82,7 @@ impl Part {
             Self::Licences => "licences",
             Self::Unit => "unit and integration tests",
             Self::Docs => "examples in the documentation",
+            Self::Demo => "demonstration",
             Self::Sim => "simulation",
         }
     }
@@ -96,6 +99,7 @@ impl Part {
             Self::Licences => passes(&mut cargo(["deny", "check", "licenses", "bans", "sources"])),
             Self::Unit => passes(&mut tests("not package(kirana-sim)")),
             Self::Docs => passes(&mut cargo(["test", "--workspace", "--doc", "--quiet"])),
+            Self::Demo => passes(&mut cargo(["xtask", "demo", "--scripted"])),
             Self::Sim if !has_subcommand("nextest") => {
                 Outcome::Skipped("without cargo-nextest it ran with the other tests")
             }

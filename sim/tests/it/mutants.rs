@@ -22,7 +22,7 @@ macro_rules! caught {
 }
 
 caught! {
-    p1_an_order_taken_twice_is_seen: NoDedupe from 1,
+    p1_an_order_taken_twice_is_seen: NoDedupe from 4,
     p7_mail_acknowledged_before_it_is_stored_is_seen: AcknowledgeBeforeStore from 6,
     p2_a_reservation_without_a_look_at_the_shelf_is_seen: ReserveWithoutCheck from 1,
     p1_a_forgotten_outbox_is_seen: ForgetTheOutbox from 6,

@@ -12,6 +12,7 @@ use crate::{app::Household, clock, home::Home};
 
 mod args;
 mod carts;
+mod meant;
 mod orders;
 mod places;
 mod problem;

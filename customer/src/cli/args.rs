@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kirana_core::id::{OrderId, ShopId, VariantId};
+use kirana_core::id::OrderId;
 
 /// What the exit codes mean, for scripts.
 const EXIT_CODES: &str = "Exit codes:
@@ -135,9 +135,9 @@ pub enum Hubs {
 pub struct Search {
     /// Words in any order, their beginnings, or a barcode.
     pub words: Vec<String>,
-    /// In this shop only.
+    /// In this shop only: its id, or how its name begins.
     #[arg(long)]
-    pub shop: Option<ShopId>,
+    pub shop: Option<String>,
     /// How many at most.
     #[arg(long, default_value_t = 20)]
     pub limit: u16,
@@ -153,19 +153,19 @@ pub enum Cart {
     Show,
     /// Put something in.
     Add {
-        /// From which shop.
-        shop: ShopId,
-        /// Which size or pack of which product.
-        variant: VariantId,
+        /// From which shop: its id, or how its name begins.
+        shop: String,
+        /// Which size or pack of which product: its id, its barcode, or words that find only it.
+        variant: String,
         /// How much: `2`, `500g`, `1.5kg`, `750ml`, `2l`.
         amount: String,
     },
     /// Take something out.
     Remove {
-        /// From which shop.
-        shop: ShopId,
-        /// Which size or pack of which product.
-        variant: VariantId,
+        /// From which shop: its id, or how its name begins.
+        shop: String,
+        /// Which size or pack of which product: its id, its barcode, or words that find only it.
+        variant: String,
     },
     /// Take everything out.
     Clear,
@@ -271,10 +271,11 @@ pub struct Later {
 /// An order to be placed.
 #[derive(Debug, Args)]
 pub struct Place {
-    /// At this shop only.
+    /// At this shop only: its id, or how its name begins.
     #[arg(long)]
-    pub shop: Option<ShopId>,
-    /// Instead of the cart: `VARIANT=AMOUNT`, several times; needs --shop.
+    pub shop: Option<String>,
+    /// Instead of the cart: `VARIANT=AMOUNT`, several times; needs --shop. VARIANT is an id, a
+    /// barcode, or words that find only one.
     #[arg(long = "item", value_name = "VARIANT=AMOUNT", requires = "shop")]
     pub items: Vec<String>,
     /// What is in this cart; in the one called `cart` if left out.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::{
     Desk, Failure,
     args::{Cart, Search},
-    now,
+    meant, now,
     stock::KnownStock,
 };
 use crate::{
@@ -109,8 +109,9 @@ pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
     let wrong = |_| Failure::Usage("this cursor is not one that a page before gave".to_owned());
     let after = search.cursor.map(|text| text.parse()).transpose().map_err(wrong)?;
     let question = search.words.join(" ");
-    let query = Query { shop: search.shop, question, limit: search.limit, after };
     let household = desk.household()?;
+    let shop = search.shop.as_deref().map(|shop| meant::shop(&household, shop)).transpose()?;
+    let query = Query { shop, question, limit: search.limit, after };
     let page = household.search(&query)?;
     let stock = household.stock(&page.items)?;
     let items = page.items.into_iter().zip(stock);
@@ -152,11 +153,14 @@ pub(super) fn cart(desk: &Desk, name: Option<&str>, command: Option<Cart>) -> Re
     match command.unwrap_or(Cart::Show) {
         Cart::Show => {}
         Cart::Add { shop, variant, amount } => {
+            let shop = meant::shop(&household, &shop)?;
+            let variant = meant::variant(&household, shop, &variant)?;
             let (cart, (item, quantity)) = (here?, wanted(&household, shop, variant, &amount)?);
             household.edit_document(&mut rng, move |d| d.add(cart, item, quantity, at))?;
         }
         Cart::Remove { shop, variant } => {
-            let cart = here?;
+            let (cart, shop) = (here?, meant::shop(&household, &shop)?);
+            let variant = meant::variant(&household, shop, &variant)?;
             household.edit_document(&mut rng, move |d| d.remove(cart, shop, variant, at))?;
         }
         Cart::Clear => {

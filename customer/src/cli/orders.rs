@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::{
     Desk, Failure,
     args::{Order, Place},
-    carts, now,
+    carts, meant, now,
 };
 use crate::{
     app::{Household, file::FILE_BYTES_MAX, place::NewOrder, status::OrderStatus},
@@ -130,17 +130,18 @@ fn wanted(
     cart: CartId,
 ) -> Result<Vec<(ShopId, WantedLine)>, Failure> {
     let mut lines = Vec::new();
+    let only = place.shop.as_deref().map(|shop| meant::shop(household, shop)).transpose()?;
     for text in &place.items {
         let wrong = || Failure::Usage(format!("«{text}» is not VARIANT=AMOUNT"));
-        let (variant, amount) = text.split_once('=').ok_or_else(wrong)?;
-        let variant = variant.parse().map_err(|_| wrong())?;
-        let shop = place.shop.ok_or_else(wrong)?;
+        let (variant, amount) = text.rsplit_once('=').ok_or_else(wrong)?;
+        let shop = only.ok_or_else(wrong)?;
+        let variant = meant::variant(household, shop, variant)?;
         let (item, quantity) = carts::wanted(household, shop, variant, amount)?;
         lines.push((shop, line(household, &CartLine { item, quantity })?));
     }
     if place.items.is_empty() {
         let cart = household.document()?.lines(cart);
-        let here = cart.iter().filter(|line| place.shop.is_none_or(|shop| line.item.shop == shop));
+        let here = cart.iter().filter(|line| only.is_none_or(|shop| line.item.shop == shop));
         for wanted in here {
             lines.push((wanted.item.shop, line(household, wanted)?));
         }

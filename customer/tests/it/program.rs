@@ -5,6 +5,11 @@ use std::{
     process::{Command, Output},
 };
 
+use kirana_core::catalogue::{BucketNo, document::Bucket};
+use kirana_customer::{app::Household, home::Home};
+
+use crate::{neighbour::Neighbour, shelf::chunk};
+
 pub fn kirana(home: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_kirana"))
         .arg("--home")
@@ -147,4 +152,31 @@ fn p8_verify_says_what_holds_and_ends_with_one_where_something_does_not() {
     assert_eq!(damaged.status.code(), Some(1));
     let said = String::from_utf8_lossy(&damaged.stdout).into_owned();
     assert!(said.contains("carts and addresses") && said.contains("1 fault."), "{said}");
+}
+
+#[test]
+fn a_shop_is_named_as_people_name_it_and_a_product_by_words_that_find_only_it() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(kirana(folder.path(), &["init"]).status.success());
+    let (home, shop) = (Home::at(folder.path()), Neighbour::new());
+    let household = Household::open(home.database().unwrap(), home.keys(None).unwrap()).unwrap();
+    shop.introduce_to(&household);
+    let mut document = Bucket::new(shop.id, BucketNo::FIRST);
+    household.save_catalogue(&chunk(&shop, &mut document, 1, 6_800)).unwrap();
+    for words in [
+        &["--json", "cart", "add", "asha", "rice", "1kg"][..],
+        &["--json", "search", "rice", "--shop", "Asha General"],
+        &["--json", "order", "place", "--shop", "asha", "--item", "rice=500g"],
+    ] {
+        let done = kirana(folder.path(), words);
+        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    for (words, says) in [
+        (["cart", "add", "ravi", "rice", "1kg"], "none of your shops"),
+        (["cart", "add", "asha", "caviar", "1kg"], "has no «caviar»"),
+    ] {
+        let refused = kirana(folder.path(), &words);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(says), "{words:?}: {said}");
+    }
 }

@@ -57,10 +57,39 @@ impl Claims {
     }
 }
 
+/// What an ID token says to the program that asked (OpenID Connect Core, section 2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdClaims {
+    /// The door that issued it, as a URL.
+    pub iss: String,
+    /// Whom it is about.
+    pub sub: String,
+    /// The program that it is for.
+    pub aud: String,
+    /// When it ends, in seconds since 1970.
+    pub exp: i64,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// When the person signed in, in seconds since 1970.
+    pub auth_time: i64,
+    /// What the program wants to find again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+}
+
 /// Signs the claims as a JWT; the header holds `typ`, `alg` and `kid` and nothing else.
 pub fn issue(key: &SigningKey, claims: &Claims) -> String {
+    sign(key, TYPE, claims)
+}
+
+/// Signs an ID token, whose `typ` opens no door.
+pub fn issue_id(key: &SigningKey, claims: &IdClaims) -> String {
+    sign(key, "JWT", claims)
+}
+
+fn sign<C: Serialize>(key: &SigningKey, kind: &str, claims: &C) -> String {
     let mut header = Header::new(Algorithm::EdDSA);
-    header.typ = Some(TYPE.to_owned());
+    header.typ = Some(kind.to_owned());
     header.kid = Some(key.id().to_string());
     // PKCS #8 (RFC 8410) around the 32 bytes of the seed.
     let der = [PKCS8_ED25519.as_slice(), &key.to_seed()].concat();

@@ -18,10 +18,14 @@ use crate::{
 };
 
 pub mod account;
+pub mod authorize;
+pub mod client;
 pub mod device;
 pub mod directory;
 mod error;
 pub mod forward;
+pub mod grant;
+pub mod introspection;
 pub mod password;
 pub mod policy;
 pub mod relay;

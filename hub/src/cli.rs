@@ -29,6 +29,7 @@ use crate::{
     http, key_file, serve,
 };
 
+mod client;
 mod root;
 
 /// A hub: accounts, certificates, a directory, and a mailbox that cannot read.
@@ -61,6 +62,9 @@ enum Command {
     /// Administrators.
     #[command(subcommand)]
     Admin(Admin),
+    /// Programs that people may sign in to with their account here.
+    #[command(subcommand)]
+    Client(client::Client),
     /// Print the description of the HTTP door.
     Openapi,
     /// Bring the database to this program's version.
@@ -254,6 +258,7 @@ fn command(command: Command, json: bool) -> Result<(), Failed> {
             Ok(runtime()?.block_on(serve::run(config, passphrase()))?)
         }
         Command::Admin(Admin::Add { data, email }) => add_admin(&data, email, json),
+        Command::Client(command) => client::run(command, json),
         Command::Openapi => {
             say(&json!(http::openapi()), json, |api| format!("{api:#}"));
             Ok(())

@@ -25,9 +25,11 @@ use crate::app::Hub;
 
 pub mod accounts;
 pub mod admin;
+pub mod authorize;
 pub mod devices;
 mod extract;
 mod health;
+pub mod introspection;
 pub mod oauth;
 pub mod problem;
 pub mod sessions;
@@ -89,7 +91,11 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(shops::shop))
         .routes(routes!(shops::decide))
         .routes(routes!(oauth::token))
-        .routes(routes!(oauth::revoke))
+        .routes(routes!(authorize::authorize, authorize::decide))
+        .routes(routes!(authorize::style))
+        .routes(routes!(introspection::revoke))
+        .routes(routes!(introspection::introspect))
+        .routes(routes!(introspection::userinfo, introspection::userinfo_by_post))
         .routes(routes!(wellknown::jwks))
         .routes(routes!(wellknown::openid_configuration))
         .routes(routes!(wellknown::authorization_server))
@@ -121,11 +127,11 @@ pub fn router(door: Door) -> Router {
         .layer(middleware::from_fn_with_state(is_https, surround));
     FIXED_HEADERS.iter().fold(router, |router, (name, value)| {
         let value = HeaderValue::from_static(value);
-        router.layer(SetResponseHeaderLayer::overriding(HeaderName::from_static(name), value))
+        router.layer(SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), value))
     })
 }
 
-/// What every answer carries.
+/// What every answer carries that says nothing stricter of its own.
 const FIXED_HEADERS: [(&str, &str); 3] = [
     (
         "content-security-policy",
@@ -183,7 +189,8 @@ async fn surround(State(is_https): State<bool>, request: Request, next: Next) ->
 
 fn is_described(response: &Response) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    kind.is_some_and(|kind| kind == problem::MEDIA_TYPE.as_bytes() || kind == b"application/json")
+    let described = [problem::MEDIA_TYPE, "application/json", "text/html; charset=utf-8"];
+    kind.is_some_and(|kind| described.iter().any(|described| kind == described.as_bytes()))
 }
 
 fn described(status: StatusCode, bare: &Response, is_oauth: bool) -> Response {

@@ -10,6 +10,8 @@ use kirana_migrations::{Abort, Database, StoreError, Tx, WriteError, rusqlite::C
 pub mod account;
 pub mod audit;
 pub mod certificate;
+pub mod client;
+pub mod code;
 pub mod idempotency;
 pub mod mail;
 pub mod record;
@@ -67,8 +69,13 @@ impl Store {
     /// When the database cannot be written.
     pub async fn sweep(&self, now: UnixMs) -> Result<(), WriteError<Never>> {
         let at = to_sql(now);
+        // A used code is kept a while to notice a second use; a browser's limit is half of this.
+        let day_ago = to_sql(now.minus_ms(kirana_core::time::DAY_MS));
         self.write(move |tx| {
             tx.execute("DELETE FROM session WHERE ends_at <= ?1", [at])?;
+            tx.execute("DELETE FROM code WHERE expires_at <= ?1", [day_ago])?;
+            tx.execute("DELETE FROM browser WHERE signed_in <= ?1", [day_ago])?;
+            tx.execute("DELETE FROM service_token WHERE expires_at <= ?1", [at])?;
             tx.execute("DELETE FROM mail WHERE until <= ?1", [at])?;
             tx.execute("DELETE FROM record WHERE leased_until <= ?1", [at])?;
             tx.execute("DELETE FROM route WHERE until <= ?1", [at])?;

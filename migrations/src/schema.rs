@@ -31,8 +31,11 @@ const CUSTOMER: &[M<'static>] = &[
     M::up(include_str!("../customer/003_availability.sql")),
     M::up(include_str!("../customer/004_sealed.sql")),
 ];
-const HUB: &[M<'static>] =
-    &[M::up(include_str!("../hub/001_hub.sql")), M::up(include_str!("../hub/002_forwarding.sql"))];
+const HUB: &[M<'static>] = &[
+    M::up(include_str!("../hub/001_hub.sql")),
+    M::up(include_str!("../hub/002_forwarding.sql")),
+    M::up(include_str!("../hub/003_oauth_clients.sql")),
+];
 
 impl Schema {
     /// Every schema.

@@ -74,7 +74,7 @@ const LOGIN_CHARS_MIN: usize = 3;
 /// Spoken unless the person says otherwise.
 const LANGUAGE_DEFAULT: &str = "en";
 /// Who acts on the machine itself.
-const COMMAND_LINE: &str = "command line";
+pub(super) const COMMAND_LINE: &str = "command line";
 
 impl Hub {
     /// Registers an account that can sign in at once.
@@ -269,7 +269,7 @@ impl Hub {
         self.account(actor, id, now).await
     }
 
-    async fn profile(&self, stored: Stored) -> Result<Profile, Error> {
+    pub(super) async fn profile(&self, stored: Stored) -> Result<Profile, Error> {
         let personal = self.open_personal(&stored)?;
         Ok(Profile {
             id: stored.id,

@@ -6,7 +6,7 @@ use super::{
     password::{Busy, Weak},
     throttle::Throttled,
 };
-use crate::store::{Never, account::NotCreated, idempotency::Mismatch};
+use crate::store::{Never, account::NotCreated, client::Exists, idempotency::Mismatch};
 
 /// A refusal of a use-case.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,9 @@ pub enum Error {
     /// The account cannot be made.
     #[error(transparent)]
     NotCreated(#[from] NotCreated),
+    /// The id of a client is taken.
+    #[error(transparent)]
+    ClientExists(#[from] Exists),
     /// The Idempotency-Key belongs to another request.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),

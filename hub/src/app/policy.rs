@@ -36,6 +36,8 @@ pub struct Actor {
 pub enum Action {
     /// See, change or erase the own account and its sessions.
     OwnAccount,
+    /// Learn who the person is.
+    OwnIdentity,
     /// Certify, see or revoke the own devices.
     OwnDevices,
     /// Apply for a shop, keep the profile of the own shop.
@@ -57,6 +59,7 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::OwnAccount => "account.own",
+            Self::OwnIdentity => "account.identity",
             Self::OwnDevices => "device.own",
             Self::OwnShop => "shop.own",
             Self::SeeAccounts => "account.see",
@@ -70,6 +73,7 @@ impl Action {
     const fn scope(self) -> Scope {
         match self {
             Self::OwnAccount => Scope::Account,
+            Self::OwnIdentity => Scope::OpenId,
             Self::OwnDevices => Scope::Devices,
             Self::OwnShop => Scope::Shops,
             Self::SeeAccounts
@@ -85,6 +89,7 @@ impl Action {
         let own = policy::Resource::Account(actor.account);
         match self {
             Self::OwnAccount => (policy::Action::EditAccount, own),
+            Self::OwnIdentity => (policy::Action::ViewAccount, own),
             Self::OwnDevices => (policy::Action::EnrolDevice, own),
             Self::OwnShop => (policy::Action::ApplyForShop, policy::Resource::Hub),
             Self::SeeAccounts => (policy::Action::ListAccounts, policy::Resource::Hub),

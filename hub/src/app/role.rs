@@ -28,6 +28,12 @@ pub enum Scope {
     Shops,
     /// What administrators do.
     Admin,
+    /// Knowing the person again (OpenID Connect).
+    OpenId,
+    /// The person's name and language.
+    Profile,
+    /// The person's email address.
+    Email,
 }
 
 /// What one token may be used for.
@@ -35,11 +41,14 @@ pub type Scopes = BTreeSet<Scope>;
 
 impl Scope {
     /// All of them, with their names.
-    pub const NAMES: [(Self, &'static str); 4] = [
+    pub const NAMES: [(Self, &'static str); 7] = [
         (Self::Account, "account"),
         (Self::Devices, "devices"),
         (Self::Shops, "shops"),
         (Self::Admin, "admin"),
+        (Self::OpenId, "openid"),
+        (Self::Profile, "profile"),
+        (Self::Email, "email"),
     ];
 
     /// The name in tokens.
@@ -53,6 +62,12 @@ pub fn scopes_of(roles: &Roles) -> Scopes {
     let admin = roles.contains(&Role::Admin) || roles.contains(&Role::HubOperator);
     let all = Scope::NAMES.iter().map(|(scope, _)| *scope);
     all.filter(|scope| admin || *scope != Scope::Admin).collect()
+}
+
+/// Those names that are known here; others are passed over (OpenID Connect Core, section 3.1.2.1).
+pub fn known_scopes(text: &str) -> Scopes {
+    let find = |name| Scope::NAMES.iter().find(|(_, known)| *known == name).map(|(s, _)| *s);
+    text.split(' ').filter_map(find).collect()
 }
 
 /// Reads a `scope` parameter (RFC 6749, section 3.3); `None` when a name in it is unknown.

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use kirana_core::{
     hash::Hash,
+    id::AccountId,
     time::UnixMs,
     token::{Claims, TOKEN_LIFETIME_MS},
 };
@@ -15,9 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error, Hub,
     account::login,
+    introspection::Standing,
     password::Password,
     policy::{Action, Actor},
-    role::{self, Roles, Scopes, roles_from_text, scopes_from_text, scopes_of, scopes_to_text},
+    role::{
+        self, Roles, Scope, Scopes, roles_from_text, scopes_from_text, scopes_of, scopes_to_text,
+    },
 };
 use crate::{
     clock::{Rng, draw},
@@ -62,6 +66,8 @@ pub struct Tokens {
 pub struct Refresh {
     /// The token.
     pub token: String,
+    /// The program that asks; none is one of our own.
+    pub client: Option<String>,
     /// Which try it is.
     pub retry_id: Option<[u8; 16]>,
     /// Fewer scopes than the session has.
@@ -94,20 +100,32 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<Tokens, Error> {
+        let account = self.prove(&given.login, &given.password, from, now).await?;
+        let scopes = narrowed(&roles_from_text(&account.roles), given.scope.as_deref())
+            .ok_or(Error::Invalid { field: "scope", why: "names among scopes_supported" })?;
+        self.open_session(&account, scopes, now, rng).await
+    }
+
+    /// Checks a login and a password as they were typed.
+    pub(super) async fn prove(
+        &self,
+        typed: &str,
+        password: &str,
+        from: IpAddr,
+        now: UnixMs,
+    ) -> Result<Stored, Error> {
         self.central_only()?;
         self.throttle().attempt(from, now)?;
         // A login that cannot exist takes the same way as one that does not.
-        let name = login(&given.login).unwrap_or_default();
+        let name = login(typed).unwrap_or_default();
         self.throttle().guess(&name, from, now)?;
         let digest = self.secrets().digest("login", &name);
         let stored = self.store().account_by_digest(digest).await?;
         let hash = stored.as_ref().map(|account| account.password_hash.clone());
-        let right = self.hasher().verify(Password::new(&given.password), hash).await?;
+        let right = self.hasher().verify(Password::new(password), hash).await?;
         let Some(account) = stored.filter(|_| right) else { return Err(Error::BadCredentials) };
-        let scopes = narrowed(&roles_from_text(&account.roles), given.scope.as_deref())
-            .ok_or(Error::Invalid { field: "scope", why: "names among scopes_supported" })?;
         self.throttle().succeeded(&name, from);
-        self.open_session(&account, scopes, now, rng).await
+        Ok(account)
     }
 
     async fn open_session(
@@ -117,21 +135,14 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<Tokens, Error> {
-        let session = Session {
-            id: uuid(now, rng),
-            account: account.id,
-            scope: scopes_to_text(&scopes),
-            created_at: now,
-            used_at: now,
-            ends_at: now.plus_ms(SESSION_MS),
-        };
+        let session = fresh(account.id, None, scopes_to_text(&scopes), now, rng);
         let tokens = self.tokens(&session, &session.scope, now, rng).await?;
         let digest = digest(&tokens.refresh_token);
         self.store().open_session(session, digest).await?;
         Ok(tokens)
     }
 
-    async fn tokens(
+    pub(super) async fn tokens(
         &self,
         session: &Session,
         scope: &str,
@@ -146,7 +157,7 @@ impl Hub {
             exp: now.plus_ms(TOKEN_LIFETIME_MS).seconds(),
             iat: now.seconds(),
             jti: uuid::Uuid::from_bytes(uuid(now, rng)).to_string(),
-            client_id: CLIENT.to_owned(),
+            client_id: session.client.clone().unwrap_or_else(|| CLIENT.to_owned()),
             scope: scope.to_owned(),
             // Roles change while a token lives, so the hub looks them up.
             roles: std::collections::BTreeSet::new(),
@@ -175,6 +186,7 @@ impl Hub {
         self.central_only()?;
         let old = digest(&asked.token);
         let found = self.store().session_of_refresh(old, now).await.map_err(Error::from)?;
+        let found = found.filter(|found| found.session.client == asked.client);
         let found = found.ok_or(NotRefreshed::InvalidGrant)?;
         let has = scopes_from_text(&found.session.scope).unwrap_or_default();
         let may: Scopes = scopes_of(&roles_from_text(&found.account.roles));
@@ -205,23 +217,6 @@ impl Hub {
         }
     }
 
-    /// Ends the session of an access or a refresh token; an unknown one is fine too (RFC 7009).
-    ///
-    /// # Errors
-    /// When nothing could be written.
-    pub async fn revoke_token(&self, token: &str, now: UnixMs) -> Result<(), Error> {
-        match self.authenticate(token, now).await {
-            Ok(actor) => {
-                self.store().revoke_session(actor.account, actor.session, now).await?;
-                Ok(())
-            }
-            Err(Error::NotSignedIn) => {
-                Ok(self.store().revoke_by_refresh(digest(token), now).await?)
-            }
-            Err(other) => Err(other),
-        }
-    }
-
     /// Finds out who shows an access token; its session must be alive.
     ///
     /// # Errors
@@ -229,13 +224,11 @@ impl Hub {
     pub async fn authenticate(&self, token: &str, now: UnixMs) -> Result<Actor, Error> {
         self.central_only()?;
         let claims = self.verify_token(token, now).await?;
-        let sid = claims.sid.as_deref().and_then(|sid| uuid::Uuid::try_parse(sid).ok());
-        let sid = sid.ok_or(Error::NotSignedIn)?;
-        let found = self.store().session(sid.into_bytes(), now).await?;
-        let found = found.ok_or(Error::NotSignedIn)?;
-        if found.account.id.to_string() != claims.sub {
-            return Err(Error::NotSignedIn);
-        }
+        let found = match self.standing(&claims, now).await?.ok_or(Error::NotSignedIn)? {
+            Standing::Person(found) => *found,
+            // A service is nobody who could have an account, devices or shops.
+            Standing::Service => return Err(Error::ScopeMissing { scope: Scope::Account.name() }),
+        };
         Ok(Actor {
             account: found.account.id,
             session: found.session.id,
@@ -305,12 +298,24 @@ fn answer_key(asked: &Refresh) -> [u8; 32] {
     *Hash::of_parts(&[b"kirana refresh answer", asked.token.as_bytes(), &retry]).as_bytes()
 }
 
-fn digest(token: &str) -> [u8; 32] {
+pub(super) fn digest(token: &str) -> [u8; 32] {
     *Hash::of_parts(&[b"kirana refresh token", token.as_bytes()]).as_bytes()
 }
 
+/// A session that begins now.
+pub(super) fn fresh(
+    account: AccountId,
+    client: Option<String>,
+    scope: String,
+    now: UnixMs,
+    rng: Rng<'_>,
+) -> Session {
+    let (id, ends_at) = (uuid(now, rng), now.plus_ms(SESSION_MS));
+    Session { id, account, client, scope, created_at: now, used_at: now, ends_at }
+}
+
 /// A UUIDv7.
-fn uuid(now: UnixMs, rng: Rng<'_>) -> [u8; 16] {
+pub(super) fn uuid(now: UnixMs, rng: Rng<'_>) -> [u8; 16] {
     let random: [u8; 10] = draw(rng);
     uuid::Builder::from_unix_timestamp_millis(now.get(), &random).into_uuid().into_bytes()
 }

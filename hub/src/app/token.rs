@@ -6,7 +6,7 @@
 use kirana_core::{
     key::{PublicKey, SigningKey},
     time::UnixMs,
-    token::{self, Claims, Door, TOKEN_LIFETIME_MS},
+    token::{self, Claims, Door, IdClaims, TOKEN_LIFETIME_MS},
 };
 use kirana_migrations::StoreError;
 
@@ -78,10 +78,17 @@ impl Hub {
     }
 
     pub(super) async fn sign_token(&self, claims: &Claims, now: UnixMs) -> Result<String, Error> {
+        Ok(token::issue(&self.signing_key(now).await?, claims))
+    }
+
+    pub(super) async fn sign_id(&self, claims: &IdClaims, now: UnixMs) -> Result<String, Error> {
+        Ok(token::issue_id(&self.signing_key(now).await?, claims))
+    }
+
+    async fn signing_key(&self, now: UnixMs) -> Result<SigningKey, Error> {
         let keys = self.token_keys(now).await?;
         let key = keys.get(signing_at(&keys, now));
-        let key = key.ok_or_else(|| StoreError::damaged("the token", "keys"))?;
-        Ok(token::issue(&key.signing, claims))
+        Ok(key.ok_or_else(|| StoreError::damaged("the token", "keys"))?.signing.clone())
     }
 
     pub(super) async fn verify_token(&self, text: &str, now: UnixMs) -> Result<Claims, Error> {

@@ -53,17 +53,31 @@ fn metadata(door: &Door) -> Result<Json<Value>, Problem> {
     }
     let issuer = &settings.issuer;
     let scopes: Vec<&str> = Scope::NAMES.iter().map(|(_, name)| *name).collect();
-    let none: [&str; 0] = [];
+    let secret = ["client_secret_basic", "client_secret_post"];
+    let perhaps_secret = ["none", "client_secret_basic", "client_secret_post"];
     Ok(Json(json!({
         "issuer": issuer,
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+        "authorization_endpoint": format!("{issuer}/oauth/authorize"),
         "token_endpoint": format!("{issuer}/oauth/token"),
         "revocation_endpoint": format!("{issuer}/oauth/revoke"),
+        "introspection_endpoint": format!("{issuer}/oauth/introspect"),
+        "userinfo_endpoint": format!("{issuer}/oauth/userinfo"),
         "scopes_supported": scopes,
-        "grant_types_supported": ["refresh_token"],
-        "response_types_supported": none,
-        "token_endpoint_auth_methods_supported": ["none"],
-        "revocation_endpoint_auth_methods_supported": ["none"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claims_supported": [
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "name", "locale", "email",
+            "email_verified",
+        ],
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "authorization_response_iss_parameter_supported": true,
+        "token_endpoint_auth_methods_supported": perhaps_secret,
+        "revocation_endpoint_auth_methods_supported": perhaps_secret,
+        "introspection_endpoint_auth_methods_supported": secret,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["EdDSA"],
         "code_challenge_methods_supported": ["S256"],

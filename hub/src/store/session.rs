@@ -8,7 +8,7 @@ use kirana_migrations::{
     rusqlite::{self, Connection, OptionalExtension, Row, params},
 };
 
-use super::{Never, Store, account, from_sql, to_sql};
+use super::{Never, Store, account, code, from_sql, to_sql};
 
 /// Within which time a repeated refresh gets the answer it missed, in milliseconds.
 pub const RETRY_MS: u64 = 60_000;
@@ -23,6 +23,8 @@ pub struct Session {
     pub id: SessionId,
     /// Whose.
     pub account: AccountId,
+    /// The program that it gives tokens to; none is one of our own.
+    pub client: Option<String>,
     /// What its tokens may be used for, parted by spaces.
     pub scope: String,
     /// When the person signed in.
@@ -71,7 +73,7 @@ pub enum Rotated {
 }
 
 const SESSION: &str = "session.id, session.account, session.scope, session.created_at,
-                       session.used_at, session.ends_at";
+                       session.used_at, session.ends_at, session.client";
 
 impl Store {
     /// Opens a session with its first refresh token.
@@ -83,23 +85,7 @@ impl Store {
         session: Session,
         refresh: [u8; 32],
     ) -> Result<(), WriteError<Never>> {
-        self.write(move |tx| {
-            tx.execute(
-                "INSERT INTO session (id, account, scope, created_at, used_at, ends_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![
-                    session.id,
-                    session.account.as_bytes(),
-                    session.scope,
-                    to_sql(session.created_at),
-                    to_sql(session.used_at),
-                    to_sql(session.ends_at)
-                ],
-            )?;
-            insert_refresh(tx, refresh, session.id, session.created_at)?;
-            Ok(())
-        })
-        .await
+        self.write(move |tx| Ok(insert(tx, &session, refresh)?)).await
     }
 
     /// The session with its account, if it is neither revoked nor over.
@@ -185,20 +171,14 @@ impl Store {
         .await
     }
 
-    /// Revokes the session that a refresh token belongs to, if there is one.
+    /// Whether a refresh token was exchanged already.
     ///
     /// # Errors
-    /// When nothing could be written.
-    pub async fn revoke_by_refresh(
-        &self,
-        digest: [u8; 32],
-        now: UnixMs,
-    ) -> Result<(), WriteError<Never>> {
-        self.write(move |tx| {
-            if let Some(id) = session_of(tx, digest)? {
-                revoke(tx, id, now)?;
-            }
-            Ok(())
+    /// When the database cannot be read.
+    pub async fn is_refresh_used(&self, digest: [u8; 32]) -> Result<bool, StoreError> {
+        self.read(|c| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM refresh WHERE digest = ?1 AND used_at > 0)";
+            Ok(c.prepare_cached(sql)?.query_row([digest], |row| row.get(0))?)
         })
         .await
     }
@@ -249,6 +229,27 @@ fn rotate(c: &Connection, r: &Rotation, now: UnixMs) -> Result<Rotated, Abort<Ne
     }
 }
 
+pub(super) fn insert(
+    c: &Connection,
+    session: &Session,
+    refresh: [u8; 32],
+) -> Result<(), StoreError> {
+    c.execute(
+        "INSERT INTO session (id, account, scope, created_at, used_at, ends_at, client)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            session.id,
+            session.account.as_bytes(),
+            session.scope,
+            to_sql(session.created_at),
+            to_sql(session.used_at),
+            to_sql(session.ends_at),
+            session.client
+        ],
+    )?;
+    insert_refresh(c, refresh, session.id, session.created_at)
+}
+
 fn insert_refresh(
     c: &Connection,
     digest: [u8; 32],
@@ -262,7 +263,7 @@ fn insert_refresh(
     Ok(())
 }
 
-fn revoke(c: &Connection, id: SessionId, now: UnixMs) -> Result<(), StoreError> {
+pub(super) fn revoke(c: &Connection, id: SessionId, now: UnixMs) -> Result<(), StoreError> {
     c.execute(
         "UPDATE session SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
         params![id, to_sql(now)],
@@ -281,7 +282,7 @@ pub(super) fn revoke_all(
          WHERE account = ?1 AND revoked_at IS NULL AND id IS NOT ?2",
         params![account.as_bytes(), keep, to_sql(now)],
     )?;
-    Ok(())
+    code::sign_browsers_out(c, account)
 }
 
 fn session_of(c: &Connection, digest: [u8; 32]) -> Result<Option<SessionId>, StoreError> {
@@ -305,15 +306,17 @@ fn with_account(
     Ok(account::by_id(c, session.account)?.map(|account| Refreshable { session, account }))
 }
 
-type Raw = (SessionId, [u8; 16], String, i64, i64, i64);
+type Raw = (SessionId, [u8; 16], String, i64, i64, i64, Option<String>);
 
 fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
 }
 
-fn session((id, account, scope, created_at, used_at, ends_at): Raw) -> Result<Session, StoreError> {
+fn session(
+    (id, account, scope, created_at, used_at, ends_at, client): Raw,
+) -> Result<Session, StoreError> {
     let account = AccountId::from_slice(&account)
         .ok_or_else(|| StoreError::damaged("a session's", "account"))?;
     let (created_at, used_at) = (from_sql(created_at), from_sql(used_at));
-    Ok(Session { id, account, scope, created_at, used_at, ends_at: from_sql(ends_at) })
+    Ok(Session { id, account, client, scope, created_at, used_at, ends_at: from_sql(ends_at) })
 }

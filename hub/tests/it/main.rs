@@ -1,10 +1,12 @@
 //! The hub from outside: the real program over its sockets, and the app as the simulation drives it.
 
+mod clients;
 mod clock;
 mod community;
 mod directory;
 mod door;
 mod forward;
+mod oauth;
 mod program;
 mod refusals;
 mod relay;

@@ -47,9 +47,11 @@ async fn std_01_02_both_documents_name_this_issuer_and_only_endpoints_that_exist
             document.iter().filter(|(n, _)| n.ends_with("_endpoint") || *n == "jwks_uri")
         {
             let url = url.as_str().expect("a URL");
-            let method = if url.ends_with(".json") { Method::GET } else { Method::POST };
+            let reads = [".json", "/authorize", "/userinfo"].iter().any(|end| url.ends_with(end));
+            let method = if reads { Method::GET } else { Method::POST };
             let answer = hub.client.request(method, url).send().await.expect("an answer");
-            assert_ne!(answer.status(), StatusCode::NOT_FOUND, "{url}");
+            let gone = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
+            assert!(!gone.contains(&answer.status()), "{url}");
         }
     }
 }
@@ -93,7 +95,7 @@ async fn std_24_25_refresh_rotates_a_retry_gets_the_same_and_reuse_ends_the_sess
 #[tokio::test]
 async fn std_22_27_other_grants_are_unsupported_and_revoking_the_unknown_is_fine() {
     let hub = Running::start(&[]);
-    for grant in ["password", "implicit", "client_credentials"] {
+    for grant in ["password", "implicit"] {
         let (status, refused) =
             send(hub.form("/oauth/token", &format!("grant_type={grant}"))).await;
         assert_eq!((status.as_u16(), text(&refused, "error")), (400, "unsupported_grant_type"));

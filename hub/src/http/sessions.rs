@@ -59,6 +59,8 @@ impl From<session::Tokens> for TokenPair {
 pub struct SessionItem {
     /// Its id.
     id: String,
+    /// The program that the person signed in to.
+    client_id: String,
     /// Whether it is the one that asks.
     current: bool,
     /// When the person signed in.
@@ -108,6 +110,7 @@ pub async fn sessions(
     let found = door.hub.sessions(&actor, clock::now()).await?;
     let items = found.into_iter().map(|s| SessionItem {
         id: uuid::Uuid::from_bytes(s.id).to_string(),
+        client_id: s.client.unwrap_or_else(|| session::CLIENT.to_owned()),
         current: s.id == actor.session,
         created_at: s.created_at,
         used_at: s.used_at,

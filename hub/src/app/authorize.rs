@@ -56,9 +56,12 @@ struct Back {
 /// Why there is nothing to put to a person.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAsked {
-    /// The program is unknown or names another address: the browser stays here.
+    /// The request names no program or another address: the browser stays here.
     #[error("{0}")]
     Stay(&'static str),
+    /// Nobody named this program to the hub.
+    #[error("this program is not known here")]
+    Unknown,
     /// The program is told, by sending the browser to this address.
     #[error("the program that sent you here asked for something that it cannot have")]
     Back(String),
@@ -84,7 +87,7 @@ impl Hub {
         given.retain(|_, value| !value.is_empty());
         let id = given.get("client_id").ok_or(NotAsked::Stay("client_id is missing"))?;
         let client = self.store().client(id).await.map_err(Error::from)?;
-        let client = client.ok_or(NotAsked::Stay("this program is not known here"))?;
+        let client = client.ok_or(NotAsked::Unknown)?;
         let redirect_uri = given.get("redirect_uri");
         let redirect_uri = redirect_uri.filter(|uri| client.redirect_uris.contains(uri)).ok_or(
             NotAsked::Stay("redirect_uri is missing, or is not what the program registered"),

@@ -83,7 +83,7 @@ struct Visit<'a> {
 
 /// Asks the person to sign in, or to agree.
 #[utoipa::path(get, path = "/oauth/authorize", tag = "oauth", params(
-    ("client_id" = String, Query), ("redirect_uri" = String, Query),
+    ("client_id" = String, Query, min_length = 1), ("redirect_uri" = String, Query),
     ("response_type" = String, Query, description = "`code`"),
     ("code_challenge" = String, Query), ("code_challenge_method" = String, Query,
         description = "`S256`"),
@@ -269,18 +269,20 @@ fn origin(target: &str) -> String {
 }
 
 fn refused(no: NotAsked, headers: &HeaderMap) -> Response {
-    let (why, status) = match no {
+    let said = no.to_string();
+    let (error, status) = match no {
         NotAsked::Back(to) => return see_other(&to),
         NotAsked::Failed(Error::NotServedHere) => {
             return Refusal::of_status(StatusCode::NOT_FOUND).into_response();
         }
         NotAsked::Failed(error) => return Refusal::from(error).into_response(),
-        NotAsked::Stay(why) => (why, StatusCode::BAD_REQUEST),
+        NotAsked::Stay(_) => ("invalid_request", StatusCode::BAD_REQUEST),
+        NotAsked::Unknown => ("unauthorized_client", StatusCode::FORBIDDEN),
     };
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     match accept.is_some_and(|accept| accept.contains("text/html")) {
-        true => rendered(status, &StayPage { why }, ""),
-        false => Refusal::of("invalid_request", why, status).into_response(),
+        true => rendered(status, &StayPage { why: &said }, ""),
+        false => Refusal::of(error, said, status).into_response(),
     }
 }
 

@@ -127,6 +127,7 @@ impl<T: serde::de::DeserializeOwned> FromRequest<Door> for Fields<T> {
 #[derive(Deserialize, utoipa::ToSchema)]
 pub struct TokenRequest {
     /// `authorization_code`, `refresh_token` or `client_credentials`.
+    #[schema(value_type = Grant, required = true)]
     grant_type: Option<String>,
     /// The code to exchange.
     code: Option<String>,
@@ -136,7 +137,8 @@ pub struct TokenRequest {
     code_verifier: Option<String>,
     /// The token to exchange.
     refresh_token: Option<String>,
-    /// The client that asks, unless the header says so.
+    /// The client that asks; the header may say so instead, and our own programs may be silent.
+    #[schema(value_type = String, required = true)]
     client_id: Option<String>,
     /// Its secret, unless the header holds it.
     client_secret: Option<String>,
@@ -181,30 +183,38 @@ pub async fn token(
     headers: HeaderMap,
     Fields(asked): Fields<TokenRequest>,
 ) -> Result<([(HeaderName, HeaderValue); 2], Json<TokenAnswer>), Refusal> {
+    let caller = recognised(&door, &headers, &asked.client_id, &asked.client_secret).await?;
     let grant = asked.grant_type.as_deref().map(Grant::parse).transpose()?;
     let grant = grant.ok_or_else(|| missing("grant_type"))?;
-    let caller = recognised(&door, &headers, &asked.client_id, &asked.client_secret).await?;
     let (hub, now, rng) = (&door.hub, clock::now(), &mut clock::rng());
     let granted = match grant {
-        Grant::Code => hub.exchange(&caller, asked.exchange()?, now, rng).await?,
-        Grant::Refresh => hub.refresh(asked.refresh(&caller)?, now, rng).await?.into(),
-        Grant::Service => hub.serve_itself(&caller, asked.scope.as_deref(), now, rng).await?,
+        Grant::AuthorizationCode => hub.exchange(&caller, asked.exchange()?, now, rng).await?,
+        Grant::RefreshToken => hub.refresh(asked.refresh(&caller)?, now, rng).await?.into(),
+        Grant::ClientCredentials => {
+            hub.serve_itself(&caller, asked.scope.as_deref(), now, rng).await?
+        }
     };
     Ok((NO_STORE, Json(granted.into())))
 }
 
-enum Grant {
-    Code,
-    Refresh,
-    Service,
+/// What a program has to show.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum Grant {
+    /// A code, for a person.
+    AuthorizationCode,
+    /// A refresh token.
+    RefreshToken,
+    /// The program's own secret.
+    ClientCredentials,
 }
 
 impl Grant {
     fn parse(name: &str) -> Result<Self, Refusal> {
         match name {
-            "authorization_code" => Ok(Self::Code),
-            "refresh_token" => Ok(Self::Refresh),
-            "client_credentials" => Ok(Self::Service),
+            "authorization_code" => Ok(Self::AuthorizationCode),
+            "refresh_token" => Ok(Self::RefreshToken),
+            "client_credentials" => Ok(Self::ClientCredentials),
             _ => {
                 let why = "only authorization_code, refresh_token and client_credentials";
                 Err(Refusal::new("unsupported_grant_type", why))

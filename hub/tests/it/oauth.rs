@@ -191,7 +191,7 @@ async fn std_17_a_redirect_uri_that_is_not_the_registered_one_byte_for_byte_is_n
         assert_eq!((page.status.as_u16(), page.location), (400, None), "{other}");
     }
     let page = browser.get(&query("nobody", BACK)).await;
-    assert_eq!((page.status.as_u16(), page.location), (400, None));
+    assert_eq!((page.status.as_u16(), page.location), (403, None));
     let twice = format!("{}&client_id=app", query("app", BACK));
     assert_eq!(browser.get(&twice).await.status, StatusCode::BAD_REQUEST);
 }

@@ -12,6 +12,7 @@ use kirana_core::time::UnixMs;
 use kirana_migrations::{Database, Location, OpenError, Schema};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{self, Hub, Settings, password, password::Hasher},
@@ -149,12 +150,15 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     let forwarding = tokio::spawn(forwarding::run(hub.clone(), node.clone(), news));
     let joining = config.trust_roster.clone();
     let joining = joining.map(|from| tokio::spawn(joining::keep_joined(hub.clone(), from)));
+    let end = asked_to_end()?;
     say_ready(&url, &node.addresses())?;
     let router = http::router(http::Door { hub: hub.clone(), metrics: door_metrics });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let ended = axum::serve(listener, service).with_graceful_shutdown(asked_to_end()).into_future();
+    let ended = axum::serve(listener, service)
+        .with_graceful_shutdown(end.clone().cancelled_owned())
+        .into_future();
     let outcome = tokio::select! {
-        ended = within_grace(ended) => ended.map_err(Failed::Io),
+        ended = within_grace(ended, &end) => ended.map_err(Failed::Io),
         () = disk_failed(&hub) => Err(Failed::Disk),
     };
     sweeper.abort();
@@ -205,27 +209,34 @@ fn say_ready(url: &str, p2p: &[kirana_sync::driver::Multiaddr]) -> io::Result<()
     out.flush()
 }
 
-async fn asked_to_end() {
-    let mut term = match tokio::signal::unix::signal(SignalKind::terminate()) {
-        Ok(term) => term,
-        // Without the signal there is nothing to wait for but the end of the process.
-        Err(_) => return std::future::pending().await,
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+/// Listens for SIGTERM and Ctrl-C from now on: whoever reads the ready line may send one at once.
+fn asked_to_end() -> io::Result<CancellationToken> {
+    let mut term = tokio::signal::unix::signal(SignalKind::terminate())?;
+    let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+    let end = CancellationToken::new();
+    let told = end.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        told.cancel();
+    });
+    Ok(end)
 }
 
 /// How long open requests may take once the end was asked for.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Waits for the server; a connection that stays open does not keep the program from ending.
-async fn within_grace(serving: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+async fn within_grace(
+    serving: impl Future<Output = io::Result<()>>,
+    end: &CancellationToken,
+) -> io::Result<()> {
     tokio::pin!(serving);
     tokio::select! {
         ended = &mut serving => ended,
-        () = asked_to_end() => tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(())),
+        () = end.cancelled() => tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(())),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod client;
 pub mod device;
 pub mod directory;
 mod error;
+pub mod factor;
 pub mod forward;
 pub mod grant;
 pub mod introspection;

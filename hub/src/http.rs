@@ -28,6 +28,7 @@ pub mod admin;
 pub mod authorize;
 pub mod devices;
 mod extract;
+pub mod factors;
 mod health;
 pub mod introspection;
 pub mod oauth;
@@ -81,6 +82,9 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(admin::audit))
         .routes(routes!(accounts::me, accounts::change_me, accounts::erase_me))
         .routes(routes!(accounts::change_password))
+        .routes(routes!(factors::begin, factors::list))
+        .routes(routes!(factors::remove))
+        .routes(routes!(factors::confirm))
         .routes(routes!(sessions::sign_in, sessions::sessions, sessions::sign_out_everywhere))
         .routes(routes!(sessions::sign_out))
         .routes(routes!(devices::certify, devices::devices))

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod certificate;
 pub mod client;
 pub mod code;
+pub mod factor;
 pub mod idempotency;
 pub mod mail;
 pub mod record;

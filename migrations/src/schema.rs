@@ -35,6 +35,7 @@ const HUB: &[M<'static>] = &[
     M::up(include_str!("../hub/001_hub.sql")),
     M::up(include_str!("../hub/002_forwarding.sql")),
     M::up(include_str!("../hub/003_oauth_clients.sql")),
+    M::up(include_str!("../hub/004_factors.sql")),
 ];
 
 impl Schema {

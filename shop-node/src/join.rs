@@ -22,6 +22,8 @@ pub struct Owner<'a> {
     pub login: &'a str,
     /// Its password.
     pub password: &'a str,
+    /// The code of its second factor, if it has one.
+    pub otp: Option<&'a str>,
     /// Where the shop is: latitude and longitude in degrees, such as `12.8765,77.5946`.
     pub place: &'a str,
 }
@@ -46,7 +48,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// [`NotJoined`] says what the hub or the network said.
 pub async fn join(shop: &Shop, url: &str, owner: Owner<'_>) -> Result<Joined, NotJoined> {
     let hub = Hub::at(url)?;
-    let sign_in = json!({ "login": owner.login, "password": owner.password });
+    let sign_in = json!({ "login": owner.login, "password": owner.password, "otp": owner.otp });
     let session: Session = hub.post("/v1/sessions", &sign_in, None).await?;
     let token = Some(session.access_token.as_str());
     let me: Me = hub.get("/v1/me", token).await?;

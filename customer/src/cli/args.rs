@@ -39,7 +39,7 @@ pub enum Command {
         hub: Option<String>,
     },
     /// Sign in, so that this device orders for your account; the password comes from
-    /// KIRANA_PASSWORD or a prompt.
+    /// KIRANA_PASSWORD or a prompt, the code of a second factor from KIRANA_OTP.
     Login {
         /// Where the account is.
         #[arg(long, value_name = "URL")]

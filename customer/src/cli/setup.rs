@@ -75,7 +75,9 @@ pub(super) fn login(desk: &Desk, url: &str, login: &str) -> Result<(), Failure> 
             .map_err(|source| Failure::File { path: "the terminal".to_owned(), source })?,
     };
     join(&household, url)?;
-    let signed_in = wait(sign_in::sign_in(url, login, &password, household.keys()))??;
+    let otp = std::env::var("KIRANA_OTP").ok();
+    let typed = (password.as_str(), otp.as_deref());
+    let signed_in = wait(sign_in::sign_in(url, login, typed, household.keys()))??;
     let chain = signed_in.certificates.into_iter().map(ByteVec::from).collect();
     household.certify(chain)?;
     let said = LoggedIn {

@@ -58,15 +58,15 @@ impl Profile {
 /// Signs in and has this device's key certified for the account.
 ///
 /// # Errors
-/// [`NetError::Denied`] when the password is wrong; [`NetError::Page`] when nobody answers.
+/// [`NetError::Denied`] when the password is wrong or a second factor is missing; [`NetError::Page`] when nobody answers.
 pub async fn sign_in(
     url: &str,
     login: &str,
-    password: &str,
+    (password, otp): (&str, Option<&str>),
     keys: &KeyPair,
 ) -> Result<SignedIn, NetError> {
     let pages = Pages::new(url)?;
-    let asked = json!({ "login": login, "password": password });
+    let asked = json!({ "login": login, "password": password, "otp": otp });
     let session: Session = pages.post("/v1/sessions", &asked, None).await?;
     let token = session.access_token.as_str();
     let me: Me = pages.get("/v1/me", Some(token)).await?;

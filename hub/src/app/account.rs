@@ -286,6 +286,11 @@ impl Hub {
         self.secrets().seal(id.as_bytes(), &plain, nonce)
     }
 
+    /// What the person signs in with.
+    pub(super) fn login_of(&self, stored: &Stored) -> Result<String, Error> {
+        Ok(self.open_personal(stored)?.login)
+    }
+
     fn open_personal(&self, stored: &Stored) -> Result<Personal, Error> {
         let plain = self.secrets().open(stored.id.as_bytes(), &stored.personal);
         let read = plain.and_then(|plain| serde_json::from_slice(&plain).ok());

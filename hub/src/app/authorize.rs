@@ -118,13 +118,14 @@ impl Hub {
     /// As [`Hub::sign_in`].
     pub async fn sign_in_browser(
         &self,
-        (login, password): (&str, &str),
+        typed: (&str, &str),
+        otp: &str,
         before: &str,
         from: IpAddr,
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<String, Error> {
-        let account = self.prove(login, password, from, now).await?;
+        let account = self.prove(typed, Some(otp), from, now).await?;
         let cookie = fresh_cookie(rng);
         let before = Some(digest("browser", before));
         self.store().add_browser(digest("browser", &cookie), before, account.id, now).await?;

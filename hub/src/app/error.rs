@@ -17,6 +17,12 @@ pub enum Error {
     /// The login is unknown or the password is wrong; which one is not said.
     #[error("the login or the password is wrong")]
     BadCredentials,
+    /// The password was right, and the account has a second factor.
+    #[error("this account has a second factor: give its code as `otp` too")]
+    FactorNeeded,
+    /// The code does not count, or was used.
+    #[error("the code of the second factor is wrong, over, or was used before")]
+    FactorWrong,
     /// The token was not given for this.
     #[error("this token may not be used for that; sign in with the scope {scope:?}")]
     ScopeMissing {

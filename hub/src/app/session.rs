@@ -43,6 +43,8 @@ pub struct SignIn {
     pub login: String,
     /// The password, as typed.
     pub password: String,
+    /// A code of the second factor, where the account has one.
+    pub otp: Option<String>,
     /// Fewer scopes than the account may have.
     pub scope: Option<String>,
 }
@@ -92,7 +94,9 @@ impl Hub {
     /// Signs in.
     ///
     /// # Errors
-    /// [`Error::BadCredentials`] whatever was wrong; [`Error::Throttled`] after too many tries.
+    /// [`Error::BadCredentials`] whatever was wrong with login or password;
+    /// [`Error::FactorNeeded`] or [`Error::FactorWrong`] where the account has a second factor;
+    /// [`Error::Throttled`] after too many tries.
     pub async fn sign_in(
         &self,
         given: SignIn,
@@ -100,17 +104,18 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<Tokens, Error> {
-        let account = self.prove(&given.login, &given.password, from, now).await?;
+        let SignIn { login, password, otp, .. } = &given;
+        let account = self.prove((login, password), otp.as_deref(), from, now).await?;
         let scopes = narrowed(&roles_from_text(&account.roles), given.scope.as_deref())
             .ok_or(Error::Invalid { field: "scope", why: "names among scopes_supported" })?;
         self.open_session(&account, scopes, now, rng).await
     }
 
-    /// Checks a login and a password as they were typed.
+    /// Checks a login, a password and the code of a second factor as they were typed.
     pub(super) async fn prove(
         &self,
-        typed: &str,
-        password: &str,
+        (typed, password): (&str, &str),
+        otp: Option<&str>,
         from: IpAddr,
         now: UnixMs,
     ) -> Result<Stored, Error> {
@@ -124,6 +129,7 @@ impl Hub {
         let hash = stored.as_ref().map(|account| account.password_hash.clone());
         let right = self.hasher().verify(Password::new(password), hash).await?;
         let Some(account) = stored.filter(|_| right) else { return Err(Error::BadCredentials) };
+        self.check_factor(&account, otp, now).await?;
         self.throttle().succeeded(&name, from);
         Ok(account)
     }

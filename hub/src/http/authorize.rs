@@ -30,8 +30,7 @@ use crate::{
 /// The cookie of a browser; its name makes browsers insist on `Secure` and `Path=/`.
 const COOKIE: &str = "__Host-kirana";
 
-/// What a form on these pages sends; the `otp` that comes along is not read, since no account has a
-/// second factor yet.
+/// What a form on these pages sends.
 #[derive(Deserialize, utoipa::ToSchema)]
 pub struct Posted {
     /// `sign-in`, `allow`, `deny` or `sign-out`.
@@ -46,6 +45,9 @@ pub struct Posted {
     /// The password.
     #[serde(default)]
     password: String,
+    /// A code of the second factor, where the account has one.
+    #[serde(default)]
+    otp: String,
 }
 
 #[derive(Template)]
@@ -180,9 +182,9 @@ async fn sign_in(
     cookie: &str,
     Caller(from): Caller,
 ) -> Response {
-    let Posted { login, password, .. } = posted;
+    let Posted { login, password, otp, .. } = posted;
     let (typed, now) = ((login.as_str(), password.as_str()), clock::now());
-    match door.hub.sign_in_browser(typed, cookie, from, now, &mut clock::rng()).await {
+    match door.hub.sign_in_browser(typed, otp, cookie, from, now, &mut clock::rng()).await {
         Ok(fresh) => {
             let next = Visit::new(door, visit.asked, visit.request, &fresh);
             with_cookie(next.consent(), &fresh)

@@ -64,9 +64,9 @@ impl IntoResponse for Problem {
         let mut response = (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
-            let challenge = match self.kind.ends_with(":bad-credentials") {
-                true => "Bearer",
-                false => "Bearer error=\"invalid_token\"",
+            let challenge = match self.kind.ends_with(":not-signed-in") {
+                true => "Bearer error=\"invalid_token\"",
+                false => "Bearer",
             };
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
@@ -86,6 +86,8 @@ impl From<Error> for Problem {
         let (status, kind) = match &error {
             Error::NotSignedIn => (StatusCode::UNAUTHORIZED, "not-signed-in"),
             Error::BadCredentials => (StatusCode::UNAUTHORIZED, "bad-credentials"),
+            Error::FactorNeeded => (StatusCode::UNAUTHORIZED, "second-factor-needed"),
+            Error::FactorWrong => (StatusCode::UNAUTHORIZED, "second-factor-wrong"),
             Error::ScopeMissing { .. } => (StatusCode::FORBIDDEN, "scope-missing"),
             Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Error::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found"),

@@ -91,10 +91,8 @@ pub async fn sign_in(
     Caller(from): Caller,
     Body(given): Body<SignIn>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 2], Json<TokenPair>), Problem> {
-    // No account has a second factor yet, so a code that came along changes nothing.
     let SignIn { login, password, otp, scope } = given;
-    drop(otp);
-    let given = session::SignIn { login, password, scope };
+    let given = session::SignIn { login, password, otp, scope };
     let tokens = door.hub.sign_in(given, from, clock::now(), &mut clock::rng()).await?;
     Ok((StatusCode::CREATED, NO_STORE, Json(tokens.into())))
 }

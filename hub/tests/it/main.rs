@@ -5,6 +5,7 @@ mod clock;
 mod community;
 mod directory;
 mod door;
+mod factors;
 mod forged;
 mod forward;
 mod independent;

@@ -16,7 +16,8 @@ pub struct Join {
     /// The hub's address, such as https://hub.example.org; the one named at `init` if left out.
     #[arg(long, value_name = "URL")]
     hub: Option<String>,
-    /// The owner's sign-in name at the hub; the password comes from KIRANA_PASSWORD or a prompt.
+    /// The owner's sign-in name at the hub; the password comes from KIRANA_PASSWORD or a
+    /// prompt, the code of a second factor from KIRANA_OTP.
     #[arg(long)]
     login: String,
 }
@@ -32,7 +33,9 @@ impl Join {
             Ok(password) => password,
             Err(_) => rpassword::prompt_password("Password: ").map_err(Failure::of)?,
         };
-        let owner = Owner { login: &self.login, password: &password, place: &place };
+        let otp = std::env::var("KIRANA_OTP").ok();
+        let (login, otp) = (self.login.as_str(), otp.as_deref());
+        let owner = Owner { login, password: &password, otp, place: &place };
         let runtime = tokio::runtime::Runtime::new().map_err(Failure::of)?;
         let joined = runtime.block_on(join::join(&shop, hub.trim_end_matches('/'), owner))?;
         let says = match joined.state.as_str() {

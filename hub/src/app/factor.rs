@@ -1,0 +1,220 @@
+//! Second factors: codes of an authenticator app (TOTP, RFC 6238), and recovery codes in their place.
+//!
+//! **Invariant:** a code counts once, and a password that was right counts for nothing alone where
+//! the account has a confirmed factor.
+
+use kirana_core::{hash::Hash, id::AccountId, time::UnixMs};
+use totp_rs::{Builder, Secret, Totp};
+
+use super::{
+    Error, Hub,
+    password::Password,
+    policy::{Action, Actor},
+    session::uuid,
+};
+use crate::{
+    clock::{Rng, draw},
+    store::{
+        account,
+        factor::{FactorId, Stored},
+    },
+};
+
+/// Authenticators that an account may have.
+pub const FACTORS_MAX: usize = 8;
+/// Recovery codes that are given with the first one.
+pub const RECOVERY_CODES: usize = 10;
+/// Letters that are not mistaken for digits or for each other when written down.
+const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A factor that waits for its first code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// Its id.
+    pub id: FactorId,
+    /// What the authenticator needs, in base32; shown once.
+    pub secret: String,
+    /// The same as a link, to be shown as a picture.
+    pub otpauth_uri: String,
+}
+
+impl Hub {
+    /// Begins a factor: nothing changes at sign-in before it was confirmed.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the account has enough of them.
+    pub async fn begin_factor(
+        &self,
+        actor: &Actor,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Begun, Error> {
+        self.authorise(actor, Action::OwnAccount, "", now).await?;
+        let account = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
+        let confirmed = self.confirmed(actor.account).await?.len();
+        if confirmed >= FACTORS_MAX {
+            return Err(Error::Conflict { why: "there are enough second factors: remove one" });
+        }
+        let (id, secret): (_, [u8; 20]) = (uuid(now, rng), draw(rng));
+        let login = self.login_of(&account)?;
+        let totp = totp(&secret, &login)?;
+        let sealed = self.secrets().seal(&id, &secret, draw(rng));
+        let (account, created_at) = (actor.account, now);
+        let stored = Stored { id, account, secret: sealed, created_at, confirmed_at: None };
+        self.store().begin_factor(stored).await?;
+        let otpauth_uri = totp.to_url().map_err(|error| Error::Unavailable(error.to_string()))?;
+        Ok(Begun { id, secret: totp.secret().to_base32(), otpauth_uri })
+    }
+
+    /// Confirms a factor by a code of it; the account's first gives recovery codes, shown once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::FactorWrong`] for another code or one that was used.
+    pub async fn confirm_factor(
+        &self,
+        actor: &Actor,
+        id: FactorId,
+        code: &str,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Vec<String>, Error> {
+        self.authorise(actor, Action::OwnAccount, "", now).await?;
+        self.guess_here("factor", actor, now)?;
+        let factors = self.store().factors(actor.account).await?;
+        let factor = factors.into_iter().find(|factor| factor.id == id);
+        let factor = factor.ok_or(Error::NotFound { what: "second factor" })?;
+        let step = self.step(&factor, code, now)?.ok_or(Error::FactorWrong)?;
+        let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code(draw(rng))).collect();
+        let digests = codes.iter().map(|code| digest(actor.account, code)).collect();
+        match self.store().confirm_factor(factor, step, digests, now).await? {
+            (true, true) => Ok(codes),
+            (true, false) => Ok(Vec::new()),
+            (false, _) => Err(Error::FactorWrong),
+        }
+    }
+
+    /// The own factors, oldest first; those that were never confirmed too.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn factors(&self, actor: &Actor, now: UnixMs) -> Result<Vec<Stored>, Error> {
+        self.authorise(actor, Action::OwnAccount, "", now).await?;
+        Ok(self.store().factors(actor.account).await?)
+    }
+
+    /// Removes a factor, for whoever knows the password.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`] or [`Error::NotFound`].
+    pub async fn remove_factor(
+        &self,
+        actor: &Actor,
+        id: FactorId,
+        password: &str,
+        now: UnixMs,
+    ) -> Result<(), Error> {
+        self.authorise(actor, Action::OwnAccount, "", now).await?;
+        let account = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
+        self.guess_here("factor", actor, now)?;
+        let hash = Some(account.password_hash);
+        if !self.hasher().verify(Password::new(password), hash).await? {
+            return Err(Error::BadCredentials);
+        }
+        match self.store().remove_factor(actor.account, id).await? {
+            true => Ok(()),
+            false => Err(Error::NotFound { what: "second factor" }),
+        }
+    }
+
+    /// Looks at the second factor of somebody whose password was right.
+    ///
+    /// # Errors
+    /// [`Error::FactorNeeded`] without a code, [`Error::FactorWrong`] for one that does not count.
+    pub(super) async fn check_factor(
+        &self,
+        account: &account::Stored,
+        code: Option<&str>,
+        now: UnixMs,
+    ) -> Result<(), Error> {
+        let confirmed = self.confirmed(account.id).await?;
+        if confirmed.is_empty() {
+            return Ok(());
+        }
+        let code = code.map(str::trim).filter(|code| !code.is_empty());
+        let code = code.ok_or(Error::FactorNeeded)?;
+        for factor in &confirmed {
+            if let Some(step) = self.step(factor, code, now)? {
+                let taken = self.store().use_step(factor.id, step).await?;
+                return if taken { Ok(()) } else { Err(Error::FactorWrong) };
+            }
+        }
+        match self.store().use_recovery_code(account.id, digest(account.id, code)).await? {
+            true => Ok(()),
+            false => Err(Error::FactorWrong),
+        }
+    }
+
+    async fn confirmed(&self, account: AccountId) -> Result<Vec<Stored>, Error> {
+        let mut factors = self.store().factors(account).await?;
+        factors.retain(|factor| factor.confirmed_at.is_some());
+        Ok(factors)
+    }
+
+    /// The step of which this is the code, if it is one of about now.
+    fn step(&self, factor: &Stored, code: &str, now: UnixMs) -> Result<Option<u64>, Error> {
+        let damaged = || kirana_migrations::StoreError::damaged("the secret of", "a second factor");
+        let secret = self.secrets().open(&factor.id, &factor.secret).ok_or_else(damaged)?;
+        let secret: [u8; 20] = secret.try_into().map_err(|_| damaged())?;
+        Ok(totp(&secret, "")?.check(code, now.get() / 1000))
+    }
+}
+
+/// Six digits every thirty seconds; one step to either side counts, since clocks differ.
+fn totp(secret: &[u8; 20], login: &str) -> Result<Totp, Error> {
+    let name = login.replace(':', " ");
+    let builder = Builder::new().with_secret(Secret::from(*secret)).with_issuer(Some("kirana"));
+    let built = builder.with_account_name(name).build();
+    built.map_err(|error| Error::Unavailable(error.to_string()))
+}
+
+/// Sixteen letters in groups of four: 80 bits.
+fn recovery_code(random: [u8; 16]) -> String {
+    let letters: Vec<u8> = random.iter().map(|byte| LETTERS[usize::from(byte & 31)]).collect();
+    let groups = letters.chunks(4).map(|group| String::from_utf8_lossy(group).into_owned());
+    groups.collect::<Vec<_>>().join("-")
+}
+
+/// What is kept of a recovery code; small letters, blanks and dashes make no difference.
+fn digest(account: AccountId, code: &str) -> [u8; 32] {
+    let plain: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
+    let plain = plain.to_ascii_uppercase();
+    let parts = [b"kirana recovery code", &account.as_bytes()[..], plain.as_bytes()];
+    *Hash::of_parts(&parts).as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_of_rfc_6238() {
+        // The RFC's test key, appendix B: the last six of its eight digits.
+        let totp = totp(b"12345678901234567890", "").expect("a key of the right length");
+        for (seconds, code) in
+            [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")]
+        {
+            assert_eq!(totp.check(code, seconds), Some(seconds / 30), "{seconds}");
+        }
+        assert_eq!(totp.check("287083", 59), None);
+    }
+
+    #[test]
+    fn a_recovery_code_is_read_as_people_write_it() {
+        let account = AccountId::new(UnixMs::new(1), [1; 10]);
+        let code = recovery_code([7, 31, 250, 3, 9, 64, 77, 200, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let typed = code.to_lowercase().replace('-', " ");
+        assert_eq!(digest(account, &code), digest(account, &typed));
+        let other = AccountId::new(UnixMs::new(1), [2; 10]);
+        assert_ne!(digest(account, &code), digest(other, &code));
+    }
+}

@@ -26,12 +26,15 @@ struct Package {
 impl Package {
     fn from_npm(package: &str) -> Option<Self> {
         let line = ["install", "--no-audit", "--no-fund", "--ignore-scripts", package];
-        Self::installed(Command::new("npm").args(line), package)
+        // A registry that does not answer is given up soon.
+        let patience = ["--fetch-retries=1", "--fetch-timeout=20000"];
+        Self::installed(Command::new("npm").args(line).args(patience), package)
     }
 
     fn from_pip(package: &str) -> Option<Self> {
+        let patience = ["--retries", "1", "--timeout", "20"];
         let line = ["-m", "pip", "install", "--quiet", "--target", ".", package];
-        Self::installed(Command::new("python3").args(line), package)
+        Self::installed(Command::new("python3").args(line).args(patience), package)
     }
 
     fn installed(installer: &mut Command, package: &str) -> Option<Self> {

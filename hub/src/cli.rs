@@ -303,10 +303,13 @@ fn add_admin(data: &Path, email: String, json: bool) -> Result<(), Failed> {
     let new = NewAccount { login: login.clone(), password, email, name, language };
     let id = block_on(hub.add_admin(new, clock::now(), &mut clock::rng()))?;
     let none: [&str; 0] = [];
-    // Second factors come with the next issue; the fields are there already.
+    // The factor is the administrator's own to begin, once signed in; these fields are for later.
     let added = json!({ "id": id, "login": login, "otpauth_uri": null, "recovery_codes": none });
     say(&added, json, |_| {
-        format!("{login} is an administrator ({id}); a second factor cannot be set up yet")
+        format!(
+            "{login} is an administrator ({id}); after signing in, begin a second factor at \
+             POST /v1/me/factors"
+        )
     });
     Ok(())
 }

@@ -18,7 +18,7 @@ pub enum Error {
     #[error("the login or the password is wrong")]
     BadCredentials,
     /// The password was right, and the account has a second factor.
-    #[error("this account has a second factor: give its code as `otp` too")]
+    #[error("this account has a second factor: its code is needed too")]
     FactorNeeded,
     /// The code does not count, or was used.
     #[error("the code of the second factor is wrong, over, or was used before")]

@@ -149,7 +149,11 @@ actions! {
     CancelOrder = "order.cancel";
     /// Give money back.
     RefundOrder = "order.refund";
-    /// See an account.
+    /// Search the people of all accounts.
+    SearchAccounts = "account.search";
+    /// Make an account for somebody.
+    CreateAccount = "account.create";
+    /// See an account: who the person is.
     ViewAccount = "account.view";
     /// Edit an account: profile, addresses, carts, password.
     EditAccount = "account.edit";
@@ -326,6 +330,11 @@ impl Policies {
     /// The policies as they are written.
     pub const fn text() -> &'static str {
         POLICIES
+    }
+
+    /// What the policies speak of, as it is written.
+    pub const fn schema() -> &'static str {
+        SCHEMA
     }
 
     /// Checks every policy against the schema.

@@ -18,16 +18,19 @@ use crate::{
 };
 
 pub mod account;
+pub mod administration;
 pub mod authorize;
 pub mod client;
 pub mod device;
 pub mod directory;
 mod error;
+pub mod export;
 pub mod factor;
 pub mod forward;
 pub mod grant;
 pub mod introspection;
 pub mod password;
+pub mod person;
 pub mod policy;
 pub mod relay;
 pub mod role;

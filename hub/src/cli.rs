@@ -20,6 +20,7 @@ use crate::{
     app::{
         self, Settings,
         account::NewAccount,
+        administration::NewAdmin,
         password::{Cost, Hasher},
         roster::Published,
         throttle::Limits,
@@ -301,14 +302,18 @@ fn add_admin(data: &Path, email: String, json: bool) -> Result<(), Failed> {
     let login = app::account::login(&email)?;
     let (email, name, language) = (Some(email), None, None);
     let new = NewAccount { login: login.clone(), password, email, name, language };
-    let id = block_on(hub.add_admin(new, clock::now(), &mut clock::rng()))?;
-    let none: [&str; 0] = [];
-    // The factor is the administrator's own to begin, once signed in; these fields are for later.
-    let added = json!({ "id": id, "login": login, "otpauth_uri": null, "recovery_codes": none });
+    let made = block_on(hub.add_admin(new, clock::now(), &mut clock::rng()))?;
+    let NewAdmin { id, factor, recovery_codes } = made;
+    let uri = factor.otpauth_uri;
+    let codes = recovery_codes.join("\n  ");
+    let added = json!({
+        "id": id, "login": login, "otpauth_uri": uri, "recovery_codes": recovery_codes,
+    });
     say(&added, json, |_| {
         format!(
-            "{login} is an administrator ({id}); after signing in, begin a second factor at \
-             POST /v1/me/factors"
+            "{login} is an administrator ({id}).\nEnter this into an authenticator app; signing in \
+             needs its code:\n  {uri}\nEach of these works once in place of a code; keep them on \
+             paper:\n  {codes}"
         )
     });
     Ok(())

@@ -36,6 +36,7 @@ const HUB: &[M<'static>] = &[
     M::up(include_str!("../hub/002_forwarding.sql")),
     M::up(include_str!("../hub/003_oauth_clients.sql")),
     M::up(include_str!("../hub/004_factors.sql")),
+    M::up(include_str!("../hub/005_accounts.sql")),
 ];
 
 impl Schema {

@@ -1,11 +1,14 @@
-//! Accounts: registering, the own profile, the password, and what administrators do with others'.
+//! The own account: registering, the profile, the login, the password, and leaving.
+//!
+//! **Invariant:** what names the person is sealed under the person's own key before it is stored.
 
 use kirana_core::{hash::Hash, id::AccountId, time::UnixMs};
-use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Hub,
+    export::Erasure,
     password::Password,
+    person::Personal,
     policy::{Action, Actor},
     role::{self, Role, Roles},
 };
@@ -28,24 +31,13 @@ pub struct NewAccount {
     pub language: Option<String>,
 }
 
-/// What names a person; sealed before it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Personal {
-    /// What the person signs in with.
-    pub login: String,
-    /// Where mail reaches the person.
-    pub email: Option<String>,
-    /// What to call the person.
-    pub name: Option<String>,
-}
-
 /// An account as its owner and administrators see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// Its id.
     pub id: AccountId,
-    /// What names the person.
-    pub personal: Personal,
+    /// What names the person; hidden from those who keep the hub running.
+    pub personal: Option<Personal>,
     /// BCP 47.
     pub language: String,
     /// What the account is.
@@ -54,23 +46,43 @@ pub struct Profile {
     pub hosted: bool,
     /// When the person registered.
     pub created_at: UnixMs,
+    /// Since when the account is closed for the time being.
+    pub suspended_at: Option<UnixMs>,
 }
 
 /// Changes to a profile; `None` leaves a field, `Some(None)` empties it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
     /// Where mail reaches the person.
     pub email: Option<Option<String>>,
     /// What to call the person.
     pub name: Option<Option<String>>,
+    /// Where the person is called.
+    pub phone: Option<Option<String>>,
     /// BCP 47.
     pub language: Option<String>,
+    /// What the person's programs remember of what they like.
+    pub preferences: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// What an account begins with, and who says so.
+pub(super) struct Beginning {
+    /// What it is.
+    pub roles: Roles,
+    /// The repeated request that it may be.
+    pub once: Option<Once>,
+    /// Who made it, where it was not the person.
+    pub by: Option<(String, &'static str)>,
 }
 
 /// The longest login, email or name, in bytes.
 const TEXT_BYTES_MAX: usize = 254;
 /// The shortest login, in characters.
 const LOGIN_CHARS_MIN: usize = 3;
+/// The longest preferences, in bytes of JSON.
+const PREFERENCES_BYTES_MAX: usize = 4096;
+/// How old a sign-in may be for what would lock its owner out, without the password once more.
+pub(super) const FRESH_MS: u64 = 15 * 60_000;
 /// Spoken unless the person says otherwise.
 const LANGUAGE_DEFAULT: &str = "en";
 /// Who acts on the machine itself.
@@ -88,29 +100,14 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<AccountId, Error> {
-        self.create(new, [Role::Customer].into(), once, None, now, rng).await
+        let beginning = Beginning { roles: [Role::Customer].into(), once, by: None };
+        self.create(new, beginning, now, rng).await
     }
 
-    /// Makes an administrator, on the machine itself.
-    ///
-    /// # Errors
-    /// As [`Hub::register`].
-    pub async fn add_admin(
+    pub(super) async fn create(
         &self,
         new: NewAccount,
-        now: UnixMs,
-        rng: Rng<'_>,
-    ) -> Result<AccountId, Error> {
-        let roles = [Role::Customer, Role::Admin].into();
-        self.create(new, roles, None, Some("admin.add"), now, rng).await
-    }
-
-    async fn create(
-        &self,
-        new: NewAccount,
-        roles: Roles,
-        once: Option<Once>,
-        action: Option<&'static str>,
+        Beginning { roles, once, by }: Beginning,
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<AccountId, Error> {
@@ -119,27 +116,31 @@ impl Hub {
             login: login(&new.login)?,
             email: new.email.map(|e| text("email", &e)).transpose()?,
             name: new.name.map(|n| text("name", &n)).transpose()?,
+            ..Personal::default()
         };
         let language = new.language.map_or(Ok(LANGUAGE_DEFAULT.to_owned()), |l| language(&l))?;
         let password = Password::new(&new.password);
         password.check(&personal.words())?;
         let id = AccountId::new(now, draw(rng));
         let password_hash = self.hasher().hash(password, draw(rng)).await?;
-        let act = action.map(|action| Act {
+        let act = by.map(|(actor, action)| Act {
             at: now,
-            actor: COMMAND_LINE.to_owned(),
+            actor,
             action,
             subject: id.to_string(),
             outcome: "done",
         });
+        let person_key = self.new_person_key(id, rng);
         let account = Stored {
             id,
             login_digest: self.secrets().digest("login", &personal.login),
-            personal: self.seal_personal(id, &personal, draw(rng)),
+            personal: self.person_of(id, Some(&person_key))?.seal(&personal, draw(rng)),
+            person_key: Some(person_key),
             language,
             password_hash,
             roles: role::roles_to_text(&roles),
             created_at: now,
+            suspended_at: None,
         };
         Ok(self.store().create_account(account, once, act).await?)
     }
@@ -167,16 +168,58 @@ impl Hub {
     ) -> Result<Profile, Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
         let stored = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
-        let mut personal = self.open_personal(&stored)?;
+        self.change(stored, change, None, now, rng).await?;
+        self.me(actor, now).await
+    }
+
+    pub(super) async fn change(
+        &self,
+        stored: Stored,
+        change: Change,
+        act: Option<Act>,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<(), Error> {
+        let person = self.person(&stored)?;
+        let mut personal = person.open(&stored.personal)?;
         if let Some(email) = change.email {
             personal.email = email.map(|e| text("email", &e)).transpose()?;
         }
         if let Some(name) = change.name {
             personal.name = name.map(|n| text("name", &n)).transpose()?;
         }
+        if let Some(phone) = change.phone {
+            personal.phone = phone.map(|p| phone_number(&p)).transpose()?;
+        }
+        if let Some(preferences) = change.preferences {
+            personal.preferences = preferred(preferences)?;
+        }
         let language = change.language.map_or(Ok(stored.language), |l| language(&l))?;
-        let sealed = self.seal_personal(stored.id, &personal, draw(rng));
-        self.store().change_account(stored.id, sealed, language, now).await?;
+        let sealed = person.seal(&personal, draw(rng));
+        Ok(self.store().change_account(stored.id, sealed, language, act, now).await?)
+    }
+
+    /// Gives the own account another login, for whoever knows the password.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`] when the password is wrong; that the login is taken.
+    pub async fn change_login(
+        &self,
+        actor: &Actor,
+        typed: &str,
+        password: &str,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Profile, Error> {
+        self.authorise(actor, Action::OwnAccount, "", now).await?;
+        let stored = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
+        self.check_password_here(actor, &stored, password, now).await?;
+        let person = self.person(&stored)?;
+        let mut personal = person.open(&stored.personal)?;
+        personal.login = login(typed)?;
+        let digest = self.secrets().digest("login", &personal.login);
+        let sealed = person.seal(&personal, draw(rng));
+        self.store().set_login(stored.id, digest, sealed, now).await?;
         self.me(actor, now).await
     }
 
@@ -194,115 +237,51 @@ impl Hub {
     ) -> Result<(), Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
         let stored = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
-        let personal = self.open_personal(&stored)?;
-        self.guess_here(&personal.login, actor, now)?;
-        let hash = Some(stored.password_hash);
-        if !self.hasher().verify(Password::new(current), hash).await? {
-            return Err(Error::BadCredentials);
-        }
+        self.check_password_here(actor, &stored, current, now).await?;
+        let personal = self.person(&stored)?.open(&stored.personal)?;
         let password = Password::new(new);
         password.check(&personal.words())?;
         let hash = self.hasher().hash(password, draw(rng)).await?;
         Ok(self.store().set_password(actor.account, hash, Some(actor.session), now).await?)
     }
 
+    /// Checks a password that is asked for inside a session.
+    pub(super) async fn check_password_here(
+        &self,
+        actor: &Actor,
+        stored: &Stored,
+        typed: &str,
+        now: UnixMs,
+    ) -> Result<(), Error> {
+        self.guess_here("password", actor, now)?;
+        let hash = Some(stored.password_hash.clone());
+        match self.hasher().verify(Password::new(typed), hash).await? {
+            true => Ok(()),
+            false => Err(Error::BadCredentials),
+        }
+    }
+
     /// Erases the own account.
     ///
     /// # Errors
-    /// When nothing could be written.
-    pub async fn erase_me(&self, actor: &Actor, now: UnixMs) -> Result<(), Error> {
+    /// [`Error::Conflict`] for the last administrator.
+    pub async fn erase_me(&self, actor: &Actor, now: UnixMs) -> Result<Erasure, Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
         let act = actor.act(Action::OwnAccount, &actor.account.to_string(), "erased", now);
-        self.store().erase_account(actor.account, act).await?;
-        self.publish_revocations(now).await
-    }
-
-    /// Accounts of all, for administrators.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] for everybody else.
-    pub async fn accounts(
-        &self,
-        actor: &Actor,
-        after: Option<AccountId>,
-        limit: u32,
-        now: UnixMs,
-    ) -> Result<Vec<Profile>, Error> {
-        self.authorise(actor, Action::SeeAccounts, "", now).await?;
-        let mut profiles = Vec::new();
-        for stored in self.store().accounts(after, limit).await? {
-            profiles.push(self.profile(stored).await?);
-        }
-        Ok(profiles)
-    }
-
-    /// One account, for administrators.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] for everybody else.
-    pub async fn account(
-        &self,
-        actor: &Actor,
-        id: AccountId,
-        now: UnixMs,
-    ) -> Result<Profile, Error> {
-        self.authorise(actor, Action::SeeAccounts, &id.to_string(), now).await?;
-        let stored = self.store().account(id).await?;
-        self.profile(stored.ok_or(Error::NotFound { what: "account" })?).await
-    }
-
-    /// Gives an account other roles.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] for everybody but administrators.
-    pub async fn set_roles(
-        &self,
-        actor: &Actor,
-        id: AccountId,
-        roles: &Roles,
-        now: UnixMs,
-    ) -> Result<Profile, Error> {
-        self.authorise(actor, Action::ChangeAccounts, &id.to_string(), now).await?;
-        self.store().account(id).await?.ok_or(Error::NotFound { what: "account" })?;
-        let act = actor.act(Action::ChangeAccounts, &id.to_string(), "roles set", now);
-        self.store().set_roles(id, role::roles_to_text(roles), act).await?;
-        self.account(actor, id, now).await
+        self.erase(actor.account, act, now).await
     }
 
     pub(super) async fn profile(&self, stored: Stored) -> Result<Profile, Error> {
-        let personal = self.open_personal(&stored)?;
+        let personal = self.person(&stored)?.open(&stored.personal)?;
         Ok(Profile {
             id: stored.id,
-            personal,
+            personal: Some(personal),
             roles: role::roles_from_text(&stored.roles),
             hosted: !self.store().has_device(stored.id).await?,
             language: stored.language,
             created_at: stored.created_at,
+            suspended_at: stored.suspended_at,
         })
-    }
-
-    fn seal_personal(&self, id: AccountId, personal: &Personal, nonce: [u8; 12]) -> Vec<u8> {
-        let plain = serde_json::to_vec(personal).expect("three texts always make JSON");
-        self.secrets().seal(id.as_bytes(), &plain, nonce)
-    }
-
-    /// What the person signs in with.
-    pub(super) fn login_of(&self, stored: &Stored) -> Result<String, Error> {
-        Ok(self.open_personal(stored)?.login)
-    }
-
-    fn open_personal(&self, stored: &Stored) -> Result<Personal, Error> {
-        let plain = self.secrets().open(stored.id.as_bytes(), &stored.personal);
-        let read = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
-        let damaged = || kirana_migrations::StoreError::damaged("the account", stored.id);
-        read.ok_or_else(|| damaged().into())
-    }
-}
-
-impl Personal {
-    fn words(&self) -> Vec<&str> {
-        let words = [Some(&self.login), self.email.as_ref(), self.name.as_ref()];
-        words.into_iter().flatten().map(String::as_str).collect()
     }
 }
 
@@ -342,6 +321,23 @@ fn text(field: &'static str, typed: &str) -> Result<String, Error> {
         return Err(Error::Invalid { field, why });
     }
     Ok(trimmed.to_owned())
+}
+
+/// A number with its country, in the one form in which it is dialled (E.164).
+fn phone_number(typed: &str) -> Result<String, Error> {
+    let number = typed.trim().replace([' ', '-', '(', ')'], "");
+    let digits = number.strip_prefix('+').unwrap_or_default();
+    let fits = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let why = "a number with its country, such as +91 98765 43210";
+    fits.then_some(number).ok_or(Error::Invalid { field: "phone", why })
+}
+
+fn preferred(
+    given: serde_json::Map<String, serde_json::Value>,
+) -> Result<serde_json::Map<String, serde_json::Value>, Error> {
+    let fits = serde_json::to_vec(&given).is_ok_and(|json| json.len() <= PREFERENCES_BYTES_MAX);
+    let why = "an object of at most 4096 bytes";
+    fits.then_some(given).ok_or(Error::Invalid { field: "preferences", why })
 }
 
 fn language(typed: &str) -> Result<String, Error> {

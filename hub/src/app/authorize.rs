@@ -125,10 +125,11 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<String, Error> {
-        let account = self.prove(typed, Some(otp), from, now).await?;
+        let proved = self.prove(typed, Some(otp), from, now).await?;
+        let who = (proved.account.id, proved.factor);
         let cookie = fresh_cookie(rng);
         let before = Some(digest("browser", before));
-        self.store().add_browser(digest("browser", &cookie), before, account.id, now).await?;
+        self.store().add_browser(digest("browser", &cookie), before, who, now).await?;
         Ok(cookie)
     }
 
@@ -157,7 +158,7 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<String, NotAsked> {
-        let may = role::scopes_of(&role::roles_from_text(&browser.account.roles));
+        let may = role::scopes_of(&role::roles_from_text(&browser.account.roles), browser.factor);
         let scopes: Scopes = asked.scopes.intersection(&may).copied().collect();
         if scopes.is_empty() {
             return Err(asked.back.error("invalid_scope", "the person may do nothing of that"));
@@ -172,6 +173,7 @@ impl Hub {
             scope: role::scopes_to_text(&scopes),
             nonce: asked.nonce.clone(),
             signed_in: browser.signed_in,
+            factor: browser.factor,
             expires_at: now.plus_ms(CODE_MS),
         };
         let added = self.store().add_code(code, digest("browser", cookie), now).await;

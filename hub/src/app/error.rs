@@ -6,7 +6,12 @@ use super::{
     password::{Busy, Weak},
     throttle::Throttled,
 };
-use crate::store::{Never, account::NotCreated, client::Exists, idempotency::Mismatch};
+use crate::store::{
+    Never,
+    account::{NotChanged, NotCreated},
+    client::Exists,
+    idempotency::Mismatch,
+};
 
 /// A refusal of a use-case.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +28,18 @@ pub enum Error {
     /// The code does not count, or was used.
     #[error("the code of the second factor is wrong, over, or was used before")]
     FactorWrong,
+    /// The password was right, and an administrator closed the account.
+    #[error("this account is suspended; ask whoever runs the hub")]
+    Suspended,
+    /// What is asked needs a second factor, and the session was opened without.
+    #[error(
+        "administrators need a second factor: begin one at POST /v1/me/factors, then sign in with \
+         its code"
+    )]
+    FactorRequired,
+    /// What is asked needs a sign-in of a moment ago.
+    #[error("the sign-in is too old for this: send your password along, or sign in again")]
+    SignInTooOld,
     /// The token was not given for this.
     #[error("this token may not be used for that; sign in with the scope {scope:?}")]
     ScopeMissing {
@@ -92,6 +109,17 @@ impl<E: Into<Error> + std::fmt::Display> From<WriteError<E>> for Error {
             WriteError::Full | WriteError::Crowded | WriteError::Unknown | WriteError::Stopped => {
                 Self::Unavailable(error.to_string())
             }
+        }
+    }
+}
+
+impl From<NotChanged> for Error {
+    fn from(refusal: NotChanged) -> Self {
+        match refusal {
+            NotChanged::Unknown => Self::NotFound { what: "account" },
+            NotChanged::LastAdmin => Self::Conflict {
+                why: "this is the only administrator who can sign in; make another one first",
+            },
         }
     }
 }

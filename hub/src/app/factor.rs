@@ -8,8 +8,9 @@ use totp_rs::{Builder, Secret, Totp};
 
 use super::{
     Error, Hub,
-    password::Password,
+    account::FRESH_MS,
     policy::{Action, Actor},
+    role::needs_factor,
     session::uuid,
 };
 use crate::{
@@ -39,31 +40,65 @@ pub struct Begun {
 }
 
 impl Hub {
-    /// Begins a factor: nothing changes at sign-in before it was confirmed.
+    /// Begins a factor: nothing changes at sign-in before it was confirmed. A sign-in that is not
+    /// fresh needs the password once more.
     ///
     /// # Errors
+    /// [`Error::SignInTooOld`] or [`Error::BadCredentials`];
     /// [`Error::Conflict`] when the account has enough of them.
     pub async fn begin_factor(
         &self,
         actor: &Actor,
+        password: Option<&str>,
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<Begun, Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
         let account = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
+        // Whoever found a token that lay about must not lock its owner out.
+        match password {
+            Some(typed) => self.check_password_here(actor, &account, typed, now).await?,
+            None if now.since(actor.signed_in) > FRESH_MS => return Err(Error::SignInTooOld),
+            None => {}
+        }
         let confirmed = self.confirmed(actor.account).await?.len();
         if confirmed >= FACTORS_MAX {
             return Err(Error::Conflict { why: "there are enough second factors: remove one" });
         }
-        let (id, secret): (_, [u8; 20]) = (uuid(now, rng), draw(rng));
-        let login = self.login_of(&account)?;
-        let totp = totp(&secret, &login)?;
-        let sealed = self.secrets().seal(&id, &secret, draw(rng));
-        let (account, created_at) = (actor.account, now);
-        let stored = Stored { id, account, secret: sealed, created_at, confirmed_at: None };
+        let (stored, begun) = self.fresh_factor(&account, now, rng)?;
         self.store().begin_factor(stored).await?;
+        Ok(begun)
+    }
+
+    /// A factor that counts at once, with its recovery codes: whoever runs the machine hands both
+    /// to a new administrator.
+    pub(super) async fn given_factor(
+        &self,
+        account: &account::Stored,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<(Begun, Vec<String>), Error> {
+        let (stored, begun) = self.fresh_factor(account, now, rng)?;
+        let (codes, digests) = recovery_codes(account.id, rng);
+        self.store().begin_factor(stored.clone()).await?;
+        // Before any step of today, so that the first code counts.
+        self.store().confirm_factor(stored, 1, digests, now).await?;
+        Ok((begun, codes))
+    }
+
+    fn fresh_factor(
+        &self,
+        account: &account::Stored,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<(Stored, Begun), Error> {
+        let (id, secret): (_, [u8; 20]) = (uuid(now, rng), draw(rng));
+        let totp = totp(&secret, &self.login_of(account)?)?;
         let otpauth_uri = totp.to_url().map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Begun { id, secret: totp.secret().to_base32(), otpauth_uri })
+        let sealed = self.secrets().seal(&id, &secret, draw(rng));
+        let account = account.id;
+        let stored = Stored { id, account, secret: sealed, created_at: now, confirmed_at: None };
+        Ok((stored, Begun { id, secret: totp.secret().to_base32(), otpauth_uri }))
     }
 
     /// Confirms a factor by a code of it; the account's first gives recovery codes, shown once.
@@ -84,13 +119,13 @@ impl Hub {
         let factor = factors.into_iter().find(|factor| factor.id == id);
         let factor = factor.ok_or(Error::NotFound { what: "second factor" })?;
         let step = self.step(&factor, code, now)?.ok_or(Error::FactorWrong)?;
-        let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code(draw(rng))).collect();
-        let digests = codes.iter().map(|code| digest(actor.account, code)).collect();
-        match self.store().confirm_factor(factor, step, digests, now).await? {
-            (true, true) => Ok(codes),
-            (true, false) => Ok(Vec::new()),
-            (false, _) => Err(Error::FactorWrong),
+        let (codes, digests) = recovery_codes(actor.account, rng);
+        let (taken, first) = self.store().confirm_factor(factor, step, digests, now).await?;
+        if !taken {
+            return Err(Error::FactorWrong);
         }
+        self.store().note_factor(actor.session).await?;
+        Ok(if first { codes } else { Vec::new() })
     }
 
     /// The own factors, oldest first; those that were never confirmed too.
@@ -105,7 +140,8 @@ impl Hub {
     /// Removes a factor, for whoever knows the password.
     ///
     /// # Errors
-    /// [`Error::BadCredentials`] or [`Error::NotFound`].
+    /// [`Error::BadCredentials`] or [`Error::NotFound`]; [`Error::Conflict`] for an administrator's
+    /// last one.
     pub async fn remove_factor(
         &self,
         actor: &Actor,
@@ -115,10 +151,10 @@ impl Hub {
     ) -> Result<(), Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
         let account = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
-        self.guess_here("factor", actor, now)?;
-        let hash = Some(account.password_hash);
-        if !self.hasher().verify(Password::new(password), hash).await? {
-            return Err(Error::BadCredentials);
+        self.check_password_here(actor, &account, password, now).await?;
+        let left = self.confirmed(actor.account).await?.iter().filter(|one| one.id != id).count();
+        if left == 0 && needs_factor(&actor.roles) {
+            return Err(Error::Conflict { why: "administrators keep one second factor at least" });
         }
         match self.store().remove_factor(actor.account, id).await? {
             true => Ok(()),
@@ -126,7 +162,7 @@ impl Hub {
         }
     }
 
-    /// Looks at the second factor of somebody whose password was right.
+    /// Looks at the second factor of somebody whose password was right; says whether there is one.
     ///
     /// # Errors
     /// [`Error::FactorNeeded`] without a code, [`Error::FactorWrong`] for one that does not count.
@@ -135,21 +171,21 @@ impl Hub {
         account: &account::Stored,
         code: Option<&str>,
         now: UnixMs,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let confirmed = self.confirmed(account.id).await?;
         if confirmed.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let code = code.map(str::trim).filter(|code| !code.is_empty());
         let code = code.ok_or(Error::FactorNeeded)?;
         for factor in &confirmed {
             if let Some(step) = self.step(factor, code, now)? {
                 let taken = self.store().use_step(factor.id, step).await?;
-                return if taken { Ok(()) } else { Err(Error::FactorWrong) };
+                return if taken { Ok(true) } else { Err(Error::FactorWrong) };
             }
         }
         match self.store().use_recovery_code(account.id, digest(account.id, code)).await? {
-            true => Ok(()),
+            true => Ok(true),
             false => Err(Error::FactorWrong),
         }
     }
@@ -175,6 +211,13 @@ fn totp(secret: &[u8; 20], login: &str) -> Result<Totp, Error> {
     let builder = Builder::new().with_secret(Secret::from(*secret)).with_issuer(Some("kirana"));
     let built = builder.with_account_name(name).build();
     built.map_err(|error| Error::Unavailable(error.to_string()))
+}
+
+/// Fresh recovery codes, and what is kept of them.
+fn recovery_codes(account: AccountId, rng: Rng<'_>) -> (Vec<String>, Vec<[u8; 32]>) {
+    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code(draw(rng))).collect();
+    let digests = codes.iter().map(|code| digest(account, code)).collect();
+    (codes, digests)
 }
 
 /// Sixteen letters in groups of four: 80 bits.

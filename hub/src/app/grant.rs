@@ -88,12 +88,13 @@ impl Hub {
         if code.expires_at <= now || !asked.fits(&code) {
             return Err(NotGranted::InvalidGrant);
         }
-        let may = role::scopes_of(&role::roles_from_text(&account.roles));
+        let may = role::scopes_of(&role::roles_from_text(&account.roles), code.factor);
         let agreed = role::scopes_from_text(&code.scope).unwrap_or_default();
         let scopes: Scopes = agreed.intersection(&may).copied().collect();
         let client = Some(code.client.clone());
         let scope = role::scopes_to_text(&scopes);
-        let opened = session::fresh(account.id, client, scope, now, rng);
+        let proved = session::Proved { account, factor: code.factor };
+        let opened = session::fresh(&proved, client, scope, now, rng);
         let tokens = self.tokens(&opened, &opened.scope, now, rng).await?;
         let id_token = match scopes.contains(&Scope::OpenId) {
             true => Some(self.id_token(&code, now).await?),

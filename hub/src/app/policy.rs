@@ -29,6 +29,10 @@ pub struct Actor {
     pub scopes: Scopes,
     /// What the account is, as of now.
     pub roles: Roles,
+    /// Whether a second factor was shown in this session.
+    pub factor: bool,
+    /// When the person signed in.
+    pub signed_in: UnixMs,
 }
 
 /// What is asked.
@@ -42,10 +46,20 @@ pub enum Action {
     OwnDevices,
     /// Apply for a shop, keep the profile of the own shop.
     OwnShop,
-    /// See accounts of others.
+    /// See which accounts there are.
     SeeAccounts,
-    /// Give roles, erase accounts of others.
-    ChangeAccounts,
+    /// Look for people among all accounts.
+    SearchAccounts,
+    /// See who the person of an account is.
+    SeePerson(AccountId),
+    /// Make an account for somebody.
+    CreateAccount,
+    /// Change the profile of an account.
+    ChangeAccount(AccountId),
+    /// Suspend or erase an account.
+    CloseAccount(AccountId),
+    /// Give an account roles.
+    SetRoles(AccountId),
     /// Approve shops.
     ApproveShop,
     /// Certify community hubs.
@@ -63,7 +77,12 @@ impl Action {
             Self::OwnDevices => "device.own",
             Self::OwnShop => "shop.own",
             Self::SeeAccounts => "account.see",
-            Self::ChangeAccounts => "account.change",
+            Self::SearchAccounts => "account.search",
+            Self::SeePerson(_) => "account.see_person",
+            Self::CreateAccount => "account.create",
+            Self::ChangeAccount(_) => "account.change",
+            Self::CloseAccount(_) => "account.close",
+            Self::SetRoles(_) => "account.set_roles",
             Self::ApproveShop => "shop.approve",
             Self::ApproveHub => "hub.approve",
             Self::SeeAudit => "audit.see",
@@ -77,7 +96,12 @@ impl Action {
             Self::OwnDevices => Scope::Devices,
             Self::OwnShop => Scope::Shops,
             Self::SeeAccounts
-            | Self::ChangeAccounts
+            | Self::SearchAccounts
+            | Self::SeePerson(_)
+            | Self::CreateAccount
+            | Self::ChangeAccount(_)
+            | Self::CloseAccount(_)
+            | Self::SetRoles(_)
             | Self::ApproveShop
             | Self::ApproveHub
             | Self::SeeAudit => Scope::Admin,
@@ -93,7 +117,12 @@ impl Action {
             Self::OwnDevices => (policy::Action::EnrolDevice, own),
             Self::OwnShop => (policy::Action::ApplyForShop, policy::Resource::Hub),
             Self::SeeAccounts => (policy::Action::ListAccounts, policy::Resource::Hub),
-            Self::ChangeAccounts => (policy::Action::SetRoles, own),
+            Self::SearchAccounts => (policy::Action::SearchAccounts, policy::Resource::Hub),
+            Self::SeePerson(id) => (policy::Action::ViewAccount, policy::Resource::Account(id)),
+            Self::CreateAccount => (policy::Action::CreateAccount, policy::Resource::Hub),
+            Self::ChangeAccount(id) => (policy::Action::EditAccount, policy::Resource::Account(id)),
+            Self::CloseAccount(id) => (policy::Action::CloseAccount, policy::Resource::Account(id)),
+            Self::SetRoles(id) => (policy::Action::SetRoles, policy::Resource::Account(id)),
             // Whoever may let a shop into the neighbourhood may let a community hub in.
             Self::ApproveShop | Self::ApproveHub => {
                 (policy::Action::ApproveShop, policy::Resource::Hub)
@@ -116,10 +145,10 @@ impl Hub {
         now: UnixMs,
     ) -> Result<(), Error> {
         let scope = action.scope();
-        let (asked, resource) = action.in_policies(actor);
-        let principal = Principal::account(actor.account, actor.roles.iter().copied());
-        let refusal = if !self.policies().is_allowed(&principal, asked, &resource) {
+        let refusal = if !self.permits(actor, action) {
             Error::Forbidden { action: action.name() }
+        } else if scope == Scope::Admin && !actor.factor {
+            Error::FactorRequired
         } else if !actor.scopes.contains(&scope) {
             Error::ScopeMissing { scope: scope.name() }
         } else {
@@ -130,6 +159,13 @@ impl Hub {
             self.store().note(act).await?;
         }
         Err(refusal)
+    }
+
+    /// Whether the policies permit it, whatever the token is for.
+    pub(super) fn permits(&self, actor: &Actor, action: Action) -> bool {
+        let (asked, resource) = action.in_policies(actor);
+        let principal = Principal::account(actor.account, actor.roles.iter().copied());
+        self.policies().is_allowed(&principal, asked, &resource)
     }
 }
 

@@ -57,9 +57,14 @@ impl Scope {
     }
 }
 
-/// All that these roles may ask for.
-pub fn scopes_of(roles: &Roles) -> Scopes {
-    let admin = roles.contains(&Role::Admin) || roles.contains(&Role::HubOperator);
+/// Roles that do nothing without a second factor (OWASP ASVS 5, 6.3.3).
+pub fn needs_factor(roles: &Roles) -> bool {
+    roles.contains(&Role::Admin) || roles.contains(&Role::HubOperator)
+}
+
+/// All that these roles may ask for, with or without a second factor.
+pub fn scopes_of(roles: &Roles, factor: bool) -> Scopes {
+    let admin = factor && needs_factor(roles);
     let all = Scope::NAMES.iter().map(|(scope, _)| *scope);
     all.filter(|scope| admin || *scope != Scope::Admin).collect()
 }
@@ -89,14 +94,15 @@ mod tests {
     fn names_survive_the_way_through_text() {
         let roles: Roles = [Role::Customer, Role::Admin].into();
         assert_eq!(roles_from_text(&roles_to_text(&roles)), roles);
-        let scopes = scopes_of(&roles);
+        let scopes = scopes_of(&roles, true);
         assert_eq!(scopes_from_text(&scopes_to_text(&scopes)), Some(scopes));
         assert_eq!(scopes_from_text("account everything"), None);
     }
 
     #[test]
     fn p6_the_admin_scope_is_for_administrators() {
-        assert!(!scopes_of(&[Role::Customer].into()).contains(&Scope::Admin));
-        assert!(scopes_of(&[Role::HubOperator].into()).contains(&Scope::Admin));
+        assert!(!scopes_of(&[Role::Customer].into(), true).contains(&Scope::Admin));
+        assert!(scopes_of(&[Role::HubOperator].into(), true).contains(&Scope::Admin));
+        assert!(!scopes_of(&[Role::HubOperator].into(), false).contains(&Scope::Admin));
     }
 }

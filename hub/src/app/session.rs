@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use kirana_core::{
     hash::Hash,
-    id::AccountId,
     time::UnixMs,
     token::{Claims, TOKEN_LIFETIME_MS},
 };
@@ -19,9 +18,7 @@ use super::{
     introspection::Standing,
     password::Password,
     policy::{Action, Actor},
-    role::{
-        self, Roles, Scope, Scopes, roles_from_text, scopes_from_text, scopes_of, scopes_to_text,
-    },
+    role::{self, Scope, Scopes, roles_from_text, scopes_from_text, scopes_of, scopes_to_text},
 };
 use crate::{
     clock::{Rng, draw},
@@ -47,6 +44,14 @@ pub struct SignIn {
     pub otp: Option<String>,
     /// Fewer scopes than the account may have.
     pub scope: Option<String>,
+}
+
+/// Somebody whose password was right, and whose second factor where the account has one.
+pub(super) struct Proved {
+    /// The account.
+    pub account: Stored,
+    /// Whether a second factor was shown.
+    pub factor: bool,
 }
 
 /// The answer to a sign-in and to a refresh (RFC 6749, section 5.1).
@@ -105,10 +110,16 @@ impl Hub {
         rng: Rng<'_>,
     ) -> Result<Tokens, Error> {
         let SignIn { login, password, otp, .. } = &given;
-        let account = self.prove((login, password), otp.as_deref(), from, now).await?;
-        let scopes = narrowed(&roles_from_text(&account.roles), given.scope.as_deref())
+        let proved = self.prove((login, password), otp.as_deref(), from, now).await?;
+        let roles = roles_from_text(&proved.account.roles);
+        let scopes = narrowed(&role::scopes_of(&roles, proved.factor), given.scope.as_deref())
             .ok_or(Error::Invalid { field: "scope", why: "names among scopes_supported" })?;
-        self.open_session(&account, scopes, now, rng).await
+        let scope = scopes_to_text(&scopes);
+        let session = fresh(&proved, None, scope, now, rng);
+        let tokens = self.tokens(&session, &session.scope, now, rng).await?;
+        let digest = digest(&tokens.refresh_token);
+        self.store().open_session(session, digest).await?;
+        Ok(tokens)
     }
 
     /// Checks a login, a password and the code of a second factor as they were typed.
@@ -118,7 +129,7 @@ impl Hub {
         otp: Option<&str>,
         from: IpAddr,
         now: UnixMs,
-    ) -> Result<Stored, Error> {
+    ) -> Result<Proved, Error> {
         self.central_only()?;
         self.throttle().attempt(from, now)?;
         // A login that cannot exist takes the same way as one that does not.
@@ -129,23 +140,12 @@ impl Hub {
         let hash = stored.as_ref().map(|account| account.password_hash.clone());
         let right = self.hasher().verify(Password::new(password), hash).await?;
         let Some(account) = stored.filter(|_| right) else { return Err(Error::BadCredentials) };
-        self.check_factor(&account, otp, now).await?;
+        if account.suspended_at.is_some() {
+            return Err(Error::Suspended);
+        }
+        let factor = self.check_factor(&account, otp, now).await?;
         self.throttle().succeeded(&name, from);
-        Ok(account)
-    }
-
-    async fn open_session(
-        &self,
-        account: &Stored,
-        scopes: Scopes,
-        now: UnixMs,
-        rng: Rng<'_>,
-    ) -> Result<Tokens, Error> {
-        let session = fresh(account.id, None, scopes_to_text(&scopes), now, rng);
-        let tokens = self.tokens(&session, &session.scope, now, rng).await?;
-        let digest = digest(&tokens.refresh_token);
-        self.store().open_session(session, digest).await?;
-        Ok(tokens)
+        Ok(Proved { account, factor })
     }
 
     pub(super) async fn tokens(
@@ -195,7 +195,7 @@ impl Hub {
         let found = found.filter(|found| found.session.client == asked.client);
         let found = found.ok_or(NotRefreshed::InvalidGrant)?;
         let has = scopes_from_text(&found.session.scope).unwrap_or_default();
-        let may: Scopes = scopes_of(&roles_from_text(&found.account.roles));
+        let may = scopes_of(&roles_from_text(&found.account.roles), found.session.factor);
         let has: Scopes = has.intersection(&may).copied().collect();
         let scopes = match asked.scope.as_deref().map(scopes_from_text) {
             None => has,
@@ -240,6 +240,8 @@ impl Hub {
             session: found.session.id,
             scopes: scopes_from_text(&claims.scope).ok_or(Error::NotSignedIn)?,
             roles: roles_from_text(&found.account.roles),
+            factor: found.session.factor,
+            signed_in: found.session.created_at,
         })
     }
 
@@ -288,12 +290,11 @@ impl Hub {
     }
 }
 
-/// The scopes to give: all that the roles allow, or fewer when the client asks for fewer.
-fn narrowed(roles: &Roles, asked: Option<&str>) -> Option<Scopes> {
-    let all = role::scopes_of(roles);
+/// The scopes to give: all that may be given, or fewer when the client asks for fewer.
+fn narrowed(all: &Scopes, asked: Option<&str>) -> Option<Scopes> {
     match asked {
-        None => Some(all),
-        Some(text) => scopes_from_text(text).filter(|asked| asked.is_subset(&all)),
+        None => Some(all.clone()),
+        Some(text) => scopes_from_text(text).filter(|asked| asked.is_subset(all)),
     }
 }
 
@@ -310,14 +311,15 @@ pub(super) fn digest(token: &str) -> [u8; 32] {
 
 /// A session that begins now.
 pub(super) fn fresh(
-    account: AccountId,
+    proved: &Proved,
     client: Option<String>,
     scope: String,
     now: UnixMs,
     rng: Rng<'_>,
 ) -> Session {
     let (id, ends_at) = (uuid(now, rng), now.plus_ms(SESSION_MS));
-    Session { id, account, client, scope, created_at: now, used_at: now, ends_at }
+    let (account, factor) = (proved.account.id, proved.factor);
+    Session { id, account, client, scope, factor, created_at: now, used_at: now, ends_at }
 }
 
 /// A UUIDv7.

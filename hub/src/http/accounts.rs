@@ -1,17 +1,25 @@
 //! `/v1/accounts`, `/v1/me`: registering and the own profile.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
 use kirana_core::{id::AccountId, time::UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Door,
-    extract::{Body, Caller, Key, Signed},
+    admin::given_roles,
+    extract::{Body, Caller, Key, Perhaps, Signed},
     problem::Problem,
 };
 use crate::{
     app::{
+        Error,
         account::{self, Change},
+        export::{Erasure, Export},
+        person::Personal,
         role::Role,
     },
     clock,
@@ -31,6 +39,8 @@ pub struct NewAccount {
     name: Option<String>,
     /// BCP 47.
     language: Option<String>,
+    /// What the account is to be; administrators alone say so.
+    roles: Option<Vec<String>>,
 }
 
 /// A new account.
@@ -47,12 +57,17 @@ pub struct Profile {
     /// Its id.
     #[schema(value_type = String, format = Uuid)]
     id: AccountId,
-    /// What the person signs in with.
-    login: String,
+    /// What the person signs in with; hidden, like all that names the person, from operators.
+    login: Option<String>,
     /// Where mail reaches the person.
     email: Option<String>,
     /// What to call the person.
     name: Option<String>,
+    /// Where the person is called.
+    phone: Option<String>,
+    /// What the person's programs remember of what they like.
+    #[schema(value_type = Object)]
+    preferences: serde_json::Map<String, serde_json::Value>,
     /// BCP 47.
     language: String,
     /// What the account is.
@@ -62,19 +77,29 @@ pub struct Profile {
     /// When the person registered.
     #[schema(value_type = String, format = DateTime)]
     created_at: UnixMs,
+    /// Since when the account is closed for the time being.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    suspended_at: Option<UnixMs>,
 }
 
 impl From<account::Profile> for Profile {
     fn from(p: account::Profile) -> Self {
+        let (login, personal) = match p.personal {
+            Some(personal) => (Some(personal.login.clone()), personal),
+            None => (None, Personal::default()),
+        };
         Self {
             id: p.id,
-            login: p.personal.login,
-            email: p.personal.email,
-            name: p.personal.name,
+            login,
+            email: personal.email,
+            name: personal.name,
+            phone: personal.phone,
+            preferences: personal.preferences,
             language: p.language,
             roles: p.roles.iter().map(|role: &Role| role.label()).collect(),
             hosted: p.hosted,
             created_at: p.created_at,
+            suspended_at: p.suspended_at,
         }
     }
 }
@@ -91,8 +116,22 @@ pub struct ProfileChange {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     name: Option<Option<String>>,
+    /// Where the person is called, with the country: `+91 98765 43210`.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    phone: Option<Option<String>>,
     /// BCP 47.
     language: Option<String>,
+    /// Replaces what was there; at most 4096 bytes.
+    #[schema(value_type = Option<Object>)]
+    preferences: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl From<ProfileChange> for Change {
+    fn from(given: ProfileChange) -> Self {
+        let ProfileChange { email, name, phone, language, preferences } = given;
+        Self { email, name, phone, language, preferences }
+    }
 }
 
 /// Tells a `null` from a field that is not there.
@@ -110,22 +149,33 @@ pub struct PasswordChange {
     new_password: String,
 }
 
-/// Registers.
+/// Registers; or makes an account for somebody, where an administrator asks.
 #[utoipa::path(post, path = "/v1/accounts", tag = "accounts", request_body = NewAccount, responses(
     (status = 201, body = Created),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn register(
     State(door): State<Door>,
     Caller(from): Caller,
+    Perhaps(actor): Perhaps,
     key: Key,
     Body(new): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
-    let now = clock::now();
-    door.hub.count_registration(from, now)?;
-    let NewAccount { login, password, email, name, language } = new;
+    let (now, mut rng) = (clock::now(), clock::rng());
+    let NewAccount { login, password, email, name, language, roles } = new;
     let new = account::NewAccount { login, password, email, name, language };
     let once = key.once(&new.login, "accounts", account::fingerprint(&new));
-    let id = door.hub.register(new, once, now, &mut clock::rng()).await?;
+    let id = match (actor, roles) {
+        (Some(actor), roles) if roles.is_some() || actor.roles.contains(&Role::Admin) => {
+            let roles = given_roles(&roles.unwrap_or_else(|| vec!["customer".to_owned()]))?;
+            door.hub.create_account_for(&actor, new, roles, once, now, &mut rng).await?
+        }
+        // Nobody registers with a role.
+        (_, Some(_)) => return Err(Error::NotSignedIn.into()),
+        (_, None) => {
+            door.hub.count_registration(from, now)?;
+            door.hub.register(new, once, now, &mut rng).await?
+        }
+    };
     Ok((StatusCode::CREATED, Json(Created { id })))
 }
 
@@ -145,24 +195,68 @@ pub async fn me(State(door): State<Door>, Signed(actor): Signed) -> Result<Json<
 pub async fn change_me(
     State(door): State<Door>,
     Signed(actor): Signed,
-    Body(ProfileChange { email, name, language }): Body<ProfileChange>,
+    Body(change): Body<ProfileChange>,
 ) -> Result<Json<Profile>, Problem> {
-    let change = Change { email, name, language };
-    let changed = door.hub.change_me(&actor, change, clock::now(), &mut clock::rng()).await?;
+    let (now, mut rng) = (clock::now(), clock::rng());
+    let changed = door.hub.change_me(&actor, change.into(), now, &mut rng).await?;
     Ok(Json(changed.into()))
 }
 
-/// Erases the own account.
+/// A login to come, and the password now.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginChange {
+    /// An email address, a phone number or a chosen name.
+    login: String,
+    /// The password.
+    password: String,
+}
+
+/// Sets another login.
+#[utoipa::path(put, path = "/v1/me/login", tag = "accounts", security(("bearer" = [])),
+    request_body = LoginChange, responses(
+    (status = 200, body = Profile),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn change_login(
+    State(door): State<Door>,
+    Signed(actor): Signed,
+    Body(LoginChange { login, password }): Body<LoginChange>,
+) -> Result<Json<Profile>, Problem> {
+    let (now, mut rng) = (clock::now(), clock::rng());
+    let changed = door.hub.change_login(&actor, &login, &password, now, &mut rng).await?;
+    Ok(Json(changed.into()))
+}
+
+/// Erases the own account, and says what stays where and why.
 #[utoipa::path(delete, path = "/v1/me", tag = "accounts", security(("bearer" = [])), responses(
-    (status = 204),
+    (status = 200, body = Erasure),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn erase_me(
     State(door): State<Door>,
     Signed(actor): Signed,
-) -> Result<StatusCode, Problem> {
-    door.hub.erase_me(&actor, clock::now()).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<Erasure>, Problem> {
+    Ok(Json(door.hub.erase_me(&actor, clock::now()).await?))
 }
+
+/// Everything that the hub holds about the person, as one file.
+#[utoipa::path(get, path = "/v1/me/export", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = Export),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn export(
+    State(door): State<Door>,
+    Signed(actor): Signed,
+) -> Result<([(HeaderName, HeaderValue); 2], Json<Export>), Problem> {
+    let export = door.hub.export(&actor, clock::now()).await?;
+    Ok((AS_A_FILE, Json(export)))
+}
+
+const AS_A_FILE: [(HeaderName, HeaderValue); 2] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment; filename=\"kirana-account.json\""),
+    ),
+];
 
 /// Sets another password and ends all other sessions.
 #[utoipa::path(put, path = "/v1/me/password", tag = "accounts", security(("bearer" = [])),

@@ -4,17 +4,23 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use kirana_core::{hash::Hash, id::AccountId, time::UnixMs};
+use kirana_core::{hash::Hash, policy::Policies, time::UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Door,
-    accounts::Profile,
+    accounts::{Profile, ProfileChange},
     extract::{Body, Query, Signed, id, limit},
     problem::Problem,
 };
 use crate::{
-    app::{Error, role::Role},
+    app::{
+        Error,
+        account::Change,
+        administration::Wanted,
+        export::Erasure,
+        role::{Role, Roles},
+    },
     clock,
     store::audit::Line,
 };
@@ -68,21 +74,38 @@ pub struct AuditLine {
     hash: Hash,
 }
 
-/// Accounts of all.
-#[utoipa::path(get, path = "/v1/accounts", tag = "admin", security(("bearer" = [])), params(Part),
-    responses((status = 200, body = Page<Profile>),
+/// Which accounts.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WantedAccounts {
+    /// With these letters in the login, name, email address or phone number; for administrators.
+    q: Option<String>,
+    /// With this role.
+    role: Option<String>,
+    /// Suspended, or not.
+    suspended: Option<bool>,
+    /// Where to start: a `next_cursor`.
+    cursor: Option<String>,
+    /// At most so many, up to 100.
+    limit: Option<u32>,
+}
+
+/// Accounts of all. A search may give a part with few items, or none, and a cursor to go on.
+#[utoipa::path(get, path = "/v1/accounts", tag = "admin", security(("bearer" = [])),
+    params(WantedAccounts), responses((status = 200, body = Page<Profile>),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn accounts(
     State(door): State<Door>,
     Signed(actor): Signed,
-    Query(part): Query<Part>,
+    Query(wanted): Query<WantedAccounts>,
 ) -> Result<Json<Page<Profile>>, Problem> {
-    let after = part.cursor.as_deref().map(|c| id::<AccountId>("cursor", c)).transpose()?;
-    let limit = limit(part.limit);
-    let found = door.hub.accounts(&actor, after, limit, clock::now()).await?;
-    let is_full = found.len() == limit as usize;
-    let next_cursor = found.last().filter(|_| is_full).map(|last| last.id.to_string());
-    Ok(Json(Page { items: found.into_iter().map(Into::into).collect(), next_cursor }))
+    let WantedAccounts { q, role, suspended, cursor, limit: asked } = wanted;
+    let role = role.map(|name| account_role(&name).ok_or(ROLES)).transpose()?;
+    let after = cursor.as_deref().map(|c| id("cursor", c)).transpose()?;
+    let (wanted, limit) = (Wanted { q, role, suspended }, limit(asked) as usize);
+    let found = door.hub.accounts(&actor, &wanted, after, limit, clock::now()).await?;
+    let items = found.profiles.into_iter().map(Into::into).collect();
+    Ok(Json(Page { items, next_cursor: found.next.map(|id| id.to_string()) }))
 }
 
 /// One account.
@@ -110,10 +133,77 @@ pub async fn set_roles(
     Body(given): Body<GivenRoles>,
 ) -> Result<Json<Profile>, Problem> {
     let account = id("account", &account)?;
-    let roles = given.roles.iter().map(|name| account_role(name)).collect::<Option<_>>();
-    let why = "names among customer, courier, staff, owner, hub_operator, admin";
-    let roles = roles.ok_or(Error::Invalid { field: "roles", why })?;
+    let roles = given_roles(&given.roles)?;
     Ok(Json(door.hub.set_roles(&actor, account, &roles, clock::now()).await?.into()))
+}
+
+/// What to change of an account: fields of the profile, or whether it is suspended.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct AccountChange {
+    /// Closes the account for the time being, or opens it again.
+    suspended: Option<bool>,
+    #[serde(flatten)]
+    profile: ProfileChange,
+}
+
+/// Changes an account: its profile, or whether it is suspended.
+#[utoipa::path(patch, path = "/v1/accounts/{id}", tag = "admin", security(("bearer" = [])),
+    params(("id" = String, Path)), request_body = AccountChange,
+    responses((status = 200, body = Profile),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn change(
+    State(door): State<Door>,
+    Signed(actor): Signed,
+    Path(account): Path<String>,
+    Body(AccountChange { suspended, profile }): Body<AccountChange>,
+) -> Result<Json<Profile>, Problem> {
+    let account = id("account", &account)?;
+    let (now, mut rng) = (clock::now(), clock::rng());
+    let change = Change::from(profile);
+    let changed = match suspended {
+        None => door.hub.change_account(&actor, account, change, now, &mut rng).await?,
+        Some(suspended) if change == Change::default() => {
+            door.hub.suspend(&actor, account, suspended, now).await?
+        }
+        // Two acts, of which one may be refused, would leave the other half done.
+        Some(_) => {
+            let why = "comes alone: change the profile by a request of its own";
+            return Err(Error::Invalid { field: "suspended", why }.into());
+        }
+    };
+    Ok(Json(changed.into()))
+}
+
+/// Erases an account, and says what stays where and why.
+#[utoipa::path(delete, path = "/v1/accounts/{id}", tag = "admin", security(("bearer" = [])),
+    params(("id" = String, Path)), responses((status = 200, body = Erasure),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn erase(
+    State(door): State<Door>,
+    Signed(actor): Signed,
+    Path(account): Path<String>,
+) -> Result<Json<Erasure>, Problem> {
+    let account = id("account", &account)?;
+    Ok(Json(door.hub.erase_account(&actor, account, clock::now()).await?))
+}
+
+/// The rules by which hub and shops decide who may do what.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Rules {
+    /// The digest of policies and schema: the same at every program that follows the same rules.
+    #[schema(value_type = String)]
+    hash: Hash,
+    /// The policies, in Cedar.
+    policies: &'static str,
+    /// What they speak of.
+    schema: &'static str,
+}
+
+/// The rules by which hub and shops decide who may do what; anybody may read them.
+#[utoipa::path(get, path = "/v1/policies", tag = "admin", responses((status = 200, body = Rules)))]
+pub async fn policies() -> Json<Rules> {
+    let (policies, schema) = (Policies::text(), Policies::schema());
+    Json(Rules { hash: Policies::hash(), policies, schema })
 }
 
 /// The audit log, oldest first.
@@ -132,6 +222,16 @@ pub async fn audit(
     let next_cursor = lines.last().filter(|_| is_full).map(|last| last.seq.to_string());
     Ok(Json(Page { items: lines.into_iter().map(Into::into).collect(), next_cursor }))
 }
+
+/// Roles by their names.
+pub(super) fn given_roles(names: &[String]) -> Result<Roles, Error> {
+    names.iter().map(|name| account_role(name)).collect::<Option<_>>().ok_or(ROLES)
+}
+
+const ROLES: Error = Error::Invalid {
+    field: "roles",
+    why: "names among customer, courier, staff, owner, hub_operator, admin",
+};
 
 /// A role that an account can have: a shop's box has no account.
 fn account_role(name: &str) -> Option<Role> {

@@ -24,6 +24,8 @@ pub struct NewFactor {
     /// `totp`: an authenticator app.
     #[serde(rename = "type")]
     kind: Kind,
+    /// Needed once the sign-in is older than fifteen minutes.
+    password: Option<String>,
 }
 
 /// The kinds of second factors.
@@ -91,9 +93,10 @@ pub struct FactorItem {
 pub async fn begin(
     State(door): State<Door>,
     Signed(actor): Signed,
-    Body(NewFactor { kind: Kind::Totp }): Body<NewFactor>,
+    Body(NewFactor { kind: Kind::Totp, password }): Body<NewFactor>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 2], Json<BegunFactor>), Problem> {
-    let begun = door.hub.begin_factor(&actor, clock::now(), &mut clock::rng()).await?;
+    let (now, mut rng) = (clock::now(), clock::rng());
+    let begun = door.hub.begin_factor(&actor, password.as_deref(), now, &mut rng).await?;
     let Begun { id, secret, otpauth_uri } = begun;
     let id = uuid::Uuid::from_bytes(id).to_string();
     Ok((StatusCode::CREATED, NO_STORE, Json(BegunFactor { id, secret, otpauth_uri })))

@@ -107,11 +107,12 @@ pub async fn userinfo(
     let now = clock::now();
     let actor = door.hub.authenticate(bearer(&headers).unwrap_or_default(), now).await?;
     let profile = door.hub.who_is(&actor, now).await?;
-    let email = profile.personal.email;
+    let personal = profile.personal.unwrap_or_default();
+    let email = personal.email;
     let with = |scope| Scopes::contains(&actor.scopes, &scope);
     let info = UserInfo {
         sub: profile.id.to_string(),
-        name: profile.personal.name.filter(|_| with(Scope::Profile)),
+        name: personal.name.filter(|_| with(Scope::Profile)),
         locale: with(Scope::Profile).then_some(profile.language),
         email_verified: (with(Scope::Email) && email.is_some()).then_some(false),
         email: email.filter(|_| with(Scope::Email)),

@@ -2,7 +2,7 @@
 
 use kirana_core::{id::AccountId, time::UnixMs};
 use kirana_migrations::{
-    Abort, StoreError, WriteError,
+    Abort, StoreError, Tx, WriteError,
     rusqlite::{Connection, OptionalExtension, Row, params},
 };
 
@@ -31,6 +31,10 @@ pub struct Stored {
     pub roles: String,
     /// When the person registered.
     pub created_at: UnixMs,
+    /// Since when the account is closed for the time being.
+    pub suspended_at: Option<UnixMs>,
+    /// The person's own key, sealed; none for accounts of before there were any.
+    pub person_key: Option<Vec<u8>>,
 }
 
 /// Why an account was not created.
@@ -44,7 +48,19 @@ pub enum NotCreated {
     Mismatch(#[from] Mismatch),
 }
 
-const COLUMNS: &str = "id, login_digest, personal, language, password_hash, roles, created_at";
+/// Why an account was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotChanged {
+    /// There is none of this id.
+    #[error("there is no such account")]
+    Unknown,
+    /// Nobody could administer the hub any more.
+    #[error("this is the only administrator who can sign in; make another one first")]
+    LastAdmin,
+}
+
+const COLUMNS: &str = "id, login_digest, personal, language, password_hash, roles, created_at,
+                       suspended_at, person_key";
 
 impl Store {
     /// Creates an account, or finds the one that the same request created before.
@@ -109,8 +125,8 @@ impl Store {
             let after = after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
             let sql = format!("SELECT {COLUMNS} FROM account WHERE id > ?1 ORDER BY id LIMIT ?2");
             let mut statement = c.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![after, limit], raw)?;
-            rows.map(|row| stored(row?)).collect()
+            let rows = statement.query_map(params![after, limit], |row| Ok(stored(row)))?;
+            rows.map(|row| row?).collect()
         })
         .await
     }
@@ -124,6 +140,7 @@ impl Store {
         id: AccountId,
         personal: Vec<u8>,
         language: String,
+        act: Option<Act>,
         now: UnixMs,
     ) -> Result<(), WriteError<Never>> {
         self.write(move |tx| {
@@ -131,26 +148,84 @@ impl Store {
                 "UPDATE account SET personal = ?2, language = ?3, changed_at = ?4 WHERE id = ?1",
                 params![id.as_bytes(), personal, language, to_sql(now)],
             )?;
+            if let Some(act) = &act {
+                audit::append(tx, act)?;
+            }
             Ok(())
         })
         .await
     }
 
-    /// Gives an account other roles and writes that down.
+    /// Gives an account another login.
     ///
     /// # Errors
-    /// When nothing could be written.
+    /// [`NotCreated::Taken`], or that nothing could be written.
+    pub async fn set_login(
+        &self,
+        id: AccountId,
+        digest: [u8; 32],
+        personal: Vec<u8>,
+        now: UnixMs,
+    ) -> Result<(), WriteError<NotCreated>> {
+        self.write(move |tx| {
+            if by_digest(tx, &digest)?.is_some_and(|other| other.id != id) {
+                return Err(Abort::Refused(NotCreated::Taken));
+            }
+            tx.execute(
+                "UPDATE account SET login_digest = ?2, personal = ?3, changed_at = ?4
+                 WHERE id = ?1",
+                params![id.as_bytes(), digest, personal, to_sql(now)],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Gives an account other roles and writes that down. Sessions stay: what they may do is
+    /// looked up each time.
+    ///
+    /// # Errors
+    /// [`NotChanged`], or that nothing could be written.
     pub async fn set_roles(
         &self,
         id: AccountId,
         roles: String,
         act: Act,
-    ) -> Result<(), WriteError<Never>> {
+    ) -> Result<(), WriteError<NotChanged>> {
         self.write(move |tx| {
+            if !is_admin(&roles) {
+                spare_last_admin(tx, id)?;
+            }
             let roles = params![id.as_bytes(), roles];
-            tx.execute("UPDATE account SET roles = ?2 WHERE id = ?1", roles)?;
-            audit::append(tx, &act)?;
-            Ok(())
+            if tx.execute("UPDATE account SET roles = ?2 WHERE id = ?1", roles)? == 0 {
+                return Err(Abort::Refused(NotChanged::Unknown));
+            }
+            Ok(audit::append(tx, &act)?)
+        })
+        .await
+    }
+
+    /// Suspends an account, which ends its sessions, or opens it again.
+    ///
+    /// # Errors
+    /// [`NotChanged`], or that nothing could be written.
+    pub async fn suspend(
+        &self,
+        id: AccountId,
+        suspended: bool,
+        act: Act,
+    ) -> Result<(), WriteError<NotChanged>> {
+        self.write(move |tx| {
+            if suspended {
+                spare_last_admin(tx, id)?;
+                super::session::revoke_all(tx, id, None, act.at)?;
+            }
+            let since = suspended.then(|| to_sql(act.at));
+            let sql = "UPDATE account SET suspended_at = ?2 WHERE id = ?1";
+            if tx.execute(sql, params![id.as_bytes(), since])? == 0 {
+                return Err(Abort::Refused(NotChanged::Unknown));
+            }
+            Ok(audit::append(tx, &act)?)
         })
         .await
     }
@@ -181,11 +256,18 @@ impl Store {
     /// that it stays erased after a restore.
     ///
     /// # Errors
-    /// When nothing could be written.
-    pub async fn erase_account(&self, id: AccountId, act: Act) -> Result<(), WriteError<Never>> {
+    /// [`NotChanged`], or that nothing could be written.
+    pub async fn erase_account(
+        &self,
+        id: AccountId,
+        act: Act,
+    ) -> Result<(), WriteError<NotChanged>> {
         self.write(move |tx| {
             let at = to_sql(act.at);
-            tx.execute("DELETE FROM account WHERE id = ?1", [id.as_bytes()])?;
+            spare_last_admin(tx, id)?;
+            if tx.execute("DELETE FROM account WHERE id = ?1", [id.as_bytes()])? == 0 {
+                return Err(Abort::Refused(NotChanged::Unknown));
+            }
             tx.execute(
                 "INSERT OR IGNORE INTO erased (id, at) VALUES (?1, ?2)",
                 params![id.as_bytes(), at],
@@ -201,19 +283,38 @@ impl Store {
     }
 }
 
+fn is_admin(roles: &str) -> bool {
+    roles.split(' ').any(|role| role == "admin")
+}
+
+/// Refuses to go on when this is the only administrator who can sign in.
+fn spare_last_admin(tx: &Tx<'_>, id: AccountId) -> Result<(), Abort<NotChanged>> {
+    if !by_id(tx, id)?.is_some_and(|account| is_admin(&account.roles)) {
+        return Ok(());
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM account WHERE id <> ?1 AND suspended_at IS NULL
+               AND ' ' || roles || ' ' LIKE '% admin %')";
+    match tx.query_row(sql, [id.as_bytes()], |row| row.get(0))? {
+        true => Ok(()),
+        false => Err(Abort::Refused(NotChanged::LastAdmin)),
+    }
+}
+
 fn by_digest(c: &Connection, digest: &[u8; 32]) -> Result<Option<Stored>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM account WHERE login_digest = ?1");
-    c.prepare_cached(&sql)?.query_row([digest], raw).optional()?.map(stored).transpose()
+    c.prepare_cached(&sql)?.query_row([digest], |row| Ok(stored(row))).optional()?.transpose()
 }
 
 pub(super) fn by_id(c: &Connection, id: AccountId) -> Result<Option<Stored>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM account WHERE id = ?1");
-    c.prepare_cached(&sql)?.query_row([id.as_bytes()], raw).optional()?.map(stored).transpose()
+    let by = [id.as_bytes()];
+    c.prepare_cached(&sql)?.query_row(by, |row| Ok(stored(row))).optional()?.transpose()
 }
 
 fn insert(c: &Connection, account: &Stored) -> Result<(), StoreError> {
-    let sql =
-        format!("INSERT INTO account ({COLUMNS}, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    let sql = format!(
+        "INSERT INTO account ({COLUMNS}, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
+    );
     let at = to_sql(account.created_at);
     c.execute(
         &sql,
@@ -225,21 +326,25 @@ fn insert(c: &Connection, account: &Stored) -> Result<(), StoreError> {
             account.password_hash,
             account.roles,
             at,
+            account.person_key,
             at
         ],
     )?;
     Ok(())
 }
 
-type Raw = ([u8; 16], [u8; 32], Vec<u8>, String, String, String, i64);
-
-fn raw(row: &Row<'_>) -> Result<Raw, kirana_migrations::rusqlite::Error> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
-}
-
-fn stored(raw: Raw) -> Result<Stored, StoreError> {
-    let (id, login_digest, personal, language, password_hash, roles, created_at) = raw;
-    let id = AccountId::from_slice(&id).ok_or_else(|| StoreError::damaged("an account", "id"))?;
-    let created_at = from_sql(created_at);
-    Ok(Stored { id, login_digest, personal, language, password_hash, roles, created_at })
+fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
+    let id: [u8; 16] = row.get(0)?;
+    let suspended_at: Option<i64> = row.get(7)?;
+    Ok(Stored {
+        id: AccountId::from_slice(&id).ok_or_else(|| StoreError::damaged("an account", "id"))?,
+        login_digest: row.get(1)?,
+        personal: row.get(2)?,
+        language: row.get(3)?,
+        password_hash: row.get(4)?,
+        roles: row.get(5)?,
+        created_at: from_sql(row.get(6)?),
+        suspended_at: suspended_at.map(from_sql),
+        person_key: row.get(8)?,
+    })
 }

@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** lines are only ever added; the table itself refuses anything else.
 
-use kirana_core::{hash::Hash, time::UnixMs};
+use kirana_core::{hash::Hash, id::AccountId, time::UnixMs};
 use kirana_migrations::{
     StoreError, WriteError,
-    rusqlite::{Connection, OptionalExtension, params},
+    rusqlite::{self, Connection, OptionalExtension, Row, params},
 };
 
 use super::{Never, Store, from_sql, to_sql};
@@ -62,26 +62,46 @@ impl Store {
     pub async fn audit(&self, after: u64, limit: u32) -> Result<Vec<Line>, StoreError> {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         self.read(|c| {
-            let mut statement = c.prepare_cached(
-                "SELECT seq, at, actor, action, subject, outcome, prev, hash FROM audit
-                 WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            )?;
-            let rows = statement.query_map(params![after, limit], |row| {
-                Ok(Line {
-                    seq: row.get::<_, i64>(0)?.unsigned_abs(),
-                    at: from_sql(row.get(1)?),
-                    actor: row.get(2)?,
-                    action: row.get(3)?,
-                    subject: row.get(4)?,
-                    outcome: row.get(5)?,
-                    prev: hash_of(&row.get::<_, [u8; 32]>(6)?),
-                    hash: hash_of(&row.get::<_, [u8; 32]>(7)?),
-                })
-            })?;
+            let sql = format!("SELECT {LINE} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+            let mut statement = c.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![after, limit], line)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
     }
+
+    /// The newest lines by or upon an account, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audit_about(&self, id: AccountId, limit: u32) -> Result<Vec<Line>, StoreError> {
+        let id = id.to_string();
+        self.read(|c| {
+            let sql = format!(
+                "SELECT {LINE} FROM audit WHERE actor = ?1 OR subject = ?1
+                 ORDER BY seq DESC LIMIT ?2"
+            );
+            let mut statement = c.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![id, limit], line)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+const LINE: &str = "seq, at, actor, action, subject, outcome, prev, hash";
+
+fn line(row: &Row<'_>) -> Result<Line, rusqlite::Error> {
+    Ok(Line {
+        seq: row.get::<_, i64>(0)?.unsigned_abs(),
+        at: from_sql(row.get(1)?),
+        actor: row.get(2)?,
+        action: row.get(3)?,
+        subject: row.get(4)?,
+        outcome: row.get(5)?,
+        prev: hash_of(&row.get::<_, [u8; 32]>(6)?),
+        hash: hash_of(&row.get::<_, [u8; 32]>(7)?),
+    })
 }
 
 pub(super) fn append(c: &Connection, act: &Act) -> Result<(), StoreError> {

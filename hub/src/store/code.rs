@@ -34,6 +34,8 @@ pub struct Code {
     pub nonce: Option<String>,
     /// When the person signed in.
     pub signed_in: UnixMs,
+    /// Whether a second factor was shown then.
+    pub factor: bool,
     /// When it ends.
     pub expires_at: UnixMs,
 }
@@ -58,6 +60,8 @@ pub struct Browser {
     pub signed_in: UnixMs,
     /// When it was last used.
     pub used_at: UnixMs,
+    /// Whether a second factor was shown.
+    pub factor: bool,
 }
 
 impl Store {
@@ -75,8 +79,8 @@ impl Store {
             // A client that was removed a moment ago gets a code that opens nothing.
             tx.execute(
                 "INSERT INTO code (digest, client, account, redirect_uri, challenge, scope, nonce,
-                                   signed_in, expires_at)
-                 SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM client WHERE id = ?2",
+                                   signed_in, expires_at, factor)
+                 SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM client WHERE id = ?2",
                 params![
                     code.digest,
                     code.client,
@@ -86,7 +90,8 @@ impl Store {
                     code.scope,
                     code.nonce,
                     to_sql(code.signed_in),
-                    to_sql(code.expires_at)
+                    to_sql(code.expires_at),
+                    code.factor
                 ],
             )?;
             tx.execute(
@@ -171,14 +176,15 @@ impl Store {
         &self,
         digest: [u8; 32],
         before: Option<[u8; 32]>,
-        account: AccountId,
+        (account, factor): (AccountId, bool),
         now: UnixMs,
     ) -> Result<(), WriteError<Never>> {
         self.write(move |tx| {
             tx.execute("DELETE FROM browser WHERE digest = ?1", params![before])?;
             tx.execute(
-                "INSERT INTO browser (digest, account, signed_in, used_at) VALUES (?1, ?2, ?3, ?3)",
-                params![digest, account.as_bytes(), to_sql(now)],
+                "INSERT INTO browser (digest, account, signed_in, used_at, factor)
+                 VALUES (?1, ?2, ?3, ?3, ?4)",
+                params![digest, account.as_bytes(), to_sql(now), factor],
             )?;
             Ok(())
         })
@@ -203,16 +209,16 @@ impl Store {
     /// When the database cannot be read.
     pub async fn browser(&self, digest: [u8; 32]) -> Result<Option<Browser>, StoreError> {
         self.read(|c| {
-            let sql = "SELECT account, signed_in, used_at FROM browser WHERE digest = ?1";
-            let found: Option<([u8; 16], i64, i64)> = c
+            let sql = "SELECT account, signed_in, used_at, factor FROM browser WHERE digest = ?1";
+            let found: Option<([u8; 16], i64, i64, bool)> = c
                 .prepare_cached(sql)?
-                .query_row([digest], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .query_row([digest], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))
                 .optional()?;
-            let Some((account, signed_in, used_at)) = found else { return Ok(None) };
+            let Some((account, signed_in, used_at, factor)) = found else { return Ok(None) };
             let account = account_id(&account)?;
             let (signed_in, used_at) = (from_sql(signed_in), from_sql(used_at));
             let account = account::by_id(c, account)?;
-            Ok(account.map(|account| Browser { account, signed_in, used_at }))
+            Ok(account.map(|account| Browser { account, signed_in, used_at, factor }))
         })
         .await
     }
@@ -226,7 +232,8 @@ fn given(c: &Connection, digest: [u8; 32]) -> Result<Option<Option<SessionId>>, 
 
 fn by_digest(c: &Connection, digest: [u8; 32]) -> Result<Option<Code>, StoreError> {
     let mut statement = c.prepare_cached(
-        "SELECT client, account, redirect_uri, challenge, scope, nonce, signed_in, expires_at
+        "SELECT client, account, redirect_uri, challenge, scope, nonce, signed_in, expires_at,
+                factor
          FROM code WHERE digest = ?1",
     )?;
     let found = statement.query_row([digest], |row| {
@@ -242,6 +249,7 @@ fn by_digest(c: &Connection, digest: [u8; 32]) -> Result<Option<Code>, StoreErro
                 nonce: row.get(5)?,
                 signed_in: from_sql(row.get(6)?),
                 expires_at: from_sql(row.get(7)?),
+                factor: row.get(8)?,
             })
         };
         account_id(&account).map(read).ok().transpose()

@@ -5,13 +5,19 @@
 use kirana_core::{id::AccountId, time::UnixMs};
 use kirana_migrations::{
     Abort, StoreError, WriteError,
-    rusqlite::{self, Connection, OptionalExtension, Row, params},
+    rusqlite::{Connection, OptionalExtension, Row, params},
 };
 
 use super::{Never, Store, account, code, from_sql, to_sql};
 
 /// Within which time a repeated refresh gets the answer it missed, in milliseconds.
 pub const RETRY_MS: u64 = 60_000;
+
+/// After how long without a refresh a session is over, in milliseconds; the password opens the next.
+pub const IDLE_MS: u64 = 45 * kirana_core::time::DAY_MS;
+
+/// Neither revoked nor over (?2 is now) nor idle for too long (?3 is when that began).
+const ALIVE: &str = "revoked_at IS NULL AND ends_at > ?2 AND used_at > ?3";
 
 /// The sixteen bytes of a session's id.
 pub type SessionId = [u8; 16];
@@ -27,6 +33,8 @@ pub struct Session {
     pub client: Option<String>,
     /// What its tokens may be used for, parted by spaces.
     pub scope: String,
+    /// Whether a second factor was shown.
+    pub factor: bool,
     /// When the person signed in.
     pub created_at: UnixMs,
     /// When it was last refreshed.
@@ -73,7 +81,7 @@ pub enum Rotated {
 }
 
 const SESSION: &str = "session.id, session.account, session.scope, session.created_at,
-                       session.used_at, session.ends_at, session.client";
+                       session.used_at, session.ends_at, session.client, session.factor";
 
 impl Store {
     /// Opens a session with its first refresh token.
@@ -140,12 +148,13 @@ impl Store {
     ) -> Result<Vec<Session>, StoreError> {
         self.read(|c| {
             let sql = format!(
-                "SELECT {SESSION} FROM session WHERE account = ?1 AND revoked_at IS NULL
-                 AND ends_at > ?2 ORDER BY id DESC LIMIT 1000"
+                "SELECT {SESSION} FROM session WHERE account = ?1 AND {ALIVE}
+                 ORDER BY id DESC LIMIT 1000"
             );
             let mut statement = c.prepare_cached(&sql)?;
-            let rows = statement.query_map(params![account.as_bytes(), to_sql(now)], raw)?;
-            rows.map(|row| session(row?)).collect()
+            let moments = params![account.as_bytes(), to_sql(now), to_sql(now.minus_ms(IDLE_MS))];
+            let rows = statement.query_map(moments, |row| Ok(session(row)))?;
+            rows.map(|row| row?).collect()
         })
         .await
     }
@@ -167,6 +176,18 @@ impl Store {
                 params![id, account.as_bytes(), to_sql(now)],
             )?;
             Ok(revoked > 0)
+        })
+        .await
+    }
+
+    /// Notes that a second factor was shown in this session.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn note_factor(&self, id: SessionId) -> Result<(), WriteError<Never>> {
+        self.write(move |tx| {
+            tx.execute("UPDATE session SET factor = 1 WHERE id = ?1", [id])?;
+            Ok(())
         })
         .await
     }
@@ -235,8 +256,8 @@ pub(super) fn insert(
     refresh: [u8; 32],
 ) -> Result<(), StoreError> {
     c.execute(
-        "INSERT INTO session (id, account, scope, created_at, used_at, ends_at, client)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO session (id, account, scope, created_at, used_at, ends_at, client, factor)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             session.id,
             session.account.as_bytes(),
@@ -244,7 +265,8 @@ pub(super) fn insert(
             to_sql(session.created_at),
             to_sql(session.used_at),
             to_sql(session.ends_at),
-            session.client
+            session.client,
+            session.factor
         ],
     )?;
     insert_refresh(c, refresh, session.id, session.created_at)
@@ -291,11 +313,11 @@ fn session_of(c: &Connection, digest: [u8; 32]) -> Result<Option<SessionId>, Sto
 }
 
 fn alive(c: &Connection, id: SessionId, now: UnixMs) -> Result<Option<Session>, StoreError> {
-    let sql = format!(
-        "SELECT {SESSION} FROM session WHERE id = ?1 AND revoked_at IS NULL AND ends_at > ?2"
-    );
-    let found = c.prepare_cached(&sql)?.query_row(params![id, to_sql(now)], raw).optional()?;
-    found.map(session).transpose()
+    let sql = format!("SELECT {SESSION} FROM session WHERE id = ?1 AND {ALIVE}");
+    let moments = [to_sql(now), to_sql(now.minus_ms(IDLE_MS))];
+    let moments = params![id, moments[0], moments[1]];
+    let mut statement = c.prepare_cached(&sql)?;
+    statement.query_row(moments, |row| Ok(session(row))).optional()?.transpose()
 }
 
 fn with_account(
@@ -306,17 +328,17 @@ fn with_account(
     Ok(account::by_id(c, session.account)?.map(|account| Refreshable { session, account }))
 }
 
-type Raw = (SessionId, [u8; 16], String, i64, i64, i64, Option<String>);
-
-fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
-}
-
-fn session(
-    (id, account, scope, created_at, used_at, ends_at, client): Raw,
-) -> Result<Session, StoreError> {
-    let account = AccountId::from_slice(&account)
-        .ok_or_else(|| StoreError::damaged("a session's", "account"))?;
-    let (created_at, used_at) = (from_sql(created_at), from_sql(used_at));
-    Ok(Session { id, account, client, scope, created_at, used_at, ends_at: from_sql(ends_at) })
+fn session(row: &Row<'_>) -> Result<Session, StoreError> {
+    let account: [u8; 16] = row.get(1)?;
+    Ok(Session {
+        id: row.get(0)?,
+        account: AccountId::from_slice(&account)
+            .ok_or_else(|| StoreError::damaged("a session's", "account"))?,
+        scope: row.get(2)?,
+        created_at: from_sql(row.get(3)?),
+        used_at: from_sql(row.get(4)?),
+        ends_at: from_sql(row.get(5)?),
+        client: row.get(6)?,
+        factor: row.get(7)?,
+    })
 }

@@ -163,6 +163,20 @@ impl Store {
         self.read(|c| by_id(c, id)).await
     }
 
+    /// The shops of an account, in whatever state.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn shops_of(&self, account: AccountId) -> Result<Vec<Shop>, StoreError> {
+        self.read(|c| {
+            let sql = format!("SELECT {COLUMNS} FROM shop WHERE account = ?1 ORDER BY id");
+            let mut statement = c.prepare_cached(&sql)?;
+            let rows = statement.query_map([account.as_bytes()], raw)?;
+            rows.map(|row| shop(row?)).collect()
+        })
+        .await
+    }
+
     /// Approved shops within a rectangle, in the order of their ids, after a cursor.
     ///
     /// # Errors

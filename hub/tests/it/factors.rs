@@ -1,18 +1,9 @@
 //! Second factors, as people and enemies meet them.
 
-use kirana_hub::clock;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use totp_rs::{Builder, Secret};
 
-use crate::program::{PASSWORD, Running, send, text};
-
-/// What the authenticator shows, so many steps from now.
-fn code(secret: &str, steps: u64) -> String {
-    let secret = Secret::try_from_base32(secret).expect("base32");
-    let totp = Builder::new().with_secret(secret).build().expect("a long secret");
-    totp.generate(clock::now().get() / 1000 + 30 * steps).to_string()
-}
+use crate::program::{PASSWORD, Running, code, send, text};
 
 async fn try_to_sign_in(hub: &Running, otp: Option<&str>) -> (StatusCode, Value) {
     let body = json!({ "login": "asha", "password": PASSWORD, "otp": otp });

@@ -1,5 +1,6 @@
 //! The hub from outside: the real program over its sockets, and the app as the simulation drives it.
 
+mod administration;
 mod clients;
 mod clock;
 mod community;

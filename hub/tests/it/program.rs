@@ -6,9 +6,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use kirana_hub::clock;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use totp_rs::{Builder, Secret};
 
 pub const PASSWORD: &str = "four plain words here";
 
@@ -89,6 +91,53 @@ impl Running {
         assert_eq!(status, StatusCode::CREATED, "{tokens}");
         tokens
     }
+}
+
+/// An administrator, signed in: the token, and what `admin add` printed.
+pub struct Admin {
+    pub token: String,
+    pub added: Value,
+}
+
+impl Running {
+    /// Adds an administrator beside the running hub and signs in with the second factor.
+    pub async fn admin(&self, email: &str) -> Admin {
+        let output = program(self.data.path(), &format!("admin add --json --email {email}"))
+            .env("KIRANA_PASSWORD", PASSWORD)
+            .output()
+            .expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let added: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let uri = url::Url::parse(text(&added, "otpauth_uri")).expect("a link");
+        let secret = uri.query_pairs().find(|(name, _)| name == "secret").expect("a secret").1;
+        let body = json!({ "login": email, "password": PASSWORD, "otp": code(&secret, 0) });
+        let (status, tokens) = send(self.post("/v1/sessions", &body)).await;
+        assert_eq!(status, StatusCode::CREATED, "{tokens}");
+        Admin { token: text(&tokens, "access_token").to_owned(), added }
+    }
+
+    /// Registers and signs in: the account's id and a token.
+    pub async fn person(&self, login: &str) -> (String, String) {
+        self.register(login).await;
+        let token = text(&self.sign_in(login).await, "access_token").to_owned();
+        let (_, me) = send(self.get("/v1/me").bearer_auth(&token)).await;
+        (text(&me, "id").to_owned(), token)
+    }
+
+    pub fn patch(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.client.patch(format!("{}{path}", self.url)).json(body)
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.client.put(format!("{}{path}", self.url)).json(body)
+    }
+}
+
+/// What an authenticator shows, so many steps from now.
+pub fn code(secret: &str, steps: u64) -> String {
+    let secret = Secret::try_from_base32(secret).expect("base32");
+    let totp = Builder::new().with_secret(secret).build().expect("a long secret");
+    totp.generate(clock::now().get() / 1000 + 30 * steps).to_string()
 }
 
 impl Drop for Running {

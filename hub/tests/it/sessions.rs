@@ -154,25 +154,3 @@ async fn std_05_a_rotated_key_is_published_before_it_signs_and_old_tokens_stay_v
     let token = text(&before, "access_token");
     assert_eq!(send(hub.get("/v1/me").bearer_auth(token)).await.0, StatusCode::OK);
 }
-
-#[tokio::test]
-async fn an_administrator_is_added_beside_a_running_hub_and_everybody_else_is_refused() {
-    let hub = Running::start(&[]);
-    let output = program(hub.data.path(), "admin add --email root@example.org --json")
-        .env("KIRANA_PASSWORD", PASSWORD)
-        .output()
-        .expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let admin = hub.sign_in("root@example.org").await;
-    let (status, list) =
-        send(hub.get("/v1/accounts").bearer_auth(text(&admin, "access_token"))).await;
-    assert_eq!((status, list["items"].as_array().map(Vec::len)), (StatusCode::OK, Some(1)));
-    hub.register("asha").await;
-    let asha = hub.sign_in("asha").await;
-    let asha = text(&asha, "access_token");
-    assert_eq!(send(hub.get("/v1/accounts").bearer_auth(asha)).await.0, StatusCode::FORBIDDEN);
-    let audit = send(hub.get("/v1/audit").bearer_auth(text(&admin, "access_token"))).await.1;
-    let items = audit["items"].as_array().expect("lines");
-    assert_eq!(items.len(), 2, "the act and the refusal are written down: {audit}");
-    assert_eq!(items[1]["previous_hash"], items[0]["hash"]);
-}

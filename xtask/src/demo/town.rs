@@ -30,6 +30,8 @@ pub struct Town {
     /// Three accounts of the hub; the last is a guest whom the hub never met.
     pub households: Vec<Household>,
     pub evidence: Evidence,
+    /// What the administrator's authenticator app is fed with.
+    authenticator: String,
     folder: TempDir,
 }
 
@@ -48,7 +50,7 @@ impl Town {
         let at = |name: &str| folder.path().join(name);
 
         let hub = Hub::start(&programs, &client, &at("hub"), Role::Central).await?;
-        hub.add_admin().await?;
+        let authenticator = hub.add_admin().await?;
         let role = Role::Community { trusts: hub.url() };
         let community = Hub::start(&programs, &client, &at("community"), role).await?;
         story.say("A hub and a community hub are running.");
@@ -97,6 +99,7 @@ impl Town {
             lane,
             households,
             evidence: Evidence::default(),
+            authenticator,
             folder,
         };
         town.write_down_the_opening_stock().await?;
@@ -218,6 +221,7 @@ impl Town {
     pub fn show_doors(&self) -> anyhow::Result<()> {
         println!("\nHub             {}", self.hub.url());
         println!("                sign in as {} with: {}", hub::ADMIN, household::PASSWORD);
+        println!("                and the code of an authenticator app: {}", self.authenticator);
         println!("Community hub   {}", self.community.address()?);
         for shop in [&self.corner, &self.lane] {
             println!("{:<15} {}", shop.name, shop.url()?);

@@ -107,11 +107,13 @@ impl Hub {
         door.post("/v1/accounts", &account).await.map(drop)
     }
 
-    /// Makes the first admin.
-    pub async fn add_admin(&self) -> anyhow::Result<()> {
+    /// Makes the first admin; gives the link for an authenticator app.
+    pub async fn add_admin(&self) -> anyhow::Result<String> {
         let mut command = process::command(&self.programs.hub);
         command.args(["admin", "add", "--email", ADMIN, "--json", "--data"]).arg(&self.data);
-        run(command.env("KIRANA_PASSWORD", PASSWORD)).await.map(drop)
+        let added = run(command.env("KIRANA_PASSWORD", PASSWORD)).await?;
+        let uri = added["otpauth_uri"].as_str().context("the admin has no second factor")?;
+        Ok(uri.to_owned())
     }
 
     /// How much memory its program holds, in KiB.

@@ -35,6 +35,7 @@ pub mod policy;
 pub mod relay;
 pub mod role;
 pub mod roster;
+mod seen;
 pub mod session;
 pub mod shop;
 pub mod throttle;
@@ -72,6 +73,7 @@ struct Inner {
     keys: KeyPair,
     throttle: Mutex<Throttle>,
     token_keys: Mutex<Option<token::Cached>>,
+    seen: Mutex<seen::Seen>,
     trust: Mutex<Option<roster::Cached>>,
     callers: relay::Callers,
     policies: Policies,
@@ -102,6 +104,7 @@ impl Hub {
             settings,
             keys,
             token_keys: Mutex::default(),
+            seen: Mutex::default(),
             trust: Mutex::default(),
             callers: relay::Callers::default(),
             policies: Policies::load().expect("a test checks the policies of this program"),

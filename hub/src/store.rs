@@ -52,6 +52,15 @@ impl Store {
         database.reader.read(look)
     }
 
+    /// A number that is another one after each commit, also by another process; `None` in memory.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn version(&self) -> Result<Option<i64>, StoreError> {
+        let Self::Sqlite(database) = self;
+        database.reader.version()
+    }
+
     /// Whether something could be written now.
     pub fn is_writable(&self) -> bool {
         let Self::Sqlite(database) = self;

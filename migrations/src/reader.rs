@@ -34,6 +34,8 @@ struct Pool {
     path: PathBuf,
     kept: Mutex<Kept>,
     given_back: Condvar,
+    /// Notices commits.
+    watcher: Mutex<Option<Connection>>,
 }
 
 #[derive(Default)]
@@ -45,7 +47,12 @@ struct Kept {
 
 impl Reader {
     pub(crate) fn pool(path: PathBuf) -> Self {
-        let pool = Pool { path, kept: Mutex::default(), given_back: Condvar::new() };
+        let pool = Pool {
+            path,
+            kept: Mutex::default(),
+            given_back: Condvar::new(),
+            watcher: Mutex::default(),
+        };
         Self { form: Form::Pool(Arc::new(pool)) }
     }
 
@@ -68,6 +75,27 @@ impl Reader {
                 snapshot(lent.connection(), look)
             }
         }
+    }
+}
+
+impl Reader {
+    /// A number that is another one after each commit to the file, by whatever process; `None` where
+    /// there is no file. What was read under one number is still so while the number is the same,
+    /// for as long as this reader and its clones live.
+    ///
+    /// # Errors
+    /// When no connection could be had.
+    pub fn version(&self) -> Result<Option<i64>, StoreError> {
+        let Form::Pool(pool) = &self.form else { return Ok(None) };
+        // The number counts what other connections committed, and differs between connections: so
+        // one asks, which never writes.
+        let mut watcher = pool.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match &mut *watcher {
+            Some(connection) => connection,
+            none => none.insert(opening::reading(&pool.path)?),
+        };
+        let mut statement = connection.prepare_cached("PRAGMA data_version")?;
+        Ok(Some(statement.query_row([], |row| row.get(0))?))
     }
 }
 

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: raw floors and the product side by side in one release run.
 //!
-//! What is measured lives with the shop, in `shop-node/benches/floors`: it needs the shop's library,
-//! and this tool stays quick to build without it. How to read a row is told there.
+//! What is measured lives with the programs, in `shop-node/benches/floors` and `hub/benches/floors`:
+//! it needs their libraries, and this tool stays quick to build without them. How to read a row is
+//! told there.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,20 +31,25 @@ impl Bench {
     /// When something could not be measured; never because something was slow.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let folder = tempfile::tempdir()?;
-        let part = folder.path().join("shop.json");
         println!("Building for release; the first time this takes several minutes.");
         // The simulation stays out of this build: it turns on the planted bugs.
         let arguments = ["bench", "--workspace", "--exclude", "kirana-sim", "--bench", "floors"];
         let mut command = cargo(arguments);
-        command.arg("--").arg("--report").arg(&part);
+        command.arg("--").arg("--reports").arg(folder.path());
         if self.quick {
             command.arg("--quick");
         }
         if !command.status().context("cargo could not be started")?.success() {
             bail!("the measurements did not come to an end; they say why above");
         }
-        let bytes = std::fs::read(&part).context("the measurements left no report")?;
-        let rows = read(&bytes)?;
+        let mut rows = Vec::new();
+        for part in PARTS {
+            let bytes = std::fs::read(folder.path().join(part));
+            let bytes = bytes.with_context(|| format!("the measurements left no {part}"))?;
+            let part: Vec<Row> = serde_json::from_slice(&bytes).context("the measured rows")?;
+            rows.extend(part);
+        }
+        check(&rows)?;
         std::fs::write(&self.report, serde_json::to_vec_pretty(&rows)?)
             .with_context(|| format!("{} could not be written", self.report.display()))?;
         println!("The report is in {}.", self.report.display());
@@ -74,20 +80,22 @@ struct Floor {
 }
 
 /// What is measured, by the names that others rely on.
-const NAMES: [&str; 4] = ["place_order_c1", "place_order_c32", "search_10k", "ready_ms"];
+const NAMES: [&str; 6] =
+    ["place_order_c1", "place_order_c32", "search_10k", "ready_ms", "login", "token_check"];
+/// What each program's measurements write.
+const PARTS: [&str; 2] = ["shop.json", "hub.json"];
 
-/// Reads a report and looks whether it is whole.
-fn read(bytes: &[u8]) -> anyhow::Result<Vec<Row>> {
-    let rows: Vec<Row> = serde_json::from_slice(bytes).context("the measured rows")?;
+/// Looks whether a report is whole.
+fn check(rows: &[Row]) -> anyhow::Result<()> {
     for name in NAMES {
         let count = rows.iter().filter(|row| row.name == name).count();
         ensure!(count == 1, "{name} was measured {count} times, not once");
     }
-    for row in &rows {
+    for row in rows {
         let figures = [row.value, row.p50_ms, row.p99_ms, row.floor.value, row.ratio];
         ensure!(figures.iter().all(|figure| *figure > 0.0), "{} has an empty figure", row.name);
     }
-    Ok(rows)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -106,14 +114,16 @@ mod tests {
     }
 
     fn said(rows: &[Value]) -> String {
-        let bytes = serde_json::to_vec(rows).expect("JSON");
-        read(&bytes).map_or_else(|error| format!("{error:#}"), |_| "whole".to_owned())
+        match serde_json::from_value::<Vec<Row>>(json!(rows)) {
+            Ok(rows) => check(&rows).map_or_else(|no| format!("{no:#}"), |()| "whole".to_owned()),
+            Err(error) => error.to_string(),
+        }
     }
 
     #[test]
     fn a_whole_report_is_written_as_it_was_read() {
-        let bytes = serde_json::to_vec(&whole()).expect("JSON");
-        let rows = read(&bytes).expect("a whole report");
+        let rows: Vec<Row> = serde_json::from_value(json!(whole())).expect("rows");
+        check(&rows).expect("a whole report");
         let again: Vec<Value> =
             serde_json::from_value(serde_json::to_value(rows).expect("JSON")).expect("JSON");
         assert_eq!(again, whole());

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** a program ends only what it was given itself.
 
+use std::sync::Arc;
+
 use kirana_core::{time::UnixMs, token::Claims};
 
 use super::{
@@ -16,7 +18,7 @@ use crate::store::session::Refreshable;
 /// Whom a token stands for, as of now.
 pub(super) enum Standing {
     /// A person, in a session that is alive.
-    Person(Box<Refreshable>),
+    Person(Arc<Refreshable>),
     /// A service, for itself.
     Service,
 }
@@ -54,9 +56,9 @@ impl Hub {
             return Ok(known.then_some(Standing::Service));
         };
         let Some(sid) = id(sid) else { return Ok(None) };
-        let found = self.store().session(sid, now).await?;
+        let found = self.session_now(sid, now).await?;
         let found = found.filter(|found| found.account.id.to_string() == claims.sub);
-        Ok(found.map(|found| Standing::Person(Box::new(found))))
+        Ok(found.map(Standing::Person))
     }
 
     /// Whether a token counts, for a program that showed its secret.
@@ -98,7 +100,7 @@ impl Hub {
     ) -> Result<(), Error> {
         let found = match self.verify_token(token, now).await {
             Ok(claims) => match self.standing(&claims, now).await? {
-                Some(Standing::Person(found)) => Some(*found),
+                Some(Standing::Person(found)) => Some(found.session.clone()),
                 Some(Standing::Service) => {
                     let own = caller.id() == Some(&claims.client_id);
                     if let Some(id) = id(&claims.jti).filter(|_| own) {
@@ -108,10 +110,13 @@ impl Hub {
                 }
                 None => None,
             },
-            Err(Error::NotSignedIn) => self.store().session_of_refresh(digest(token), now).await?,
+            Err(Error::NotSignedIn) => {
+                let found = self.store().session_of_refresh(digest(token), now).await?;
+                found.map(|found| found.session)
+            }
             Err(other) => return Err(other),
         };
-        if let Some(Refreshable { session, .. }) = found
+        if let Some(session) = found
             && session.client.as_deref() == caller.id()
         {
             self.store().revoke_session(session.account, session.id, now).await?;

@@ -231,7 +231,7 @@ impl Hub {
         self.central_only()?;
         let claims = self.verify_token(token, now).await?;
         let found = match self.standing(&claims, now).await?.ok_or(Error::NotSignedIn)? {
-            Standing::Person(found) => *found,
+            Standing::Person(found) => found,
             // A service is nobody who could have an account, devices or shops.
             Standing::Service => return Err(Error::ScopeMissing { scope: Scope::Account.name() }),
         };

@@ -43,6 +43,13 @@ pub struct Session {
     pub ends_at: UnixMs,
 }
 
+impl Session {
+    /// Whether it is neither over nor idle for too long; whether it was revoked, the database says.
+    pub fn is_open(&self, now: UnixMs) -> bool {
+        self.ends_at > now && self.used_at > now.minus_ms(IDLE_MS)
+    }
+}
+
 /// A refresh token's row with its session and account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refreshable {

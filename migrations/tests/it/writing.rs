@@ -178,3 +178,22 @@ async fn an_async_caller_waits_for_the_commit_too() {
     database.writer.write_async(|tx| put(tx, "a")).await.unwrap();
     assert_eq!(names(&database), ["a"]);
 }
+
+#[test]
+fn the_version_of_a_file_changes_with_every_commit_and_with_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let database = Database::open(Schema::Shop, Location::File(path.clone())).unwrap();
+    let version = || database.reader.version().unwrap();
+    let first = version();
+    assert!(first.is_some());
+    names(&database);
+    assert_eq!(version(), first, "reading changes nothing");
+    database.writer.write(|tx| put(tx, "ours")).unwrap();
+    let second = version();
+    assert_ne!(second, first);
+    let other = Database::open(Schema::Shop, Location::File(path)).unwrap();
+    other.writer.write(|tx| put(tx, "another process's")).unwrap();
+    assert_ne!(version(), second);
+    assert_eq!(in_memory().reader.version().unwrap(), None);
+}

@@ -45,7 +45,7 @@ fn ask(
         let watch = Stopwatch::start();
         let (status, body) = client.send(&request)?;
         let took = watch.elapsed();
-        ensure!(status == expected, "the shop said {status}: {}", String::from_utf8_lossy(body));
+        ensure!(status == expected, "the server said {status}: {}", String::from_utf8_lossy(body));
         each.push(took);
     }
     Ok(each)

@@ -51,14 +51,16 @@ struct Given {
     /// Only this: `orders`, `search` or `ready`; then the report is not whole.
     #[arg(long)]
     only: Option<String>,
-    /// Where the rows go.
-    #[arg(long, value_name = "FILE")]
-    report: PathBuf,
+    /// The folder that the rows go to, as `shop.json`.
+    #[arg(long, value_name = "FOLDER")]
+    reports: PathBuf,
     /// Said by cargo.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
+/// The program that is measured.
+const SHOP: &str = env!("CARGO_BIN_EXE_kirana-shop");
 /// Orders that are placed at once at the busy hour, and committed together by the floor.
 const AT_ONCE: usize = 32;
 
@@ -84,8 +86,9 @@ fn main() -> anyhow::Result<()> {
     eprintln!("The databases lie in {} ({}).", disk.path().display(), disk.kind());
     let wanted = |what: &str| given.only.as_deref().is_none_or(|only| only == what);
     let rows = measure(&size, &disk.path(), wanted)?;
-    std::fs::write(&given.report, serde_json::to_vec_pretty(&rows)?)
-        .with_context(|| format!("{} was not written", given.report.display()))
+    let report = given.reports.join("shop.json");
+    std::fs::write(&report, serde_json::to_vec_pretty(&rows)?)
+        .with_context(|| format!("{} was not written", report.display()))
 }
 
 fn measure(

@@ -23,7 +23,7 @@ pub fn place(
     folder: &Path,
 ) -> anyhow::Result<Round> {
     street.copy_to(folder)?;
-    let server = Server::start(folder)?;
+    let server = Server::start(crate::SHOP, folder, &[])?;
     let mut asking = Vec::new();
     for _ in 0..clients {
         asking.push((server.connect()?, Vec::new()));

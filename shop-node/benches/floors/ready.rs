@@ -19,7 +19,7 @@ pub fn start(folder: &Path, times: usize) -> anyhow::Result<Round> {
     let mut each = Vec::new();
     for _ in 0..times {
         let watch = Stopwatch::start();
-        let server = Server::start(folder)?;
+        let server = Server::start(crate::SHOP, folder, &[])?;
         each.push(watch.elapsed());
         used += server.processor()?;
     }

@@ -45,8 +45,8 @@ impl Shelves {
 
     /// Asks at the door, several people at once.
     pub fn ask(&self, operations: usize) -> anyhow::Result<Round> {
-        let server = Server::start(&self.folder)?;
-        let ask = |question: &String| get(&format!("/v1/products?limit={PAGE}&q={question}"));
+        let server = Server::start(crate::SHOP, &self.folder, &[])?;
+        let ask = |question: &String| get(&format!("/v1/products?limit={PAGE}&q={question}"), None);
         let requests: Vec<_> = self.questions.iter().map(ask).collect();
         let mut asking = Vec::new();
         for n in 0..AT_ONCE {

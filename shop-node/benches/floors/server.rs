@@ -1,4 +1,5 @@
-//! The real program, started as a shopkeeper starts it, and a plain keep-alive client for it.
+//! The real program, started as people start it, and a plain keep-alive client for it. The
+//! measurements of the hub use this file too.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -12,33 +13,41 @@ use serde_json::Value;
 
 use crate::clock;
 
-/// A shop that serves; it ends when this is dropped.
+/// A program that serves; it ends when this is dropped.
 pub struct Server {
     child: Child,
     address: SocketAddr,
 }
 
 impl Server {
-    /// Starts `kirana-shop serve` and waits for its ready line.
-    pub fn start(folder: &Path) -> anyhow::Result<Self> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kirana-shop"))
+    /// Starts `serve` of one of the programs and waits for its ready line.
+    pub fn start(program: &str, folder: &Path, more: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command
             .args(["serve", "--http", "127.0.0.1:0", "--p2p", "/ip4/127.0.0.1/tcp/0", "--data"])
             .arg(folder)
-            .env("RUST_LOG", "error")
+            .args(more);
+        Self::ready(command)
+    }
+
+    /// Starts a program and waits for the line that says where it serves.
+    pub fn ready(mut command: Command) -> anyhow::Result<Self> {
+        let mut child = command
+            .env("KIRANA_LOG", "error")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .context("the shop was not started")?;
+            .context("the server was not started")?;
         let mut line = String::new();
-        let stdout = child.stdout.take().context("the shop has no output")?;
+        let stdout = child.stdout.take().context("the server has no output")?;
         BufReader::new(stdout).read_line(&mut line)?;
-        let ready: Value = serde_json::from_str(&line).context("the shop did not become ready")?;
-        let url = ready["http"].as_str().context("the shop names no door")?;
+        let ready: Value = serde_json::from_str(&line).context("it did not become ready")?;
+        let url = ready["http"].as_str().context("the server names no door")?;
         let address = url.trim_start_matches("http://").parse()?;
         Ok(Self { child, address })
     }
 
-    /// Seconds of processor that the shop has used since its start.
+    /// Seconds of processor that it has used since its start.
     pub fn processor(&self) -> anyhow::Result<f64> {
         clock::processor(self.child.id())
     }
@@ -72,7 +81,7 @@ impl Client {
         let (mut line, mut status, mut length) = (String::new(), 0, 0);
         loop {
             line.clear();
-            ensure!(self.reader.read_line(&mut line)? > 0, "the shop hung up");
+            ensure!(self.reader.read_line(&mut line)? > 0, "the server hung up");
             let text = line.trim_end().to_ascii_lowercase();
             if text.is_empty() {
                 break;
@@ -91,7 +100,7 @@ impl Client {
     pub fn json(&mut self, request: &[u8], expected: u16) -> anyhow::Result<Value> {
         let (status, body) = self.send(request)?;
         let text = String::from_utf8_lossy(body);
-        ensure!(status == expected, "the shop answered {status}: {text}");
+        ensure!(status == expected, "the server answered {status}: {text}");
         Ok(serde_json::from_str(&text)?)
     }
 }
@@ -102,7 +111,7 @@ pub fn post(path: &str, token: Option<&str>, body: &Value) -> Vec<u8> {
     let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
     let bearer = bearer.unwrap_or_default();
     format!(
-        "POST {path} HTTP/1.1\r\nHost: shop\r\n{bearer}Content-Type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nHost: kirana\r\n{bearer}Content-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -110,6 +119,8 @@ pub fn post(path: &str, token: Option<&str>, body: &Value) -> Vec<u8> {
 }
 
 /// A GET, ready to be sent.
-pub fn get(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: shop\r\n\r\n").into_bytes()
+pub fn get(path: &str, token: Option<&str>) -> Vec<u8> {
+    let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let bearer = bearer.unwrap_or_default();
+    format!("GET {path} HTTP/1.1\r\nHost: kirana\r\n{bearer}\r\n").into_bytes()
 }

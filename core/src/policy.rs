@@ -173,6 +173,10 @@ actions! {
     ListAccounts = "account.list";
     /// Apply for a shop.
     ApplyForShop = "shop.apply";
+    /// See which shops applied.
+    ReviewShops = "shop.review";
+    /// Certify a community hub.
+    CertifyHub = "hub.certify";
     /// Search the directory.
     ReadDirectory = "directory.read";
     /// Take no more work before a stop.

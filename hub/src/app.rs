@@ -59,6 +59,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How long a token key is published before it signs, in milliseconds.
     pub key_lead_ms: u64,
+    /// The zone that shops' hours are meant in, unless they say another.
+    pub timezone: jiff::tz::TimeZone,
 }
 
 /// A hub; cheap to clone.

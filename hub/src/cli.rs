@@ -352,6 +352,7 @@ fn hub(data: &Path) -> Result<app::Hub, Failed> {
         auto_approve: false,
         limits: Limits::default(),
         key_lead_ms: crate::config::KEY_LEAD_MS_DEFAULT,
+        timezone: jiff::tz::TimeZone::UTC,
     };
     let hasher = Hasher::inline(Cost::STANDARD);
     Ok(block_on(serve::open(data, settings, passphrase().as_deref(), hasher))?)

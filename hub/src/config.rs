@@ -8,6 +8,7 @@ use figment::{
     Figment,
     providers::{Format, Toml},
 };
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::app::throttle;
@@ -49,6 +50,10 @@ pub struct Given {
     /// again and again for what is newer, and certifies this one where it is a community's.
     #[arg(long, value_name = "FILE|URL")]
     pub trust_roster: Option<String>,
+    /// The zone that shops' opening hours are meant in, such as Asia/Kolkata; this machine's own
+    /// unless given.
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
     /// Sign-ins and registrations that one address may try in a minute.
     #[arg(long, hide = true)]
     pub sign_ins_per_minute: Option<u32>,
@@ -79,6 +84,7 @@ impl Given {
             behind_tls: self.behind_tls.or(other.behind_tls),
             auto_approve: self.auto_approve.or(other.auto_approve),
             trust_roster: self.trust_roster.or(other.trust_roster),
+            timezone: self.timezone.or(other.timezone),
             sign_ins_per_minute: self.sign_ins_per_minute.or(other.sign_ins_per_minute),
             key_lead_s: self.key_lead_s.or(other.key_lead_s),
         }
@@ -106,6 +112,8 @@ pub struct Config {
     pub limits: throttle::Limits,
     /// How long a new token key is published before it signs, in milliseconds.
     pub key_lead_ms: u64,
+    /// The zone that shops' hours are meant in, unless they say another.
+    pub timezone: TimeZone,
 }
 
 /// Where HTTP is served unless told otherwise: a free port of this machine alone.
@@ -140,9 +148,14 @@ impl Config {
             auto_approve: given.auto_approve.unwrap_or(false),
             trust_roster: given.trust_roster,
             limits: throttle::Limits { per_address_minute, ..defaults },
+            timezone: given.timezone.map_or_else(|| Ok(TimeZone::system()), zone)?,
             key_lead_ms: given.key_lead_s.map_or(KEY_LEAD_MS_DEFAULT, |s| s.saturating_mul(1000)),
         })
     }
+}
+
+fn zone(given: String) -> Result<TimeZone, BadConfig> {
+    TimeZone::get(&given).map_err(|_| BadConfig::Timezone { given })
 }
 
 fn parse_url(given: String) -> Result<String, BadConfig> {
@@ -175,6 +188,12 @@ pub enum BadConfig {
     PlainBind {
         /// The address asked for.
         http: SocketAddr,
+    },
+    /// It is no zone.
+    #[error("--timezone takes a zone as IANA names it, such as Asia/Kolkata, not {given:?}")]
+    Timezone {
+        /// What was given.
+        given: String,
     },
     /// It is no URL.
     #[error("--public-url takes an address such as https://hub.example.org, not {given:?}")]

@@ -34,6 +34,7 @@ pub mod introspection;
 pub mod oauth;
 pub mod problem;
 pub mod sessions;
+pub mod shop_profile;
 pub mod shops;
 mod wellknown;
 
@@ -95,7 +96,15 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(devices::revocations))
         .routes(routes!(devices::hubs, devices::certify_hub))
         .routes(routes!(shops::apply, shops::find))
-        .routes(routes!(shops::shop))
+        .routes(routes!(shops::shop, shop_profile::change))
+        .routes(routes!(shops::applications))
+        .routes(routes!(shop_profile::mine))
+        .routes(routes!(shop_profile::addresses, shop_profile::add_address))
+        .routes(routes!(shop_profile::put_address, shop_profile::remove_address))
+        .routes(routes!(shop_profile::owners, shop_profile::add_owner))
+        .routes(routes!(shop_profile::remove_owner))
+        .routes(routes!(shop_profile::hand_over))
+        .routes(routes!(shop_profile::close))
         .routes(routes!(shops::decide))
         .routes(routes!(oauth::token))
         .routes(routes!(authorize::authorize, authorize::decide))

@@ -137,6 +137,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
         auto_approve: config.auto_approve,
         limits: config.limits,
         key_lead_ms: config.key_lead_ms,
+        timezone: config.timezone.clone(),
     };
     let metrics = PrometheusBuilder::new().build_recorder();
     let door_metrics = metrics.handle();

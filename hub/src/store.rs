@@ -21,6 +21,7 @@ pub mod secrets;
 pub mod session;
 pub mod setting;
 pub mod shop;
+pub mod shop_owner;
 pub mod token_key;
 
 /// Where the data lies; the second kind is a city's, and comes later.

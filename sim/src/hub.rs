@@ -77,5 +77,6 @@ fn settings(role: Role) -> Settings {
         auto_approve: true,
         limits: Limits::default(),
         key_lead_ms: 30_000,
+        timezone: jiff::tz::TimeZone::UTC,
     }
 }

@@ -44,6 +44,7 @@ impl Checker {
             auto_approve: false,
             limits: Limits { per_address_minute: u32::MAX, ..Limits::default() },
             key_lead_ms: KEY_LEAD_MS_DEFAULT,
+            timezone: jiff::tz::TimeZone::UTC,
         };
         let hasher = Hasher::inline(Cost::SIMULATION);
         let hub = block_on(serve::open(folder, settings, None, hasher))?;

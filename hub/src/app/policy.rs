@@ -4,7 +4,7 @@
 //! what they allow.
 
 use kirana_core::{
-    id::AccountId,
+    id::{AccountId, ShopId},
     policy::{self, Principal},
     time::UnixMs,
 };
@@ -60,8 +60,12 @@ pub enum Action {
     CloseAccount(AccountId),
     /// Give an account roles.
     SetRoles(AccountId),
-    /// Approve shops.
-    ApproveShop,
+    /// See which shops applied.
+    ReviewShops,
+    /// Approve a shop, turn it down, or ask its owner.
+    ApproveShop(ShopId),
+    /// Mend the profile of a shop that is not one's own.
+    MendShop(ShopId),
     /// Certify community hubs.
     ApproveHub,
     /// Read the audit log.
@@ -83,7 +87,9 @@ impl Action {
             Self::ChangeAccount(_) => "account.change",
             Self::CloseAccount(_) => "account.close",
             Self::SetRoles(_) => "account.set_roles",
-            Self::ApproveShop => "shop.approve",
+            Self::ReviewShops => "shop.review",
+            Self::ApproveShop(_) => "shop.approve",
+            Self::MendShop(_) => "shop.mend",
             Self::ApproveHub => "hub.approve",
             Self::SeeAudit => "audit.see",
         }
@@ -102,7 +108,9 @@ impl Action {
             | Self::ChangeAccount(_)
             | Self::CloseAccount(_)
             | Self::SetRoles(_)
-            | Self::ApproveShop
+            | Self::ReviewShops
+            | Self::ApproveShop(_)
+            | Self::MendShop(_)
             | Self::ApproveHub
             | Self::SeeAudit => Scope::Admin,
         }
@@ -123,10 +131,10 @@ impl Action {
             Self::ChangeAccount(id) => (policy::Action::EditAccount, policy::Resource::Account(id)),
             Self::CloseAccount(id) => (policy::Action::CloseAccount, policy::Resource::Account(id)),
             Self::SetRoles(id) => (policy::Action::SetRoles, policy::Resource::Account(id)),
-            // Whoever may let a shop into the neighbourhood may let a community hub in.
-            Self::ApproveShop | Self::ApproveHub => {
-                (policy::Action::ApproveShop, policy::Resource::Hub)
-            }
+            Self::ReviewShops => (policy::Action::ReviewShops, policy::Resource::Hub),
+            Self::ApproveShop(id) => (policy::Action::ApproveShop, policy::Resource::Shop(id)),
+            Self::ApproveHub => (policy::Action::CertifyHub, policy::Resource::Hub),
+            Self::MendShop(id) => (policy::Action::EditShop, policy::Resource::Shop(id)),
             Self::SeeAudit => (policy::Action::ReadAudit, policy::Resource::Hub),
         }
     }

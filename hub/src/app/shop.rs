@@ -10,6 +10,9 @@ use kirana_core::{
     time::UnixMs,
 };
 
+pub mod owners;
+pub mod profile;
+
 use super::{
     Error, Hub,
     device::Keys,
@@ -36,6 +39,8 @@ pub struct Application {
     pub city: Option<String>,
     /// Opening hours, as OpenStreetMap writes them.
     pub opens: Option<String>,
+    /// What else the owner says.
+    pub details: profile::Details,
     /// The owner's keys, and the proof that the asker holds them.
     pub owner: Keys,
     /// The key of the node that runs the shop.
@@ -53,8 +58,27 @@ pub struct Wanted {
     pub city: Option<String>,
     /// With which words in the name.
     pub q: Option<String>,
+    /// Open now, by hours and today's word.
+    pub open: bool,
     /// After which shop.
     pub after: Option<ShopId>,
+}
+
+/// What is decided on an application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The shop is certified.
+    Approve,
+    /// It is not, perhaps for a reason that its owner reads.
+    TurnDown {
+        /// Why not.
+        reason: Option<String>,
+    },
+    /// Its owner is to say more.
+    Ask {
+        /// What is to be said.
+        question: String,
+    },
 }
 
 /// A shop that was found, with its distance in metres.
@@ -83,7 +107,7 @@ impl Hub {
         rng: Rng<'_>,
     ) -> Result<Shop, Error> {
         self.authorise(actor, Action::OwnShop, &application.id.to_string(), now).await?;
-        let Application { id, name, place, city, opens, owner, node } = application;
+        let Application { id, name, place, city, opens, details, owner, node } = application;
         let Keys { key, sealing, proof } = owner;
         let asked = Enrolment { account: Some(actor.account), shop: Some(id), key, sealing };
         if !asked.is_proved_by(&proof) {
@@ -96,7 +120,10 @@ impl Hub {
             name: plain("name", name)?,
             place,
             city: city.map(|city| plain("city", city)).transpose()?,
-            opens: opens.map(|opens| plain("opens", opens)).transpose()?,
+            opens: opens.map(profile::hours).transpose()?,
+            details: self.with_address_ids(details.checked()?, now, rng),
+            closed_on: None,
+            question: None,
             owner: key,
             sealing,
             node,
@@ -119,24 +146,45 @@ impl Hub {
         &self,
         actor: &Actor,
         id: ShopId,
-        approve: bool,
+        decision: Decision,
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<Shop, Error> {
-        self.authorise(actor, Action::ApproveShop, &id.to_string(), now).await?;
+        self.authorise(actor, Action::ApproveShop(id), &id.to_string(), now).await?;
         let shop = self.store().shop(id).await?.ok_or(Error::NotFound { what: "shop" })?;
-        match (approve, shop.state) {
-            (true, State::Approved) => Ok(shop),
-            (true, _) => self.certify_shop(shop, actor.account.to_string(), now, rng).await,
-            (false, State::Approved) => {
+        let act = |outcome| actor.act(Action::ApproveShop(id), &id.to_string(), outcome, now);
+        match (decision, shop.state) {
+            (Decision::Approve, State::Approved) => Ok(shop),
+            (Decision::Approve, _) => {
+                self.certify_shop(shop, actor.account.to_string(), now, rng).await
+            }
+            (_, State::Approved | State::Closed) => {
                 let why = "the shop is approved already; its certificate would have to be revoked";
                 Err(Error::Conflict { why })
             }
-            (false, _) => {
-                let act = actor.act(Action::ApproveShop, &id.to_string(), "turned down", now);
-                Ok(self.store().decide(id, None, act).await?)
+            (Decision::TurnDown { reason }, _) => {
+                let reason = reason.map(|reason| plain("reason", reason)).transpose()?;
+                Ok(self.store().decide(id, None, reason, act("turned down")).await?)
+            }
+            (Decision::Ask { question }, _) => {
+                let question = plain("question", question)?;
+                Ok(self.store().ask_applicant(id, question, act("asked")).await?)
             }
         }
+    }
+
+    fn with_address_ids(
+        &self,
+        mut details: profile::Details,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> profile::Details {
+        for address in &mut details.addresses {
+            let random: [u8; 10] = crate::clock::draw(rng);
+            let id = uuid::Builder::from_unix_timestamp_millis(now.get(), &random);
+            address.id = id.into_uuid().to_string();
+        }
+        details
     }
 
     async fn certify_shop(
@@ -153,33 +201,65 @@ impl Hub {
         let act = Act {
             at: now,
             actor: by,
-            action: Action::ApproveShop.name(),
+            action: Action::ApproveShop(shop.id).name(),
             subject: shop.id.to_string(),
             outcome: "approved",
         };
-        Ok(self.store().decide(shop.id, Some(signed), act).await?)
+        Ok(self.store().decide(shop.id, Some(signed), None, act).await?)
     }
 
     /// A shop: once approved everybody sees it, before that its owner does.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn shop(&self, actor: Option<&Actor>, id: ShopId) -> Result<Shop, Error> {
+    pub async fn shop(
+        &self,
+        actor: Option<&Actor>,
+        id: ShopId,
+        now: UnixMs,
+    ) -> Result<Shop, Error> {
         self.central_only()?;
-        let shop = self.store().shop(id).await?;
-        let is_shown = |shop: &Shop| {
-            let is_admin = |a: &Actor| a.roles.contains(&super::role::Role::Admin);
-            shop.state == State::Approved
-                || actor.is_some_and(|a| a.account == shop.account || is_admin(a))
-        };
-        shop.filter(is_shown).ok_or(Error::NotFound { what: "shop" })
+        let shop = self.store().shop(id).await?.ok_or(Error::NotFound { what: "shop" })?;
+        match actor {
+            _ if shop.state == State::Approved => Ok(shop),
+            Some(actor) => self.own_shop(actor, id, now).await,
+            None => Err(Error::NotFound { what: "shop" }),
+        }
+    }
+
+    /// The shops that this person keeps, in whatever state.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn my_shops(&self, actor: &Actor, now: UnixMs) -> Result<Vec<Shop>, Error> {
+        self.authorise(actor, Action::OwnShop, "", now).await?;
+        Ok(self.store().shops_of(actor.account).await?)
+    }
+
+    /// Applications that wait for a decision or an answer, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for whoever does not decide.
+    pub async fn applications(
+        &self,
+        actor: &Actor,
+        limit: u32,
+        now: UnixMs,
+    ) -> Result<Vec<Shop>, Error> {
+        self.authorise(actor, Action::ReviewShops, "", now).await?;
+        Ok(self.store().applications(limit).await?)
     }
 
     /// Approved shops, the nearest first where a place is given.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn find_shops(&self, wanted: &Wanted, limit: usize) -> Result<Vec<Found>, Error> {
+    pub async fn find_shops(
+        &self,
+        wanted: &Wanted,
+        limit: usize,
+        now: UnixMs,
+    ) -> Result<Vec<Found>, Error> {
         self.central_only()?;
         let radius_m = wanted.radius_m.unwrap_or(RADIUS_M_DEFAULT).min(RADIUS_M_MAX);
         let (sw, ne) = match wanted.near {
@@ -192,7 +272,9 @@ impl Hub {
             let has = |text: &str, part: &Option<String>| {
                 part.as_ref().is_none_or(|part| text::fold(text).contains(&*text::fold(part)))
             };
-            has(&shop.name, &wanted.q) && has(shop.city.as_deref().unwrap_or(""), &wanted.city)
+            has(&shop.name, &wanted.q)
+                && has(shop.city.as_deref().unwrap_or(""), &wanted.city)
+                && (!wanted.open || self.opened(shop, now).now == Some(true))
         };
         let mut found: Vec<Found> = shops
             .into_iter()

@@ -135,7 +135,11 @@ impl From<ProfileChange> for Change {
 }
 
 /// Tells a `null` from a field that is not there.
-fn present<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Option<String>>, D::Error> {
+pub(super) fn present<'de, T, D>(d: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
     Option::deserialize(d).map(Some)
 }
 

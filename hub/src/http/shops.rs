@@ -17,11 +17,14 @@ use super::{
 };
 use crate::{
     app::{
-        Error,
-        shop::{Application, Wanted},
+        Error, Hub,
+        shop::{
+            self, Application, Wanted,
+            profile::{Address, Delivery, Details},
+        },
     },
     clock,
-    store::shop::Shop,
+    store::shop::{Shop, State as ShopState},
 };
 
 /// What an owner says about a shop.
@@ -38,6 +41,20 @@ pub struct NewShop {
     city: Option<String>,
     /// Opening hours, as OpenStreetMap writes them.
     opens: Option<String>,
+    /// The zone that the hours are meant in: `Asia/Kolkata`; the hub's own unless given.
+    timezone: Option<String>,
+    /// The languages spoken there.
+    #[serde(default)]
+    languages: Vec<String>,
+    /// Where the shop is called.
+    phone: Option<String>,
+    /// What else there is to say.
+    about: Option<String>,
+    /// Whether and how it brings things.
+    delivery: Option<Delivery>,
+    /// Where it is, in words.
+    #[serde(default)]
+    addresses: Vec<Address>,
     /// The owner's keys and proof.
     owner: GivenKeys,
     /// The Ed25519 key of the node that runs the shop.
@@ -52,14 +69,32 @@ pub struct ShopItem {
     id: ShopId,
     /// What people call it.
     name: String,
-    /// `applied`, `approved` or `refused`.
+    /// `applied`, `asked`, `approved`, `refused` or `closed`.
     state: &'static str,
+    /// What whoever decides wants to know, or why the shop was turned down; for its owner.
+    question: Option<String>,
     /// Latitude and longitude in degrees.
     place: String,
     /// In which city or quarter.
     city: Option<String>,
     /// Opening hours.
     opens: Option<String>,
+    /// The zone that they are meant in; the hub's own unless given.
+    timezone: Option<String>,
+    /// Whether it is open now; `null` when it told no hours.
+    open_now: Option<bool>,
+    /// Whether it is closed for today, whatever the hours say.
+    closed_today: bool,
+    /// The languages spoken there.
+    languages: Vec<String>,
+    /// Where the shop is called.
+    phone: Option<String>,
+    /// What else there is to say.
+    about: Option<String>,
+    /// Whether and how it brings things.
+    delivery: Option<Delivery>,
+    /// Where it is, in words.
+    addresses: Vec<Address>,
     /// The owner's Ed25519 key.
     owner_key: String,
     /// The node's Ed25519 key, as the owner named it.
@@ -74,14 +109,31 @@ pub struct ShopItem {
 }
 
 impl ShopItem {
-    fn new(shop: Shop, distance_m: Option<u32>) -> Self {
+    /// As its owner sees it.
+    pub(super) fn to_its_owner(hub: &Hub, mut shop: Shop, now: UnixMs) -> Self {
+        let question = shop.question.take();
+        Self { question, ..Self::new(hub, shop, None, now) }
+    }
+
+    fn new(hub: &Hub, shop: Shop, distance_m: Option<u32>, now: UnixMs) -> Self {
+        let opened = hub.opened(&shop, now);
+        let Details { timezone, languages, phone, about, delivery, addresses } = shop.details;
         Self {
             id: shop.id,
             name: shop.name,
             state: shop.state.name(),
+            question: None,
             place: shop.place.to_string(),
             city: shop.city,
             opens: shop.opens,
+            timezone,
+            open_now: opened.now,
+            closed_today: opened.closed_today,
+            languages,
+            phone,
+            about,
+            delivery,
+            addresses,
             owner_key: shop.owner.to_string(),
             node_key: shop.node.map(|key| key.to_string()),
             certificate: shop.certificate.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)),
@@ -103,6 +155,8 @@ pub struct Search {
     city: Option<String>,
     /// With these letters in the name.
     q: Option<String>,
+    /// Open now.
+    open: Option<bool>,
     /// Where to start: a `next_cursor`.
     cursor: Option<String>,
     /// At most so many, up to 100.
@@ -116,6 +170,20 @@ pub struct Decision {
     /// Whether the shop is certified.
     #[serde(default = "yes")]
     approved: bool,
+    /// Why not; its owner reads it.
+    reason: Option<String>,
+    /// What its owner is to say first, in place of a decision.
+    question: Option<String>,
+}
+
+impl From<Decision> for shop::Decision {
+    fn from(given: Decision) -> Self {
+        match given {
+            Decision { question: Some(question), .. } => Self::Ask { question },
+            Decision { approved: true, .. } => Self::Approve,
+            Decision { reason, .. } => Self::TurnDown { reason },
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -138,7 +206,7 @@ pub async fn apply(
     let application = new.parse()?;
     let (now, mut rng) = (clock::now(), clock::rng());
     let shop = door.hub.apply(&actor, application, once, now, &mut rng).await?;
-    Ok((StatusCode::CREATED, Json(ShopItem::new(shop, None))))
+    Ok((StatusCode::CREATED, Json(ShopItem::to_its_owner(&door.hub, shop, now))))
 }
 
 impl NewShop {
@@ -151,6 +219,14 @@ impl NewShop {
             place: place("place", &self.place)?,
             city: self.city,
             opens: self.opens,
+            details: Details {
+                timezone: self.timezone,
+                languages: self.languages,
+                phone: self.phone,
+                about: self.about,
+                delivery: self.delivery,
+                addresses: self.addresses,
+            },
             owner: self.owner.parse()?,
             node,
         })
@@ -172,12 +248,15 @@ pub async fn find(
         radius_m: search.radius_m,
         city: search.city,
         q: search.q,
+        open: search.open.unwrap_or(false),
         after: search.cursor.map(|cursor| id("cursor", &cursor)).transpose()?,
     };
-    let found = door.hub.find_shops(&wanted, limit).await?;
+    let now = clock::now();
+    let found = door.hub.find_shops(&wanted, limit, now).await?;
     let last = found.last().filter(|_| is_paged && found.len() == limit);
     let next_cursor = last.map(|(shop, _)| shop.id.to_string());
-    let items = found.into_iter().map(|(shop, distance)| ShopItem::new(shop, distance)).collect();
+    let item = |(shop, distance)| ShopItem::new(&door.hub, shop, distance, now);
+    let items = found.into_iter().map(item).collect();
     Ok(Json(Page { items, next_cursor }))
 }
 
@@ -190,11 +269,30 @@ pub async fn shop(
     Perhaps(actor): Perhaps,
     Path(shop): Path<String>,
 ) -> Result<Json<ShopItem>, Problem> {
-    let shop = door.hub.shop(actor.as_ref(), id("shop", &shop)?).await?;
-    Ok(Json(ShopItem::new(shop, None)))
+    let now = clock::now();
+    let shop = door.hub.shop(actor.as_ref(), id("shop", &shop)?, now).await?;
+    Ok(Json(match shop.state {
+        ShopState::Approved => ShopItem::new(&door.hub, shop, None, now),
+        // Nobody else sees it.
+        _ => ShopItem::to_its_owner(&door.hub, shop, now),
+    }))
 }
 
-/// Approves or refuses an application.
+/// Applications that wait for a decision or an answer, oldest first.
+#[utoipa::path(get, path = "/v1/shop-applications", tag = "shops", security(("bearer" = [])),
+    responses((status = 200, body = Page<ShopItem>),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn applications(
+    State(door): State<Door>,
+    Signed(actor): Signed,
+) -> Result<Json<Page<ShopItem>>, Problem> {
+    let now = clock::now();
+    let waiting = door.hub.applications(&actor, limit(Some(u32::MAX)), now).await?.into_iter();
+    let items = waiting.map(|shop| ShopItem::to_its_owner(&door.hub, shop, now)).collect();
+    Ok(Json(Page { items, next_cursor: None }))
+}
+
+/// Approves or turns down an application, or asks its owner something first.
 #[utoipa::path(post, path = "/v1/shops/{id}/approval", tag = "shops", security(("bearer" = [])),
     params(("id" = String, Path)), request_body = Decision,
     responses((status = 200, body = ShopItem),
@@ -203,15 +301,15 @@ pub async fn decide(
     State(door): State<Door>,
     Signed(actor): Signed,
     Path(shop): Path<String>,
-    Body(Decision { approved }): Body<Decision>,
+    Body(decision): Body<Decision>,
 ) -> Result<Json<ShopItem>, Problem> {
     let shop = id("shop", &shop)?;
     let (now, mut rng) = (clock::now(), clock::rng());
-    let decided = door.hub.decide_shop(&actor, shop, approved, now, &mut rng).await?;
-    Ok(Json(ShopItem::new(decided, None)))
+    let decided = door.hub.decide_shop(&actor, shop, decision.into(), now, &mut rng).await?;
+    Ok(Json(ShopItem::to_its_owner(&door.hub, decided, now)))
 }
 
-fn place(field: &'static str, text: &str) -> Result<Place, Error> {
+pub(super) fn place(field: &'static str, text: &str) -> Result<Place, Error> {
     let why = "latitude and longitude in degrees, such as 12.8765,77.5946";
     text.parse().map_err(|_| Error::Invalid { field, why })
 }

@@ -12,6 +12,8 @@ use kirana_migrations::{
     rusqlite::{self, Connection, OptionalExtension, Row, params},
 };
 
+use crate::app::shop::profile::Details;
+
 use super::{
     Store, audit,
     audit::Act,
@@ -28,13 +30,22 @@ pub enum State {
     Applied,
     /// It is certified.
     Approved,
+    /// Whoever decides wants to know something first.
+    Asked,
     /// It was turned down.
     Refused,
+    /// It was approved, and closed down.
+    Closed,
 }
 
 impl State {
-    const NAMES: [(Self, &'static str); 3] =
-        [(Self::Applied, "applied"), (Self::Approved, "approved"), (Self::Refused, "refused")];
+    const NAMES: [(Self, &'static str); 5] = [
+        (Self::Applied, "applied"),
+        (Self::Approved, "approved"),
+        (Self::Asked, "asked"),
+        (Self::Refused, "refused"),
+        (Self::Closed, "closed"),
+    ];
 
     /// The name in answers and in the database.
     pub fn name(self) -> &'static str {
@@ -46,8 +57,19 @@ impl State {
     }
 }
 
+/// Somebody who keeps a shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// Whose account it is.
+    pub account: AccountId,
+    /// Whether this person answers for the shop.
+    pub first: bool,
+    /// Since when.
+    pub since: UnixMs,
+}
+
 /// A shop as the hub knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Shop {
     /// Its id for ever.
     pub id: ShopId,
@@ -61,6 +83,12 @@ pub struct Shop {
     pub city: Option<String>,
     /// Opening hours, as OpenStreetMap writes them.
     pub opens: Option<String>,
+    /// What else the owner says.
+    pub details: Details,
+    /// The day, where the shop stands, on which it stays closed.
+    pub closed_on: Option<String>,
+    /// What whoever decides wants to know.
+    pub question: Option<String>,
     /// The owner's key: what the certificate names.
     pub owner: PublicKey,
     /// What messages to the owner are sealed to.
@@ -91,7 +119,7 @@ pub enum NotTaken {
 
 const COLUMNS: &str =
     "id, account, name, lat_e7, lon_e7, city, opens, owner_key, sealing, node_key,
-                       state, certificate, created_at";
+                       state, certificate, created_at, details, closed_on, question, closed_at";
 
 impl Store {
     /// Takes an application; the same shop applying again changes its profile and keeps its state.
@@ -117,9 +145,46 @@ impl Store {
                 }
                 there => {
                     put(tx, &shop, there.is_none(), now)?;
+                    // Whoever applies again has answered.
+                    let sql = "UPDATE shop SET question = NULL WHERE id = ?1";
+                    tx.execute(sql, [shop.id.as_bytes()])?;
                     by_id(tx, shop.id)?.ok_or_else(|| Abort::Refused(NotTaken::Unknown))
                 }
             }
+        })
+        .await
+    }
+
+    /// Changes what a shop says about itself.
+    ///
+    /// # Errors
+    /// [`NotTaken::Unknown`] when there is none.
+    pub async fn change_shop(&self, shop: Shop, now: UnixMs) -> Result<Shop, WriteError<NotTaken>> {
+        self.write(move |tx| {
+            put(tx, &shop, false, now)?;
+            by_id(tx, shop.id)?.ok_or(Abort::Refused(NotTaken::Unknown))
+        })
+        .await
+    }
+
+    /// Asks whoever applied something before it is decided.
+    ///
+    /// # Errors
+    /// [`NotTaken::Unknown`] when there is no such application.
+    pub async fn ask_applicant(
+        &self,
+        id: ShopId,
+        question: String,
+        act: Act,
+    ) -> Result<Shop, WriteError<NotTaken>> {
+        self.write(move |tx| {
+            let sql = "UPDATE shop SET question = ?2, state = 'applied', changed_at = ?3
+                       WHERE id = ?1 AND state <> 'approved'";
+            if tx.execute(sql, params![id.as_bytes(), question, to_sql(act.at)])? == 0 {
+                return Err(Abort::Refused(NotTaken::Unknown));
+            }
+            audit::append(tx, &act)?;
+            by_id(tx, id)?.ok_or(Abort::Refused(NotTaken::Unknown))
         })
         .await
     }
@@ -132,18 +197,21 @@ impl Store {
         &self,
         id: ShopId,
         certificate: Option<SignedCertificate>,
+        reason: Option<String>,
         act: Act,
     ) -> Result<Shop, WriteError<NotTaken>> {
         self.write(move |tx| {
             let shop = by_id(tx, id)?.ok_or(Abort::Refused(NotTaken::Unknown))?;
             let state = if certificate.is_some() { State::Approved } else { State::Refused };
             tx.execute(
-                "UPDATE shop SET state = ?2, certificate = ?3, changed_at = ?4 WHERE id = ?1",
+                "UPDATE shop SET state = ?2, certificate = ?3, changed_at = ?4, question = ?5,
+                                 closed_at = NULL WHERE id = ?1",
                 params![
                     id.as_bytes(),
                     state.name(),
                     certificate.as_ref().map(SignedCertificate::bytes),
-                    to_sql(act.at)
+                    to_sql(act.at),
+                    reason
                 ],
             )?;
             if let Some(certificate) = &certificate {
@@ -163,15 +231,34 @@ impl Store {
         self.read(|c| by_id(c, id)).await
     }
 
-    /// The shops of an account, in whatever state.
+    /// The shops that an account keeps, in whatever state.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn shops_of(&self, account: AccountId) -> Result<Vec<Shop>, StoreError> {
         self.read(|c| {
-            let sql = format!("SELECT {COLUMNS} FROM shop WHERE account = ?1 ORDER BY id");
+            let sql = format!(
+                "SELECT {COLUMNS} FROM shop WHERE account = ?1
+                 OR id IN (SELECT shop FROM shop_owner WHERE account = ?1) ORDER BY id"
+            );
             let mut statement = c.prepare_cached(&sql)?;
             let rows = statement.query_map([account.as_bytes()], raw)?;
+            rows.map(|row| shop(row?)).collect()
+        })
+        .await
+    }
+
+    /// Applications that nobody decided on, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn applications(&self, limit: u32) -> Result<Vec<Shop>, StoreError> {
+        self.read(|c| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM shop WHERE state = 'applied' ORDER BY changed_at LIMIT ?1"
+            );
+            let mut statement = c.prepare_cached(&sql)?;
+            let rows = statement.query_map([limit], raw)?;
             rows.map(|row| shop(row?)).collect()
         })
         .await
@@ -190,7 +277,7 @@ impl Store {
     ) -> Result<Vec<Shop>, StoreError> {
         self.read(|c| {
             let sql = format!(
-                "SELECT {COLUMNS} FROM shop WHERE state = 'approved' AND id > ?1
+                "SELECT {COLUMNS} FROM shop WHERE state = 'approved' AND closed_at IS NULL AND id > ?1
                  AND lat_e7 BETWEEN ?2 AND ?3 AND lon_e7 BETWEEN ?4 AND ?5 ORDER BY id LIMIT ?6"
             );
             let mut statement = c.prepare_cached(&sql)?;
@@ -204,7 +291,7 @@ impl Store {
     }
 }
 
-fn by_id(c: &Connection, id: ShopId) -> Result<Option<Shop>, StoreError> {
+pub(super) fn by_id(c: &Connection, id: ShopId) -> Result<Option<Shop>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM shop WHERE id = ?1");
     c.prepare_cached(&sql)?.query_row([id.as_bytes()], raw).optional()?.map(shop).transpose()
 }
@@ -212,11 +299,12 @@ fn by_id(c: &Connection, id: ShopId) -> Result<Option<Shop>, StoreError> {
 fn put(c: &Connection, shop: &Shop, fresh: bool, now: UnixMs) -> Result<(), StoreError> {
     let sql = if fresh {
         "INSERT INTO shop (id, name, lat_e7, lon_e7, city, opens, node_key, changed_at, account,
-                           owner_key, sealing, state, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'applied', ?8)"
+                           owner_key, sealing, details, closed_on, state, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'applied', ?8)"
     } else {
         "UPDATE shop SET name = ?2, lat_e7 = ?3, lon_e7 = ?4, city = ?5, opens = ?6, node_key = ?7,
-                         changed_at = ?8, account = ?9, owner_key = ?10, sealing = ?11
+                         changed_at = ?8, account = ?9, owner_key = ?10, sealing = ?11,
+                         details = ?12, closed_on = ?13
          WHERE id = ?1"
     };
     c.execute(
@@ -232,7 +320,9 @@ fn put(c: &Connection, shop: &Shop, fresh: bool, now: UnixMs) -> Result<(), Stor
             to_sql(now),
             shop.account.as_bytes(),
             shop.owner.as_bytes(),
-            shop.sealing.as_bytes()
+            shop.sealing.as_bytes(),
+            serde_json::to_string(&shop.details).expect("texts and numbers always make JSON"),
+            shop.closed_on
         ],
     )?;
     Ok(())
@@ -252,6 +342,10 @@ struct Raw {
     state: String,
     certificate: Option<Vec<u8>>,
     created_at: i64,
+    details: String,
+    closed_on: Option<String>,
+    question: Option<String>,
+    closed_at: Option<i64>,
 }
 
 fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
@@ -268,6 +362,10 @@ fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
         state: row.get(10)?,
         certificate: row.get(11)?,
         created_at: row.get(12)?,
+        details: row.get(13)?,
+        closed_on: row.get(14)?,
+        question: row.get(15)?,
+        closed_at: row.get(16)?,
     })
 }
 
@@ -280,7 +378,14 @@ fn shop(raw: Raw) -> Result<Shop, StoreError> {
         owner: PublicKey::from_bytes(&raw.owner).map_err(|_| damaged())?,
         sealing: SealingPublic::from_bytes(raw.sealing),
         node: raw.node.map(|n| PublicKey::from_bytes(&n)).transpose().map_err(|_| damaged())?,
-        state: State::from_name(&raw.state).ok_or_else(damaged)?,
+        state: match State::from_name(&raw.state).ok_or_else(damaged)? {
+            State::Applied if raw.question.is_some() => State::Asked,
+            State::Approved if raw.closed_at.is_some() => State::Closed,
+            state => state,
+        },
+        details: serde_json::from_str(&raw.details).map_err(|_| damaged())?,
+        closed_on: raw.closed_on,
+        question: raw.question,
         name: raw.name,
         city: raw.city,
         opens: raw.opens,

@@ -1,5 +1,7 @@
 //! Administrators and what they do with the accounts of others; and what a person takes along.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use kirana_core::{enrolment::Enrolment, key::KeyPair};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -244,4 +246,23 @@ async fn the_rules_can_be_read_by_anybody() {
     assert_eq!(status, StatusCode::OK);
     assert!(text(&rules, "policies").contains("permit"));
     assert_eq!(text(&rules, "hash").len(), 64);
+}
+
+#[tokio::test]
+async fn p6_an_administrator_certifies_a_community_hub_and_nobody_else_does() {
+    let hub = Running::start(&[]);
+    let admin = hub.admin("root@example.org").await;
+    let (_, asha) = hub.person("asha").await;
+    let pair = KeyPair::from_seed([9; 64]);
+    let (key, sealing) = (pair.signing.public(), pair.sealing.public());
+    let proof = Enrolment { account: None, shop: None, key, sealing }.prove(&pair.signing);
+    let sealing: String = sealing.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let body = json!({
+        "signing_key": key.to_string(), "sealing_key": sealing,
+        "proof": URL_SAFE_NO_PAD.encode(proof),
+    });
+    let certify = |token: &str| hub.post("/v1/hubs", &body).bearer_auth(token);
+    assert_eq!(send(certify(&asha)).await.0, StatusCode::FORBIDDEN);
+    let (status, answer) = send(certify(&admin.token)).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
 }

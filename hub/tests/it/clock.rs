@@ -111,6 +111,7 @@ async fn opened(data: &TempDir) -> Hub {
         auto_approve: false,
         limits: Limits::default(),
         key_lead_ms: 1,
+        timezone: jiff::tz::TimeZone::UTC,
     };
     let hasher = Hasher::inline(Cost::SIMULATION);
     serve::open(data.path(), settings, None, hasher).await.expect("opens")

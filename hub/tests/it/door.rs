@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::program::{PASSWORD, Running, program, send, text};
 
-fn keys(pair: &KeyPair, account: AccountId, shop: Option<ShopId>) -> Value {
+pub fn keys(pair: &KeyPair, account: AccountId, shop: Option<ShopId>) -> Value {
     let (key, sealing) = (pair.signing.public(), pair.sealing.public());
     let asked = Enrolment { account: Some(account), shop, key, sealing };
     let sealing: String = sealing.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
@@ -20,7 +20,7 @@ fn keys(pair: &KeyPair, account: AccountId, shop: Option<ShopId>) -> Value {
     json!({ "signing_key": key.to_string(), "sealing_key": sealing, "proof": proof })
 }
 
-async fn account(hub: &Running, login: &str) -> (String, AccountId) {
+pub async fn account(hub: &Running, login: &str) -> (String, AccountId) {
     hub.register(login).await;
     let token = text(&hub.sign_in(login).await, "access_token").to_owned();
     let (_, me) = send(hub.get("/v1/me").bearer_auth(&token)).await;

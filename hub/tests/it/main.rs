@@ -15,4 +15,5 @@ mod program;
 mod refusals;
 mod relay;
 mod sessions;
+mod shops;
 mod street;

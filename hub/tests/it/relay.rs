@@ -32,6 +32,7 @@ pub fn hub(database: Database) -> Hub {
         auto_approve: false,
         limits: Limits::default(),
         key_lead_ms: 1,
+        timezone: jiff::tz::TimeZone::UTC,
     };
     let (store, secrets) = (Store::Sqlite(database), Secrets::new([1; 32]));
     let hasher = Hasher::inline(Cost::SIMULATION);

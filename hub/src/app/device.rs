@@ -33,16 +33,15 @@ pub struct Keys {
 /// The most devices of one account.
 pub const DEVICES_MAX: usize = 50;
 
-const UNPROVED: Error = Error::Invalid {
-    field: "proof",
-    why: "a signature by the key itself over the account and both keys",
+const UNPROVED: Error = Error::Unproved {
+    why: "the proof is no signature by the key itself over the account and both keys",
 };
 
 impl Hub {
     /// Certifies a device of the own account for six months.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the proof does not fit.
+    /// [`Error::Unproved`] when the proof does not fit.
     pub async fn certify_device(
         &self,
         actor: &Actor,
@@ -95,7 +94,7 @@ impl Hub {
     /// applicants are approved unasked.
     ///
     /// # Errors
-    /// [`Error::NotSignedIn`] or [`Error::Forbidden`]; [`Error::Invalid`] when the proof does not
+    /// [`Error::NotSignedIn`] or [`Error::Forbidden`]; [`Error::Unproved`] when the proof does not
     /// fit.
     pub async fn certify_hub(
         &self,

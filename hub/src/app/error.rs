@@ -78,6 +78,12 @@ pub enum Error {
         /// What it should hold.
         why: &'static str,
     },
+    /// Whoever asks did not show that the keys are theirs.
+    #[error("{why}")]
+    Unproved {
+        /// What was to be shown.
+        why: &'static str,
+    },
     /// What is asked contradicts what is.
     #[error("{why}")]
     Conflict {

@@ -111,8 +111,9 @@ impl Hub {
         let Keys { key, sealing, proof } = owner;
         let asked = Enrolment { account: Some(actor.account), shop: Some(id), key, sealing };
         if !asked.is_proved_by(&proof) {
-            let why = "a signature by the owner's key over the account, the shop and both keys";
-            return Err(Error::Invalid { field: "proof", why });
+            let why = "the proof is no signature by the owner's key over the account, the shop and \
+                       both keys";
+            return Err(Error::Unproved { why });
         }
         let shop = Shop {
             id,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Door,
-    admin::given_roles,
+    admin::{AccountRole, given_roles},
     extract::{Body, Caller, Key, Perhaps, Signed},
     problem::Problem,
 };
@@ -30,17 +30,21 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
     /// An email address, a phone number or a chosen name.
+    #[schema(min_length = 3, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     login: String,
     /// At least 15 characters.
     password: String,
     /// Where mail reaches the person.
+    #[schema(min_length = 1, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     email: Option<String>,
     /// What to call the person.
+    #[schema(min_length = 1, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     name: Option<String>,
     /// BCP 47.
+    #[schema(pattern = "^[A-Za-z0-9-]{2,35}$")]
     language: Option<String>,
     /// What the account is to be; administrators alone say so.
-    roles: Option<Vec<String>>,
+    roles: Option<Vec<AccountRole>>,
 }
 
 /// A new account.
@@ -110,17 +114,18 @@ impl From<account::Profile> for Profile {
 pub struct ProfileChange {
     /// Where mail reaches the person.
     #[serde(deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     email: Option<Option<String>>,
     /// What to call the person.
     #[serde(deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     name: Option<Option<String>>,
     /// Where the person is called, with the country: `+91 98765 43210`.
     #[serde(deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^\\+[ ()-]*([0-9][ ()-]*){7,15}$")]
     phone: Option<Option<String>>,
     /// BCP 47.
+    #[schema(pattern = "^[A-Za-z0-9-]{2,35}$")]
     language: Option<String>,
     /// Replaces what was there; at most 4096 bytes.
     #[schema(value_type = Option<Object>)]
@@ -170,7 +175,7 @@ pub async fn register(
     let once = key.once(&new.login, "accounts", account::fingerprint(&new));
     let id = match (actor, roles) {
         (Some(actor), roles) if roles.is_some() || actor.roles.contains(&Role::Admin) => {
-            let roles = given_roles(&roles.unwrap_or_else(|| vec!["customer".to_owned()]))?;
+            let roles = roles.map_or_else(|| [Role::Customer].into(), given_roles);
             door.hub.create_account_for(&actor, new, roles, once, now, &mut rng).await?
         }
         // Nobody registers with a role.
@@ -211,6 +216,7 @@ pub async fn change_me(
 #[serde(deny_unknown_fields)]
 pub struct LoginChange {
     /// An email address, a phone number or a chosen name.
+    #[schema(min_length = 3, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     login: String,
     /// The password.
     password: String,

@@ -49,7 +49,7 @@ pub struct Part {
 #[serde(deny_unknown_fields)]
 pub struct GivenRoles {
     /// Their names.
-    roles: Vec<String>,
+    roles: Vec<AccountRole>,
 }
 
 /// A line of the audit log.
@@ -81,7 +81,7 @@ pub struct WantedAccounts {
     /// With these letters in the login, name, email address or phone number; for administrators.
     q: Option<String>,
     /// With this role.
-    role: Option<String>,
+    role: Option<AccountRole>,
     /// Suspended, or not.
     suspended: Option<bool>,
     /// Where to start: a `next_cursor`.
@@ -100,9 +100,9 @@ pub async fn accounts(
     Query(wanted): Query<WantedAccounts>,
 ) -> Result<Json<Page<Profile>>, Problem> {
     let WantedAccounts { q, role, suspended, cursor, limit: asked } = wanted;
-    let role = role.map(|name| account_role(&name).ok_or(ROLES)).transpose()?;
     let after = cursor.as_deref().map(|c| id("cursor", c)).transpose()?;
-    let (wanted, limit) = (Wanted { q, role, suspended }, limit(asked) as usize);
+    let (wanted, limit) =
+        (Wanted { q, role: role.map(Into::into), suspended }, limit(asked) as usize);
     let found = door.hub.accounts(&actor, &wanted, after, limit, clock::now()).await?;
     let items = found.profiles.into_iter().map(Into::into).collect();
     Ok(Json(Page { items, next_cursor: found.next.map(|id| id.to_string()) }))
@@ -133,7 +133,7 @@ pub async fn set_roles(
     Body(given): Body<GivenRoles>,
 ) -> Result<Json<Profile>, Problem> {
     let account = id("account", &account)?;
-    let roles = given_roles(&given.roles)?;
+    let roles = given_roles(given.roles);
     Ok(Json(door.hub.set_roles(&actor, account, &roles, clock::now()).await?.into()))
 }
 
@@ -223,19 +223,39 @@ pub async fn audit(
     Ok(Json(Page { items: lines.into_iter().map(Into::into).collect(), next_cursor }))
 }
 
-/// Roles by their names.
-pub(super) fn given_roles(names: &[String]) -> Result<Roles, Error> {
-    names.iter().map(|name| account_role(name)).collect::<Option<_>>().ok_or(ROLES)
+/// A role that an account can have: a shop's box has no account.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountRole {
+    /// Orders.
+    Customer,
+    /// Brings orders.
+    Courier,
+    /// Works in a shop.
+    Staff,
+    /// Answers for a shop.
+    Owner,
+    /// Keeps the hub running.
+    HubOperator,
+    /// Manages accounts.
+    Admin,
 }
 
-const ROLES: Error = Error::Invalid {
-    field: "roles",
-    why: "names among customer, courier, staff, owner, hub_operator, admin",
-};
+impl From<AccountRole> for Role {
+    fn from(role: AccountRole) -> Self {
+        match role {
+            AccountRole::Customer => Self::Customer,
+            AccountRole::Courier => Self::Courier,
+            AccountRole::Staff => Self::Staff,
+            AccountRole::Owner => Self::Owner,
+            AccountRole::HubOperator => Self::HubOperator,
+            AccountRole::Admin => Self::Admin,
+        }
+    }
+}
 
-/// A role that an account can have: a shop's box has no account.
-fn account_role(name: &str) -> Option<Role> {
-    Role::from_label(name).filter(|role| *role != Role::Node)
+pub(super) fn given_roles(roles: Vec<AccountRole>) -> Roles {
+    roles.into_iter().map(Into::into).collect()
 }
 
 impl From<Line> for AuditLine {

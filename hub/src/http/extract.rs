@@ -140,10 +140,13 @@ impl Key {
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 pub struct GivenKeys {
     /// The Ed25519 key that will sign, in 64 hexadecimal digits.
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     pub signing_key: String,
     /// The X25519 key that messages will be sealed to, in 64 hexadecimal digits.
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     pub sealing_key: String,
     /// The proof (COSE_Sign1) in base64url: see kirana-core's `enrolment`.
+    #[schema(pattern = "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{2,3})?$")]
     pub proof: String,
 }
 
@@ -151,7 +154,7 @@ impl GivenKeys {
     /// Reads both keys and the proof.
     pub fn parse(&self) -> Result<Keys, Error> {
         let why = "64 hexadecimal digits of a key";
-        let not_base64 = |_| Error::Invalid { field: "proof", why: "base64url without padding" };
+        let not_base64 = |_| Error::Unproved { why: "the proof is no base64url without padding" };
         // Any 32 bytes can be sealed to.
         let sealing = self.sealing_key.parse::<Hash>();
         let sealing = sealing.map_err(|_| Error::Invalid { field: "sealing_key", why })?;
@@ -170,7 +173,11 @@ impl GivenKeys {
 
 /// Reads a public key.
 pub fn public_key(field: &'static str, text: &str) -> Result<PublicKey, Error> {
-    text.parse().map_err(|_| Error::Invalid { field, why: "64 hexadecimal digits of a key" })
+    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Error::Invalid { field, why: "64 hexadecimal digits of a key" });
+    }
+    // Of all such digits about half name a point: nobody holds a key for the others.
+    text.parse().map_err(|_| Error::Unproved { why: "these digits are no Ed25519 key" })
 }
 
 /// Reads an id in a path; what is no id names nothing.

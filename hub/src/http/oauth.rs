@@ -258,11 +258,11 @@ pub(super) async fn recognised(
     secret: &Option<String>,
 ) -> Result<Caller, Refusal> {
     let shown = match headers.get(header::AUTHORIZATION) {
-        Some(_) if secret.is_some() => {
-            return Err(Refusal::new("invalid_request", "show the secret in one way only"));
-        }
         Some(value) => {
             let shown = basic(value).ok_or_else(|| Refusal::invalid_client("cannot be read"))?;
+            if secret.is_some() {
+                return Err(Refusal::new("invalid_request", "show the secret in one way only"));
+            }
             if id.as_ref().is_some_and(|id| *id != shown.id) {
                 return Err(Refusal::new("invalid_request", "two clients at once"));
             }

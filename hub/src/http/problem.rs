@@ -100,6 +100,7 @@ impl From<Error> for Problem {
             }
             Error::Weak(_) => (StatusCode::UNPROCESSABLE_ENTITY, "weak-password"),
             Error::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            Error::Unproved { .. } => (StatusCode::FORBIDDEN, "key-unproved"),
             Error::Conflict { .. } | Error::ClientExists(_) => (StatusCode::CONFLICT, "conflict"),
             Error::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             Error::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),

@@ -32,6 +32,9 @@ pub struct ProfileOfShop {
     /// What people call it.
     name: Option<String>,
     /// Latitude and longitude in degrees.
+    #[schema(
+        pattern = "^-?([0-8]?[0-9](\\.[0-9]{1,7})?|90),-?([0-9]{1,2}(\\.[0-9]{1,7})?|1[0-7][0-9](\\.[0-9]{1,7})?|180)$"
+    )]
     place: Option<String>,
     /// In which city or quarter.
     #[serde(deserialize_with = "present")]

@@ -36,6 +36,9 @@ pub struct NewShop {
     /// What people call it.
     name: String,
     /// Where it is: latitude and longitude in degrees, such as `12.8765,77.5946`.
+    #[schema(
+        pattern = "^-?([0-8]?[0-9](\\.[0-9]{1,7})?|90),-?([0-9]{1,2}(\\.[0-9]{1,7})?|1[0-7][0-9](\\.[0-9]{1,7})?|180)$"
+    )]
     place: String,
     /// In which city or quarter.
     city: Option<String>,
@@ -58,6 +61,7 @@ pub struct NewShop {
     /// The owner's keys and proof.
     owner: GivenKeys,
     /// The Ed25519 key of the node that runs the shop.
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     node_key: Option<String>,
 }
 
@@ -148,6 +152,9 @@ impl ShopItem {
 #[into_params(parameter_in = Query)]
 pub struct Search {
     /// Around a place: `LAT,LON`.
+    #[param(
+        pattern = "^-?([0-8]?[0-9](\\.[0-9]{1,7})?|90),-?([0-9]{1,2}(\\.[0-9]{1,7})?|1[0-7][0-9](\\.[0-9]{1,7})?|180)$"
+    )]
     near: Option<String>,
     /// Within so many metres of it.
     radius_m: Option<u32>,

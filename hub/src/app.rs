@@ -29,6 +29,7 @@ pub mod factor;
 pub mod forward;
 pub mod grant;
 pub mod introspection;
+pub mod passphrase;
 pub mod password;
 pub mod person;
 pub mod policy;
@@ -41,6 +42,7 @@ pub mod shop;
 pub mod throttle;
 pub mod time;
 pub mod token;
+pub mod visitor;
 
 pub use error::Error;
 use password::Hasher;

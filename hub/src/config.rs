@@ -11,7 +11,7 @@ use figment::{
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use crate::app::throttle;
+use crate::app::{password::Cost, throttle};
 
 /// What the hub is to its neighbourhood.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -60,6 +60,12 @@ pub struct Given {
     /// How long a new token key is published before it signs, in seconds.
     #[arg(long, hide = true)]
     pub key_lead_s: Option<u64>,
+    /// What a password's hash costs, where that is more than the standard: memory in KiB, passes.
+    #[arg(skip)]
+    pub argon2_memory_kib: Option<u32>,
+    /// See `argon2_memory_kib`.
+    #[arg(skip)]
+    pub argon2_passes: Option<u32>,
 }
 
 impl Given {
@@ -87,6 +93,8 @@ impl Given {
             timezone: self.timezone.or(other.timezone),
             sign_ins_per_minute: self.sign_ins_per_minute.or(other.sign_ins_per_minute),
             key_lead_s: self.key_lead_s.or(other.key_lead_s),
+            argon2_memory_kib: self.argon2_memory_kib.or(other.argon2_memory_kib),
+            argon2_passes: self.argon2_passes.or(other.argon2_passes),
         }
     }
 }
@@ -114,6 +122,8 @@ pub struct Config {
     pub key_lead_ms: u64,
     /// The zone that shops' hours are meant in, unless they say another.
     pub timezone: TimeZone,
+    /// What a password's hash costs.
+    pub cost: Cost,
 }
 
 /// Where HTTP is served unless told otherwise: a free port of this machine alone.
@@ -150,12 +160,24 @@ impl Config {
             limits: throttle::Limits { per_address_minute, ..defaults },
             timezone: given.timezone.map_or_else(|| Ok(TimeZone::system()), zone)?,
             key_lead_ms: given.key_lead_s.map_or(KEY_LEAD_MS_DEFAULT, |s| s.saturating_mul(1000)),
+            cost: cost(given.argon2_memory_kib, given.argon2_passes)?,
         })
     }
 }
 
 fn zone(given: String) -> Result<TimeZone, BadConfig> {
     TimeZone::get(&given).map_err(|_| BadConfig::Timezone { given })
+}
+
+fn cost(memory_kib: Option<u32>, passes: Option<u32>) -> Result<Cost, BadConfig> {
+    let standard = Cost::STANDARD;
+    let memory_kib = memory_kib.unwrap_or(standard.memory_kib);
+    let passes = passes.unwrap_or(standard.passes);
+    let cost = Cost { memory_kib, passes };
+    match cost.meets_standard() && memory_kib <= COST_MAX.memory_kib && passes <= COST_MAX.passes {
+        true => Ok(cost),
+        false => Err(BadConfig::Cost { memory_kib, passes }),
+    }
 }
 
 fn parse_url(given: String) -> Result<String, BadConfig> {
@@ -168,6 +190,9 @@ fn parse_url(given: String) -> Result<String, BadConfig> {
         _ => Err(BadConfig::PublicUrl { given }),
     }
 }
+
+/// Beyond this a sign-in takes many seconds on any machine.
+const COST_MAX: Cost = Cost { memory_kib: 1024 * 1024, passes: 100 };
 
 /// Settings that the hub does not start with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -194,6 +219,18 @@ pub enum BadConfig {
     Timezone {
         /// What was given.
         given: String,
+    },
+    /// Passwords would be hashed too cheaply, or so that nobody gets in.
+    #[error(
+        "argon2-memory-kib = {memory_kib} and argon2-passes = {passes} cannot be used: take from \
+         {} to {} KiB and from {} to {} passes",
+        Cost::STANDARD.memory_kib, COST_MAX.memory_kib, Cost::STANDARD.passes, COST_MAX.passes
+    )]
+    Cost {
+        /// The memory asked for, in KiB.
+        memory_kib: u32,
+        /// The passes asked for.
+        passes: u32,
     },
     /// It is no URL.
     #[error("--public-url takes an address such as https://hub.example.org, not {given:?}")]
@@ -242,5 +279,17 @@ mod tests {
         let config = Config::parse("d".into(), url("https://hub.example.org/")).expect("fine");
         assert_eq!(config.public_url.as_deref(), Some("https://hub.example.org"));
         assert!(Config::parse("d".into(), url("hub.example.org")).is_err());
+    }
+
+    #[test]
+    fn std_31_a_hash_may_cost_more_than_the_standard_and_never_less() {
+        let cost =
+            |text: &str| Config::parse("d".into(), given(text).expect("parses")).map(|c| c.cost);
+        assert_eq!(cost(""), Ok(Cost::STANDARD));
+        let more = Cost { memory_kib: 65_536, passes: 3 };
+        assert_eq!(cost("argon2-memory-kib = 65536\nargon2-passes = 3\n"), Ok(more));
+        for less in ["argon2-memory-kib = 19455", "argon2-passes = 1", "argon2-passes = 101"] {
+            assert!(matches!(cost(less), Err(BadConfig::Cost { .. })), "{less}");
+        }
     }
 }

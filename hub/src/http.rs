@@ -32,6 +32,7 @@ pub mod factors;
 mod health;
 pub mod introspection;
 pub mod oauth;
+pub mod passphrases;
 pub mod problem;
 pub mod sessions;
 pub mod shop_profile;
@@ -86,6 +87,7 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(accounts::change_password))
         .routes(routes!(accounts::change_login))
         .routes(routes!(accounts::export))
+        .routes(routes!(passphrases::passphrases))
         .routes(routes!(factors::begin, factors::list))
         .routes(routes!(factors::remove))
         .routes(routes!(factors::confirm))

@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{self, Hub, Settings, password, password::Hasher},
+    app::{self, Hub, Settings, password::Hasher},
     backup::DATABASE,
     clock,
     config::{Config, Role},
@@ -143,7 +143,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     let door_metrics = metrics.handle();
     // Only a second hub in one process would have set one already, and it may keep it.
     let _ = metrics::set_global_recorder(metrics);
-    let hasher = Hasher::pooled(password::Cost::STANDARD);
+    let hasher = Hasher::pooled(config.cost);
     let hub = open(&config.data, settings, passphrase.as_deref(), hasher).await?;
     let (node, news) = net::listen(&hub, p2p).await?;
     prepare(&hub, &config, clock::now()).await?;

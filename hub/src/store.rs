@@ -22,6 +22,7 @@ pub mod session;
 pub mod setting;
 pub mod shop;
 pub mod shop_owner;
+pub mod sign_in;
 pub mod token_key;
 
 /// Where the data lies; the second kind is a city's, and comes later.

@@ -37,6 +37,7 @@ const HUB: &[M<'static>] = &[
     M::up(include_str!("../hub/003_oauth_clients.sql")),
     M::up(include_str!("../hub/004_factors.sql")),
     M::up(include_str!("../hub/005_accounts.sql")),
+    M::up(include_str!("../hub/006_recovery.sql")),
     M::up(include_str!("../hub/008_shops.sql")),
 ];
 

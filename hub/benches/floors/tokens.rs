@@ -55,8 +55,9 @@ impl Checker {
         let mut sign_in = || {
             let (login, password) = ("asha".to_owned(), PASSWORD.to_owned());
             let given = SignIn { login, password, otp: None, scope: None };
-            let pair = block_on(hub.sign_in(given, HERE, hub_clock::now(), &mut rng))?;
-            anyhow::Ok(pair.access_token)
+            let visitor = HERE.into();
+            let asked = hub.sign_in(given, &visitor, hub_clock::now(), &mut rng);
+            anyhow::Ok(block_on(asked)?.0.access_token)
         };
         let met = sign_in()?;
         let tokens = (0..tokens).map(|_| sign_in()).collect::<anyhow::Result<_>>()?;

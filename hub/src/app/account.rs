@@ -7,7 +7,7 @@ use kirana_core::{hash::Hash, id::AccountId, time::UnixMs};
 use super::{
     Error, Hub,
     export::Erasure,
-    password::Password,
+    password::{Beside, Password},
     person::Personal,
     policy::{Action, Actor},
     role::{self, Role, Roles},
@@ -119,10 +119,10 @@ impl Hub {
             ..Personal::default()
         };
         let language = new.language.map_or(Ok(LANGUAGE_DEFAULT.to_owned()), |l| language(&l))?;
-        let password = Password::new(&new.password);
-        password.check(&personal.words())?;
+        let (password, words) = (Password::new(&new.password), personal.words());
         let id = AccountId::new(now, draw(rng));
-        let password_hash = self.hasher().hash(password, draw(rng)).await?;
+        let hashed = self.hasher().hash_new(password, words, Beside::Alone, draw(rng));
+        let password_hash = hashed.await??;
         let act = by.map(|(actor, action)| Act {
             at: now,
             actor,
@@ -239,9 +239,9 @@ impl Hub {
         let stored = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
         self.check_password_here(actor, &stored, current, now).await?;
         let personal = self.person(&stored)?.open(&stored.personal)?;
-        let password = Password::new(new);
-        password.check(&personal.words())?;
-        let hash = self.hasher().hash(password, draw(rng)).await?;
+        let (password, beside) = (Password::new(new), self.beside(actor.account).await?);
+        let hashed = self.hasher().hash_new(password, personal.words(), beside, draw(rng));
+        let hash = hashed.await??;
         Ok(self.store().set_password(actor.account, hash, Some(actor.session), now).await?)
     }
 

@@ -142,7 +142,8 @@ impl Hub {
         let Some(q) = &wanted.q else { return Ok(Some(profile)) };
         let q = kirana_core::text::fold(q);
         let has = |text: &str| kirana_core::text::fold(text).contains(&*q);
-        let is_meant = profile.personal.as_ref().is_some_and(|p| p.words().into_iter().any(has));
+        let is_meant =
+            profile.personal.as_ref().is_some_and(|p| p.words().iter().any(|word| has(word)));
         Ok(is_meant.then_some(profile))
     }
 

@@ -3,7 +3,7 @@
 //! **Invariant:** nobody is sent anywhere but to an address that the client registered, and a code
 //! is given only for an S256 challenge, by a person who signed in and agreed.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kirana_core::{hash::Hash, time::UnixMs};
@@ -12,6 +12,7 @@ use url::form_urlencoded;
 use super::{
     Error, Hub,
     role::{self, Scope, Scopes},
+    visitor::{Device, Visitor},
 };
 use crate::{
     clock::{Rng, draw},
@@ -121,16 +122,16 @@ impl Hub {
         typed: (&str, &str),
         otp: &str,
         before: &str,
-        from: IpAddr,
+        visitor: &Visitor,
         now: UnixMs,
         rng: Rng<'_>,
-    ) -> Result<String, Error> {
-        let proved = self.prove(typed, Some(otp), from, now).await?;
-        let who = (proved.account.id, proved.factor);
+    ) -> Result<(String, Device), Error> {
+        let (proved, device) = self.prove(typed, Some(otp), visitor, now, rng).await?;
         let cookie = fresh_cookie(rng);
         let before = Some(digest("browser", before));
-        self.store().add_browser(digest("browser", &cookie), before, who, now).await?;
-        Ok(cookie)
+        let arrival = proved.arrival(&device, now);
+        self.store().add_browser(digest("browser", &cookie), before, arrival).await?;
+        Ok((cookie, device))
     }
 
     /// Signs a browser out.

@@ -9,6 +9,7 @@ use totp_rs::{Builder, Secret, Totp};
 use super::{
     Error, Hub,
     account::FRESH_MS,
+    password::{Beside, Password},
     policy::{Action, Actor},
     role::needs_factor,
     session::uuid,
@@ -137,11 +138,12 @@ impl Hub {
         Ok(self.store().factors(actor.account).await?)
     }
 
-    /// Removes a factor, for whoever knows the password.
+    /// Removes a factor, for whoever knows the password; the last one only where the password is
+    /// long enough to stand alone.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] or [`Error::NotFound`]; [`Error::Conflict`] for an administrator's
-    /// last one.
+    /// last one, and where the password is too short.
     pub async fn remove_factor(
         &self,
         actor: &Actor,
@@ -153,8 +155,13 @@ impl Hub {
         let account = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
         self.check_password_here(actor, &account, password, now).await?;
         let left = self.confirmed(actor.account).await?.iter().filter(|one| one.id != id).count();
+        let long = Password::new(password).check_length(Beside::Alone);
         if left == 0 && needs_factor(&actor.roles) {
             return Err(Error::Conflict { why: "administrators keep one second factor at least" });
+        }
+        if left == 0 && long.is_err() {
+            let why = "your password is too short to stand alone: set one of 15 characters first";
+            return Err(Error::Conflict { why });
         }
         match self.store().remove_factor(actor.account, id).await? {
             true => Ok(()),
@@ -188,6 +195,12 @@ impl Hub {
             true => Ok(true),
             false => Err(Error::FactorWrong),
         }
+    }
+
+    /// What a password of this account stands beside.
+    pub(super) async fn beside(&self, account: AccountId) -> Result<Beside, Error> {
+        let is_alone = self.confirmed(account).await?.is_empty();
+        Ok(if is_alone { Beside::Alone } else { Beside::Factor })
     }
 
     async fn confirmed(&self, account: AccountId) -> Result<Vec<Stored>, Error> {

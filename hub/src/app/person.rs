@@ -32,9 +32,9 @@ pub struct Personal {
 
 impl Personal {
     /// What a password must not be made of.
-    pub fn words(&self) -> Vec<&str> {
+    pub fn words(&self) -> Vec<String> {
         let words = [Some(&self.login), self.email.as_ref(), self.name.as_ref()];
-        words.into_iter().chain([self.phone.as_ref()]).flatten().map(String::as_str).collect()
+        words.into_iter().chain([self.phone.as_ref()]).flatten().cloned().collect()
     }
 }
 

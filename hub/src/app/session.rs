@@ -19,6 +19,7 @@ use super::{
     password::Password,
     policy::{Action, Actor},
     role::{self, Scope, Scopes, roles_from_text, scopes_from_text, scopes_of, scopes_to_text},
+    visitor::{Device, Visitor},
 };
 use crate::{
     clock::{Rng, draw},
@@ -26,6 +27,7 @@ use crate::{
         account::Stored,
         secrets::{open_once, seal_once},
         session::{Rotated, Rotation, Session, SessionId},
+        sign_in::Arrival,
     },
 };
 
@@ -52,6 +54,14 @@ pub(super) struct Proved {
     pub account: Stored,
     /// Whether a second factor was shown.
     pub factor: bool,
+}
+
+impl Proved {
+    /// What is kept of it.
+    pub(super) fn arrival(&self, device: &Device, at: UnixMs) -> Arrival {
+        let Self { account, factor } = self;
+        Arrival { account: account.id, factor: *factor, device: device.digest, at }
+    }
 }
 
 /// The answer to a sign-in and to a refresh (RFC 6749, section 5.1).
@@ -105,12 +115,13 @@ impl Hub {
     pub async fn sign_in(
         &self,
         given: SignIn,
-        from: IpAddr,
+        visitor: &Visitor,
         now: UnixMs,
         rng: Rng<'_>,
-    ) -> Result<Tokens, Error> {
+    ) -> Result<(Tokens, Device), Error> {
         let SignIn { login, password, otp, .. } = &given;
-        let proved = self.prove((login, password), otp.as_deref(), from, now).await?;
+        let typed = (login.as_str(), password.as_str());
+        let (proved, device) = self.prove(typed, otp.as_deref(), visitor, now, rng).await?;
         let roles = roles_from_text(&proved.account.roles);
         let scopes = narrowed(&role::scopes_of(&roles, proved.factor), given.scope.as_deref())
             .ok_or(Error::Invalid { field: "scope", why: "names among scopes_supported" })?;
@@ -118,8 +129,8 @@ impl Hub {
         let session = fresh(&proved, None, scope, now, rng);
         let tokens = self.tokens(&session, &session.scope, now, rng).await?;
         let digest = digest(&tokens.refresh_token);
-        self.store().open_session(session, digest).await?;
-        Ok(tokens)
+        self.store().open_session(session, digest, proved.arrival(&device, now)).await?;
+        Ok((tokens, device))
     }
 
     /// Checks a login, a password and the code of a second factor as they were typed.
@@ -127,14 +138,14 @@ impl Hub {
         &self,
         (typed, password): (&str, &str),
         otp: Option<&str>,
-        from: IpAddr,
+        visitor: &Visitor,
         now: UnixMs,
-    ) -> Result<Proved, Error> {
+        rng: Rng<'_>,
+    ) -> Result<(Proved, Device), Error> {
         self.central_only()?;
-        self.throttle().attempt(from, now)?;
         // A login that cannot exist takes the same way as one that does not.
         let name = login(typed).unwrap_or_default();
-        self.throttle().guess(&name, from, now)?;
+        let known = self.count_try(&name, visitor, now).await?;
         let digest = self.secrets().digest("login", &name);
         let stored = self.store().account_by_digest(digest).await?;
         let hash = stored.as_ref().map(|account| account.password_hash.clone());
@@ -144,8 +155,21 @@ impl Hub {
             return Err(Error::Suspended);
         }
         let factor = self.check_factor(&account, otp, now).await?;
-        self.throttle().succeeded(&name, from);
-        Ok(Proved { account, factor })
+        self.forget_tries(&name, visitor, known);
+        if self.hasher().is_outdated(&account.password_hash) {
+            self.hash_anew(&account, password, rng).await;
+        }
+        Ok((Proved { account, factor }, Device::of(known, rng)))
+    }
+
+    /// Stores a password that was right at today's cost. Where that fails, the person is signed in
+    /// all the same, and the next sign-in tries again.
+    async fn hash_anew(&self, account: &Stored, password: &str, rng: Rng<'_>) {
+        let Ok(hash) = self.hasher().hash(Password::new(password), draw(rng)).await else { return };
+        let stored = self.store().rehash(account.id, account.password_hash.clone(), hash).await;
+        if let Err(error) = stored {
+            tracing::warn!(account.id = %account.id, %error, "a password keeps its older hash");
+        }
     }
 
     pub(super) async fn tokens(
@@ -279,6 +303,14 @@ impl Hub {
     pub(super) fn guess_here(&self, login: &str, actor: &Actor, now: UnixMs) -> Result<(), Error> {
         let who = format!("{login} {}", uuid::Uuid::from_bytes(actor.session));
         Ok(self.throttle().guess(&who, IpAddr::V4(Ipv4Addr::UNSPECIFIED), now)?)
+    }
+
+    /// Counts something that anybody may ask for.
+    ///
+    /// # Errors
+    /// [`Error::Throttled`] when this address asked too often.
+    pub fn count_look(&self, from: IpAddr, now: UnixMs) -> Result<(), Error> {
+        Ok(self.throttle().look(from, now)?)
     }
 
     /// Counts a registration of an address.

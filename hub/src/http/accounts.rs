@@ -32,7 +32,7 @@ pub struct NewAccount {
     /// An email address, a phone number or a chosen name.
     #[schema(min_length = 3, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     login: String,
-    /// At least 15 characters.
+    /// At least 15 characters; see `/v1/passphrases`.
     password: String,
     /// Where mail reaches the person.
     #[schema(min_length = 1, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]

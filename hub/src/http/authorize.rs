@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     Door,
-    extract::Caller,
+    extract::{self, DEVICE_COOKIE, Visiting},
     oauth::{Fields, Refusal},
     problem::Problem,
     sessions::NO_STORE,
@@ -134,7 +134,7 @@ async fn show(door: &Door, query: &str, cookie: Option<&str>) -> Result<Response
     (status = "4XX", body = Refusal)))]
 pub async fn decide(
     State(door): State<Door>,
-    from: Caller,
+    visiting: Visiting,
     headers: HeaderMap,
     Fields(posted): Fields<Posted>,
 ) -> Response {
@@ -143,7 +143,7 @@ pub async fn decide(
         let why = "the form is from another browser or too old; go back to where you came from";
         return Refusal::of("access_denied", why, StatusCode::FORBIDDEN).into_response();
     };
-    let taken = take(&door, posted, cookie, from).await;
+    let taken = take(&door, posted, cookie, visiting).await;
     taken.unwrap_or_else(|no| refused(no, &headers))
 }
 
@@ -151,14 +151,14 @@ async fn take(
     door: &Door,
     posted: Posted,
     cookie: &str,
-    from: Caller,
+    visiting: Visiting,
 ) -> Result<Response, NotAsked> {
     let (hub, now) = (&door.hub, clock::now());
     let asked = hub.authorization(&posted.request).await?;
     let visit = Visit::new(door, &asked, &posted.request, cookie);
     let browser = hub.browser(cookie, now).await?;
     match (posted.step.as_str(), browser) {
-        ("sign-in", _) => Ok(sign_in(door, &visit, &posted, cookie, from).await),
+        ("sign-in", _) => Ok(sign_in(door, &visit, &posted, cookie, visiting).await),
         ("allow", Some(browser)) => {
             let to = hub.agree(&asked, &browser, cookie, now, &mut clock::rng()).await?;
             Ok(see_other(&to))
@@ -180,14 +180,14 @@ async fn sign_in(
     visit: &Visit<'_>,
     posted: &Posted,
     cookie: &str,
-    Caller(from): Caller,
+    Visiting(visitor): Visiting,
 ) -> Response {
     let Posted { login, password, otp, .. } = posted;
     let (typed, now) = ((login.as_str(), password.as_str()), clock::now());
-    match door.hub.sign_in_browser(typed, otp, cookie, from, now, &mut clock::rng()).await {
-        Ok(fresh) => {
+    match door.hub.sign_in_browser(typed, otp, cookie, &visitor, now, &mut clock::rng()).await {
+        Ok((fresh, device)) => {
             let next = Visit::new(door, visit.asked, visit.request, &fresh);
-            with_cookie(next.consent(), &fresh)
+            with_device(with_cookie(next.consent(), &fresh), device.fresh.as_deref())
         }
         Err(error) => {
             let problem = Problem::from(error);
@@ -306,9 +306,7 @@ fn see_other(to: &str) -> Response {
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|all| all.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| name.trim() == COOKIE).map(|(_, value)| value.trim())
+    extract::cookie(headers, COOKIE)
 }
 
 /// Lax, not Strict: the browser comes here by a link of another site.
@@ -316,6 +314,18 @@ fn with_cookie(mut response: Response, cookie: &str) -> Response {
     let cookie = format!("{COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Gives a browser what it is known by at its next sign-in, for as long as browsers keep anything.
+pub(super) fn with_device(mut response: Response, fresh: Option<&str>) -> Response {
+    let Some(device) = fresh else { return response };
+    let cookie = format!(
+        "{DEVICE_COOKIE}={device}; Path=/; Max-Age=34560000; Secure; HttpOnly; SameSite=Strict"
+    );
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }

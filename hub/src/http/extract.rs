@@ -15,7 +15,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{Door, problem::Problem};
 use crate::{
-    app::{Error, device::Keys, policy::Actor},
+    app::{Error, device::Keys, policy::Actor, visitor::Visitor},
     clock,
     store::idempotency::Once,
 };
@@ -107,6 +107,30 @@ impl FromRequestParts<Door> for Caller {
         let peer = peer.map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
         Ok(Self(peer.0.ip().to_canonical()))
     }
+}
+
+/// The cookie by which a browser is known again at an account where it signed in before.
+pub const DEVICE_COOKIE: &str = "__Host-kirana-device";
+
+/// Who is about to show a password.
+pub struct Visiting(pub Visitor);
+
+impl FromRequestParts<Door> for Visiting {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+        let Caller(from) = Caller::from_request_parts(parts, door).await?;
+        let device = cookie(&parts.headers, DEVICE_COOKIE).map(str::to_owned);
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Ok(Self(Visitor { from, device, agent: agent.map(str::to_owned) }))
+    }
+}
+
+/// The value of a cookie.
+pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|all| all.split(';')).filter_map(|pair| pair.split_once('='));
+    pairs.find(|(known, _)| known.trim() == name).map(|(_, value)| value.trim())
 }
 
 /// The `Idempotency-Key`, if one came.

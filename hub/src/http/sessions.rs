@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Door,
     admin::Page,
-    extract::{Body, Caller, Signed, id},
+    extract::{Body, Signed, Visiting, id},
     problem::Problem,
 };
 use crate::{app::session, clock};
@@ -30,6 +30,9 @@ pub struct SignIn {
     /// Fewer scopes than the account may have.
     #[serde(default)]
     scope: Option<String>,
+    /// What this device was given when it signed in before: strangers cannot use up its tries.
+    #[serde(default)]
+    device_token: Option<String>,
 }
 
 /// A pair of tokens (RFC 6749, section 5.1).
@@ -45,12 +48,16 @@ pub struct TokenPair {
     token_type: String,
     /// What the access token may be used for.
     scope: String,
+    /// For the next sign-in of a device that was not known before; it opens nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
 }
 
 impl From<session::Tokens> for TokenPair {
     fn from(tokens: session::Tokens) -> Self {
         let session::Tokens { access_token, refresh_token, expires_in, token_type, scope } = tokens;
-        Self { access_token, refresh_token, expires_in, token_type, scope }
+        let device_token = None;
+        Self { access_token, refresh_token, expires_in, token_type, scope, device_token }
     }
 }
 
@@ -88,13 +95,16 @@ pub const NO_STORE: [(HeaderName, HeaderValue); 2] = [
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn sign_in(
     State(door): State<Door>,
-    Caller(from): Caller,
+    Visiting(mut visitor): Visiting,
     Body(given): Body<SignIn>,
 ) -> Result<(StatusCode, [(HeaderName, HeaderValue); 2], Json<TokenPair>), Problem> {
-    let SignIn { login, password, otp, scope } = given;
+    let SignIn { login, password, otp, scope, device_token } = given;
     let given = session::SignIn { login, password, otp, scope };
-    let tokens = door.hub.sign_in(given, from, clock::now(), &mut clock::rng()).await?;
-    Ok((StatusCode::CREATED, NO_STORE, Json(tokens.into())))
+    visitor.device = device_token.or(visitor.device);
+    let (now, mut rng) = (clock::now(), clock::rng());
+    let (tokens, device) = door.hub.sign_in(given, &visitor, now, &mut rng).await?;
+    let pair = TokenPair { device_token: device.fresh, ..tokens.into() };
+    Ok((StatusCode::CREATED, NO_STORE, Json(pair)))
 }
 
 /// The own sessions, newest first.

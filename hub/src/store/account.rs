@@ -252,6 +252,24 @@ impl Store {
         .await
     }
 
+    /// Stores another hash of the same password, unless the password was changed meanwhile.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn rehash(
+        &self,
+        id: AccountId,
+        old: String,
+        new: String,
+    ) -> Result<(), WriteError<Never>> {
+        self.write(move |tx| {
+            let sql = "UPDATE account SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
+            tx.execute(sql, params![id.as_bytes(), old, new])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Erases an account with its sessions, revokes its devices, and remembers only the id, so
     /// that it stays erased after a restore.
     ///

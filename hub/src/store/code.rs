@@ -12,6 +12,7 @@ use kirana_migrations::{
 use super::{
     Never, Store, account, from_sql,
     session::{self, Session, SessionId},
+    sign_in::{self, Arrival},
     to_sql,
 };
 
@@ -176,17 +177,17 @@ impl Store {
         &self,
         digest: [u8; 32],
         before: Option<[u8; 32]>,
-        (account, factor): (AccountId, bool),
-        now: UnixMs,
+        arrival: Arrival,
     ) -> Result<(), WriteError<Never>> {
         self.write(move |tx| {
+            let Arrival { account, factor, at, .. } = &arrival;
             tx.execute("DELETE FROM browser WHERE digest = ?1", params![before])?;
             tx.execute(
                 "INSERT INTO browser (digest, account, signed_in, used_at, factor)
                  VALUES (?1, ?2, ?3, ?3, ?4)",
-                params![digest, account.as_bytes(), to_sql(now), factor],
+                params![digest, account.as_bytes(), to_sql(*at), factor],
             )?;
-            Ok(())
+            Ok(sign_in::arrive(tx, &arrival)?)
         })
         .await
     }

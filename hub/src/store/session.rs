@@ -8,7 +8,11 @@ use kirana_migrations::{
     rusqlite::{Connection, OptionalExtension, Row, params},
 };
 
-use super::{Never, Store, account, code, from_sql, to_sql};
+use super::{
+    Never, Store, account, code, from_sql,
+    sign_in::{self, Arrival},
+    to_sql,
+};
 
 /// Within which time a repeated refresh gets the answer it missed, in milliseconds.
 pub const RETRY_MS: u64 = 60_000;
@@ -99,8 +103,13 @@ impl Store {
         &self,
         session: Session,
         refresh: [u8; 32],
+        arrival: Arrival,
     ) -> Result<(), WriteError<Never>> {
-        self.write(move |tx| Ok(insert(tx, &session, refresh)?)).await
+        self.write(move |tx| {
+            insert(tx, &session, refresh)?;
+            Ok(sign_in::arrive(tx, &arrival)?)
+        })
+        .await
     }
 
     /// The session with its account, if it is neither revoked nor over.

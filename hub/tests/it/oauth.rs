@@ -1,5 +1,7 @@
 //! Programs of others get tokens by code and PKCE, or for themselves: section A of the standards.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kirana_migrations::rusqlite::Connection;
 use reqwest::{Client, StatusCode, redirect::Policy};
@@ -7,33 +9,33 @@ use serde_json::{Value, json};
 
 use crate::program::{PASSWORD, Running, program, send, text};
 
-const BACK: &str = "http://127.0.0.1:9/back?from=hub";
+pub const BACK: &str = "http://127.0.0.1:9/back?from=hub";
 /// RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// A browser that keeps its one cookie and shows where it is sent.
-struct Browser<'a> {
+/// A browser that keeps its cookies and shows where it is sent.
+pub struct Browser<'a> {
     hub: &'a Running,
     client: Client,
-    cookie: Option<String>,
+    pub cookies: BTreeMap<String, String>,
 }
 
-struct Shown {
-    status: StatusCode,
+pub struct Shown {
+    pub status: StatusCode,
     location: Option<String>,
     policy: String,
     set_cookie: Option<String>,
-    html: String,
+    pub html: String,
 }
 
 impl<'a> Browser<'a> {
-    fn new(hub: &'a Running) -> Self {
+    pub fn new(hub: &'a Running) -> Self {
         let client = Client::builder().redirect(Policy::none()).build().expect("a client");
-        Self { hub, client, cookie: None }
+        Self { hub, client, cookies: BTreeMap::new() }
     }
 
-    async fn get(&mut self, query: &str) -> Shown {
+    pub async fn get(&mut self, query: &str) -> Shown {
         let url = format!("{}/oauth/authorize?{query}", self.hub.url);
         self.shown(self.client.get(url).header("accept", "text/html")).await
     }
@@ -46,22 +48,22 @@ impl<'a> Browser<'a> {
         self.shown(self.client.post(url).header("content-type", form).body(body)).await
     }
 
-    async fn sign_in(&mut self, page: &Shown, login: &str, password: &str) -> Shown {
+    pub async fn sign_in(&mut self, page: &Shown, login: &str, password: &str) -> Shown {
         let typed = format!("&login={}&password={}&otp=", encoded(login), encoded(password));
         self.post(page, "sign-in", &typed).await
     }
 
     async fn shown(&mut self, request: reqwest::RequestBuilder) -> Shown {
-        let request = match &self.cookie {
-            Some(cookie) => request.header("cookie", cookie),
-            None => request,
-        };
+        let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        let request = request.header("cookie", cookies.collect::<Vec<_>>().join("; "));
         let answer = request.send().await.expect("an answer");
         let header =
             |name| answer.headers().get(name).map(|v| v.to_str().expect("text").to_owned());
         let set_cookie = header("set-cookie");
-        if let Some(set) = &set_cookie {
-            self.cookie = set.split(';').next().map(str::to_owned);
+        for set in answer.headers().get_all("set-cookie") {
+            let pair = set.to_str().expect("text").split(';').next().expect("a pair");
+            let (name, value) = pair.split_once('=').expect("a pair");
+            self.cookies.insert(name.to_owned(), value.to_owned());
         }
         Shown {
             status: answer.status(),
@@ -92,7 +94,7 @@ fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-fn query(client: &str, back: &str) -> String {
+pub fn query(client: &str, back: &str) -> String {
     let back = encoded(back);
     format!(
         "client_id={client}&redirect_uri={back}&response_type=code&state=s%26t&nonce=n1\
@@ -107,7 +109,7 @@ fn add(hub: &Running, line: &str) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-async fn hub() -> Running {
+pub async fn hub() -> Running {
     let hub = Running::start(&[]);
     hub.register("asha").await;
     add(&hub, "--id app");

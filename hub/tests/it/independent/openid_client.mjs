@@ -21,11 +21,11 @@ const start = oidc.buildAuthorizationUrl(app, {
   nonce,
 });
 
-let cookie = "";
+const cookies = new Map();
 async function page(url, init = {}) {
-  const headers = { ...init.headers, ...(cookie && { cookie }) };
+  const headers = { ...init.headers, cookie: [...cookies.values()].join("; ") };
   const answer = await fetch(url, { redirect: "manual", ...init, headers });
-  for (const set of answer.headers.getSetCookie()) cookie = set.split(";")[0];
+  for (const set of answer.headers.getSetCookie()) cookies.set(set.split("=")[0], set.split(";")[0]);
   return { location: answer.headers.get("location"), html: await answer.text() };
 }
 // Fills the first form of a page and sends it where the form says.

@@ -23,17 +23,20 @@ pub mod authorize;
 pub mod client;
 pub mod device;
 pub mod directory;
+pub mod email;
 mod error;
 pub mod export;
 pub mod factor;
 pub mod forward;
 pub mod grant;
 pub mod introspection;
+pub mod letter;
 pub mod passphrase;
 pub mod password;
 pub mod person;
 pub mod policy;
 pub mod relay;
+pub mod reset;
 pub mod role;
 pub mod roster;
 mod seen;
@@ -82,6 +85,7 @@ struct Inner {
     callers: relay::Callers,
     policies: Policies,
     p2p: Mutex<Vec<String>>,
+    post: tokio::sync::Notify,
 }
 
 const KEYS: &str = "keys";
@@ -113,6 +117,7 @@ impl Hub {
             callers: relay::Callers::default(),
             policies: Policies::load().expect("a test checks the policies of this program"),
             p2p: Mutex::default(),
+            post: tokio::sync::Notify::new(),
         }));
         if hub.settings().role == Role::Central {
             hub.ensure_token_key(now, rng).await?;

@@ -26,7 +26,7 @@ use crate::{
         throttle::Limits,
     },
     backup, clock,
-    config::{BadConfig, Config, Given, Role},
+    config::{BadConfig, Config, Given, Role, Secret},
     http, key_file, serve,
 };
 
@@ -254,7 +254,11 @@ fn command(command: Command, json: bool) -> Result<(), Failed> {
     match command {
         Command::Serve { data, config, given } => {
             let file = config.map(|path| Given::read(&path)).transpose()?.unwrap_or_default();
-            let config = Config::parse(data, given.or(file))?;
+            let mut given = given.or(file);
+            if let Some(smtp) = &mut given.smtp {
+                smtp.password = variable("KIRANA_SMTP_PASSWORD").map(Secret::new);
+            }
+            let config = Config::parse(data, given)?;
             log(json);
             Ok(runtime()?.block_on(serve::run(config, passphrase()))?)
         }
@@ -374,7 +378,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
 }
 
 fn passphrase() -> Option<String> {
-    std::env::var("KIRANA_PASSPHRASE").ok().filter(|words| !words.is_empty())
+    variable("KIRANA_PASSPHRASE")
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|words| !words.is_empty())
 }
 
 fn secret(variable: &'static str, prompt: &str) -> Result<String, Failed> {

@@ -9,6 +9,7 @@ use figment::{
     providers::{Format, Toml},
 };
 use jiff::tz::TimeZone;
+use lettre::message::Mailbox;
 use serde::Deserialize;
 
 use crate::app::{password::Cost, throttle};
@@ -66,6 +67,75 @@ pub struct Given {
     /// See `argon2_memory_kib`.
     #[arg(skip)]
     pub argon2_passes: Option<u32>,
+    /// The server that takes letters; without one they are written to `DIR/outbox`.
+    #[arg(skip)]
+    pub smtp: Option<Box<GivenSmtp>>,
+}
+
+/// A mail server, in the file alone.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GivenSmtp {
+    host: String,
+    port: Option<u16>,
+    #[serde(default)]
+    security: Security,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    from: Option<String>,
+    /// From the environment, which goes before the file.
+    #[serde(skip)]
+    pub password: Option<Secret>,
+}
+
+/// How letters travel to the mail server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// TLS from the first byte (RFC 8314).
+    #[default]
+    Tls,
+    /// TLS once it was asked for; without it nothing is sent.
+    Starttls,
+    /// In the clear; to this machine only.
+    Plain,
+}
+
+/// A mail server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smtp {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How letters travel there.
+    pub security: Security,
+    /// Who sends, where it wants to know.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<Secret>,
+}
+
+/// What is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes it.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Shows it to whom it is for.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl Given {
@@ -95,6 +165,7 @@ impl Given {
             key_lead_s: self.key_lead_s.or(other.key_lead_s),
             argon2_memory_kib: self.argon2_memory_kib.or(other.argon2_memory_kib),
             argon2_passes: self.argon2_passes.or(other.argon2_passes),
+            smtp: self.smtp.or(other.smtp),
         }
     }
 }
@@ -124,6 +195,10 @@ pub struct Config {
     pub timezone: TimeZone,
     /// What a password's hash costs.
     pub cost: Cost,
+    /// The server that takes letters.
+    pub smtp: Option<Smtp>,
+    /// Who writes them.
+    pub mail_from: Mailbox,
 }
 
 /// Where HTTP is served unless told otherwise: a free port of this machine alone.
@@ -147,6 +222,8 @@ impl Config {
             return Err(BadConfig::PlainBind { http });
         }
         let public_url = given.public_url.map(parse_url).transpose()?;
+        let from = given.smtp.as_ref().and_then(|smtp| smtp.from.as_deref());
+        let mail_from = mail_from(from, public_url.as_deref())?;
         let defaults = throttle::Limits::default();
         let per_address_minute = given.sign_ins_per_minute.unwrap_or(defaults.per_address_minute);
         Ok(Self {
@@ -161,6 +238,8 @@ impl Config {
             timezone: given.timezone.map_or_else(|| Ok(TimeZone::system()), zone)?,
             key_lead_ms: given.key_lead_s.map_or(KEY_LEAD_MS_DEFAULT, |s| s.saturating_mul(1000)),
             cost: cost(given.argon2_memory_kib, given.argon2_passes)?,
+            smtp: given.smtp.map(|smtp| smtp.parse()).transpose()?,
+            mail_from,
         })
     }
 }
@@ -178,6 +257,45 @@ fn cost(memory_kib: Option<u32>, passes: Option<u32>) -> Result<Cost, BadConfig>
         true => Ok(cost),
         false => Err(BadConfig::Cost { memory_kib, passes }),
     }
+}
+
+impl GivenSmtp {
+    fn parse(self) -> Result<Smtp, BadConfig> {
+        let Self { host, port, security, user, password_file, password, .. } = self;
+        let is_here = host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        if security == Security::Plain && !is_here {
+            return Err(BadConfig::PlainMail { host });
+        }
+        let read = |path: PathBuf| match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+            Err(error) => Err(BadConfig::File { path, why: error.to_string() }),
+        };
+        let password = match (password, password_file) {
+            (Some(password), _) => Some(password),
+            (None, path) => path.map(read).transpose()?,
+        };
+        if user.is_some() && password.is_none() {
+            return Err(BadConfig::MailPassword);
+        }
+        let port = port.unwrap_or(match security {
+            Security::Tls => 465,
+            Security::Starttls => 587,
+            Security::Plain => 25,
+        });
+        Ok(Smtp { host, port, security, user, password })
+    }
+}
+
+/// Who writes letters: as given, or the hub by its own name.
+fn mail_from(given: Option<&str>, public_url: Option<&str>) -> Result<Mailbox, BadConfig> {
+    if let Some(given) = given {
+        return given.parse().map_err(|_| BadConfig::MailFrom { given: given.to_owned() });
+    }
+    let url = public_url.and_then(|url| url::Url::parse(url).ok());
+    let domain = url.as_ref().and_then(url::Url::domain).unwrap_or("localhost");
+    let from = format!("kirana <kirana@{domain}>");
+    from.parse().map_err(|_| BadConfig::MailFrom { given: from.clone() })
 }
 
 fn parse_url(given: String) -> Result<String, BadConfig> {
@@ -231,6 +349,27 @@ pub enum BadConfig {
         memory_kib: u32,
         /// The passes asked for.
         passes: u32,
+    },
+    /// Letters would cross the network in the clear.
+    #[error(
+        "letters to {host} would cross the network in the clear: take security = \"tls\" or \
+         \"starttls\""
+    )]
+    PlainMail {
+        /// The mail server.
+        host: String,
+    },
+    /// The mail server wants a password.
+    #[error(
+        "smtp.user needs a password: name a file in smtp.password-file, or set \
+         KIRANA_SMTP_PASSWORD"
+    )]
+    MailPassword,
+    /// Nobody has this address.
+    #[error("smtp.from takes an address such as kirana@example.org, not {given:?}")]
+    MailFrom {
+        /// What was given.
+        given: String,
     },
     /// It is no URL.
     #[error("--public-url takes an address such as https://hub.example.org, not {given:?}")]

@@ -34,6 +34,7 @@ pub mod introspection;
 pub mod oauth;
 pub mod passphrases;
 pub mod problem;
+pub mod resets;
 pub mod sessions;
 pub mod shop_profile;
 pub mod shops;
@@ -88,6 +89,13 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(accounts::change_login))
         .routes(routes!(accounts::export))
         .routes(routes!(passphrases::passphrases))
+        .routes(routes!(resets::ask))
+        .routes(routes!(resets::confirm))
+        .routes(routes!(resets::hand))
+        .routes(routes!(resets::print))
+        .routes(routes!(resets::send_email_code))
+        .routes(routes!(resets::confirm_email))
+        .routes(routes!(resets::page, resets::take))
         .routes(routes!(factors::begin, factors::list))
         .routes(routes!(factors::remove))
         .routes(routes!(factors::confirm))

@@ -12,5 +12,6 @@ pub mod http;
 pub mod joining;
 pub mod key_file;
 mod net;
+mod posting;
 pub mod serve;
 pub mod store;

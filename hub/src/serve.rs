@@ -19,7 +19,7 @@ use crate::{
     backup::DATABASE,
     clock,
     config::{Config, Role},
-    forwarding, http, joining, key_file, net,
+    forwarding, http, joining, key_file, net, posting,
     store::Store,
 };
 
@@ -74,6 +74,9 @@ pub enum Failed {
         /// Why not.
         why: String,
     },
+    /// The mail server cannot be spoken to safely.
+    #[error("the mail server cannot be used: {0}")]
+    Mail(#[from] lettre::transport::smtp::Error),
     /// The server ended by itself.
     #[error("the server ended: {0}")]
     Io(#[from] io::Error),
@@ -149,6 +152,8 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     prepare(&hub, &config, clock::now()).await?;
     let sweeper = tokio::spawn(net::sweep(hub.clone()));
     let forwarding = tokio::spawn(forwarding::run(hub.clone(), node.clone(), news));
+    let post = posting::Post::of(config.smtp.as_ref(), &config.data)?;
+    let posting = tokio::spawn(posting::run(hub.clone(), post, config.mail_from.clone()));
     let joining = config.trust_roster.clone();
     let joining = joining.map(|from| tokio::spawn(joining::keep_joined(hub.clone(), from)));
     let end = asked_to_end()?;
@@ -164,6 +169,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     };
     sweeper.abort();
     forwarding.abort();
+    posting.abort();
     joining.inspect(tokio::task::JoinHandle::abort);
     node.shutdown().await;
     outcome

@@ -7,14 +7,20 @@ use kirana_core::{hash::Hash, id::AccountId, time::UnixMs};
 use super::{
     Error, Hub,
     export::Erasure,
+    letter::Content,
     password::{Beside, Password},
     person::Personal,
     policy::{Action, Actor},
+    reset::{fresh_codes, printed_codes},
     role::{self, Role, Roles},
 };
 use crate::{
     clock::{Rng, draw},
-    store::{account::Stored, audit::Act, idempotency::Once},
+    store::{
+        account::{Changed, Stored},
+        audit::Act,
+        idempotency::Once,
+    },
 };
 
 /// What somebody types to register.
@@ -73,6 +79,18 @@ pub(super) struct Beginning {
     pub once: Option<Once>,
     /// Who made it, where it was not the person.
     pub by: Option<(String, &'static str)>,
+    /// Codes that set another password, to be printed.
+    pub printed: Vec<String>,
+}
+
+/// An account that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// Its id.
+    pub id: AccountId,
+    /// Codes that set another password; none where the same request made the account before, since
+    /// they are shown once.
+    pub recovery_codes: Vec<String>,
 }
 
 /// The longest login, email or name, in bytes.
@@ -99,18 +117,19 @@ impl Hub {
         once: Option<Once>,
         now: UnixMs,
         rng: Rng<'_>,
-    ) -> Result<AccountId, Error> {
-        let beginning = Beginning { roles: [Role::Customer].into(), once, by: None };
+    ) -> Result<Registered, Error> {
+        let (roles, printed) = ([Role::Customer].into(), fresh_codes(rng));
+        let beginning = Beginning { roles, once, by: None, printed };
         self.create(new, beginning, now, rng).await
     }
 
     pub(super) async fn create(
         &self,
         new: NewAccount,
-        Beginning { roles, once, by }: Beginning,
+        Beginning { roles, once, by, printed }: Beginning,
         now: UnixMs,
         rng: Rng<'_>,
-    ) -> Result<AccountId, Error> {
+    ) -> Result<Registered, Error> {
         self.central_only()?;
         let personal = Personal {
             login: login(&new.login)?,
@@ -142,7 +161,9 @@ impl Hub {
             created_at: now,
             suspended_at: None,
         };
-        Ok(self.store().create_account(account, once, act).await?)
+        let codes = printed_codes(id, &printed);
+        let made = self.store().create_account(account, codes, once, act).await?;
+        Ok(Registered { id: made, recovery_codes: if made == id { printed } else { Vec::new() } })
     }
 
     /// The own profile.
@@ -182,9 +203,16 @@ impl Hub {
     ) -> Result<(), Error> {
         let person = self.person(&stored)?;
         let mut personal = person.open(&stored.personal)?;
+        let before = personal.address().map(str::to_owned);
         if let Some(email) = change.email {
-            personal.email = email.map(|e| text("email", &e)).transpose()?;
+            let email = email.map(|e| text("email", &e)).transpose()?;
+            personal.email_verified &= email == personal.email;
+            personal.email = email;
         }
+        // The old address is told, since it may be a thief who changed it.
+        let before = before.filter(|old| personal.address() != Some(old));
+        let content = Content::EmailChanged;
+        let letter = self.letter(&stored, before.as_deref(), content, now, rng)?;
         if let Some(name) = change.name {
             personal.name = name.map(|n| text("name", &n)).transpose()?;
         }
@@ -196,7 +224,10 @@ impl Hub {
         }
         let language = change.language.map_or(Ok(stored.language), |l| language(&l))?;
         let sealed = person.seal(&personal, draw(rng));
-        Ok(self.store().change_account(stored.id, sealed, language, act, now).await?)
+        let changed = Changed { personal: sealed, language, letter, act };
+        self.store().change_account(stored.id, changed, now).await?;
+        self.call_post();
+        Ok(())
     }
 
     /// Gives the own account another login, for whoever knows the password.

@@ -66,7 +66,10 @@ impl Hub {
     ) -> Result<NewAdmin, Error> {
         let roles = [Role::Customer, Role::Admin].into();
         let by = Some((COMMAND_LINE.to_owned(), "admin.add"));
-        let id = self.create(new, Beginning { roles, once: None, by }, now, rng).await?;
+        let id = self
+            .create(new, Beginning { roles, once: None, by, printed: vec![] }, now, rng)
+            .await?
+            .id;
         let account = self.store().account(id).await?.ok_or(Error::NotFound { what: "account" })?;
         let (factor, recovery_codes) = self.given_factor(&account, now, rng).await?;
         Ok(NewAdmin { id, factor, recovery_codes })
@@ -87,7 +90,8 @@ impl Hub {
     ) -> Result<AccountId, Error> {
         self.authorise(actor, Action::CreateAccount, "", now).await?;
         let by = Some((actor.account.to_string(), Action::CreateAccount.name()));
-        self.create(new, Beginning { roles, once, by }, now, rng).await
+        let beginning = Beginning { roles, once, by, printed: vec![] };
+        Ok(self.create(new, beginning, now, rng).await?.id)
     }
 
     /// Accounts in the order in which they were made. A search looks at so many and says where to

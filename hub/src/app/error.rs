@@ -11,6 +11,7 @@ use crate::store::{
     account::{NotChanged, NotCreated},
     client::Exists,
     idempotency::Mismatch,
+    reset::Crowded,
 };
 
 /// A refusal of a use-case.
@@ -70,6 +71,9 @@ pub enum Error {
     /// The password is too easy.
     #[error(transparent)]
     Weak(#[from] Weak),
+    /// A link or a code does not count.
+    #[error("the link or code is wrong, over, or was used before; ask for a new one")]
+    CodeUnknown,
     /// A field does not hold what it should.
     #[error("{field}: {why}")]
     Invalid {
@@ -93,6 +97,9 @@ pub enum Error {
     /// Too many attempts.
     #[error(transparent)]
     Throttled(#[from] Throttled),
+    /// Too many ask at once.
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
     /// Too much work at once.
     #[error(transparent)]
     Busy(#[from] Busy),

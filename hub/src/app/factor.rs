@@ -234,7 +234,7 @@ fn recovery_codes(account: AccountId, rng: Rng<'_>) -> (Vec<String>, Vec<[u8; 32
 }
 
 /// Sixteen letters in groups of four: 80 bits.
-fn recovery_code(random: [u8; 16]) -> String {
+pub(super) fn recovery_code(random: [u8; 16]) -> String {
     let letters: Vec<u8> = random.iter().map(|byte| LETTERS[usize::from(byte & 31)]).collect();
     let groups = letters.chunks(4).map(|group| String::from_utf8_lossy(group).into_owned());
     groups.collect::<Vec<_>>().join("-")

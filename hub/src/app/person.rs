@@ -22,6 +22,9 @@ pub struct Personal {
     pub email: Option<String>,
     /// What to call the person.
     pub name: Option<String>,
+    /// Whether the person showed that mail arrives there.
+    #[serde(default)]
+    pub email_verified: bool,
     /// Where the person is called.
     #[serde(default)]
     pub phone: Option<String>,

@@ -13,6 +13,7 @@ use super::{
     admin::{AccountRole, given_roles},
     extract::{Body, Caller, Key, Perhaps, Signed},
     problem::Problem,
+    sessions::NO_STORE,
 };
 use crate::{
     app::{
@@ -53,6 +54,9 @@ pub struct Created {
     /// Its id.
     #[schema(value_type = String, format = Uuid)]
     id: AccountId,
+    /// To print: each sets another password at `/v1/password-resets/confirm`, once. Shown once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes: Option<Vec<String>>,
 }
 
 /// An account as its owner and administrators see it.
@@ -65,6 +69,8 @@ pub struct Profile {
     login: Option<String>,
     /// Where mail reaches the person.
     email: Option<String>,
+    /// Whether the person showed that mail arrives there.
+    email_verified: bool,
     /// What to call the person.
     name: Option<String>,
     /// Where the person is called.
@@ -96,6 +102,7 @@ impl From<account::Profile> for Profile {
             id: p.id,
             login,
             email: personal.email,
+            email_verified: personal.email_verified,
             name: personal.name,
             phone: personal.phone,
             preferences: personal.preferences,
@@ -168,24 +175,26 @@ pub async fn register(
     Perhaps(actor): Perhaps,
     key: Key,
     Body(new): Body<NewAccount>,
-) -> Result<(StatusCode, Json<Created>), Problem> {
+) -> Result<(StatusCode, [(HeaderName, HeaderValue); 2], Json<Created>), Problem> {
     let (now, mut rng) = (clock::now(), clock::rng());
     let NewAccount { login, password, email, name, language, roles } = new;
     let new = account::NewAccount { login, password, email, name, language };
     let once = key.once(&new.login, "accounts", account::fingerprint(&new));
-    let id = match (actor, roles) {
+    let created = match (actor, roles) {
         (Some(actor), roles) if roles.is_some() || actor.roles.contains(&Role::Admin) => {
             let roles = roles.map_or_else(|| [Role::Customer].into(), given_roles);
-            door.hub.create_account_for(&actor, new, roles, once, now, &mut rng).await?
+            let made = door.hub.create_account_for(&actor, new, roles, once, now, &mut rng);
+            Created { id: made.await?, recovery_codes: None }
         }
         // Nobody registers with a role.
         (_, Some(_)) => return Err(Error::NotSignedIn.into()),
         (_, None) => {
             door.hub.count_registration(from, now)?;
-            door.hub.register(new, once, now, &mut rng).await?
+            let made = door.hub.register(new, once, now, &mut rng).await?;
+            Created { id: made.id, recovery_codes: Some(made.recovery_codes) }
         }
     };
-    Ok((StatusCode::CREATED, Json(Created { id })))
+    Ok((StatusCode::CREATED, NO_STORE, Json(created)))
 }
 
 /// The own profile.

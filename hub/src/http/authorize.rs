@@ -245,7 +245,7 @@ fn wish(scope: Scope) -> &'static str {
 
 /// Renders a page whose forms may lead to this hub and on to `target`: browsers hold a redirect
 /// after a form against `form-action` too.
-fn rendered(status: StatusCode, page: &impl Template, target: &str) -> Response {
+pub(super) fn rendered(status: StatusCode, page: &impl Template, target: &str) -> Response {
     let Ok(html) = page.render() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

@@ -67,7 +67,7 @@ pub struct RecoveryCodes {
 #[serde(deny_unknown_fields)]
 pub struct Confirmation {
     /// The password.
-    password: String,
+    pub(super) password: String,
 }
 
 /// A second factor.

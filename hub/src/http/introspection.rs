@@ -92,7 +92,7 @@ pub struct UserInfo {
     /// Where mail reaches the person.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
-    /// Addresses are not confirmed yet.
+    /// Whether the person showed that mail arrives there.
     #[serde(skip_serializing_if = "Option::is_none")]
     email_verified: Option<bool>,
 }
@@ -114,7 +114,7 @@ pub async fn userinfo(
         sub: profile.id.to_string(),
         name: personal.name.filter(|_| with(Scope::Profile)),
         locale: with(Scope::Profile).then_some(profile.language),
-        email_verified: (with(Scope::Email) && email.is_some()).then_some(false),
+        email_verified: (with(Scope::Email) && email.is_some()).then_some(personal.email_verified),
         email: email.filter(|_| with(Scope::Email)),
     };
     Ok((NO_STORE, Json(info)))

@@ -99,11 +99,12 @@ impl From<Error> for Problem {
                 (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
             }
             Error::Weak(_) => (StatusCode::UNPROCESSABLE_ENTITY, "weak-password"),
+            Error::CodeUnknown => (StatusCode::UNPROCESSABLE_ENTITY, "code-unknown"),
             Error::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Error::Unproved { .. } => (StatusCode::FORBIDDEN, "key-unproved"),
             Error::Conflict { .. } | Error::ClientExists(_) => (StatusCode::CONFLICT, "conflict"),
             Error::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
-            Error::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Error::Busy(_) | Error::Crowded(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Error::NotServedHere => (StatusCode::NOT_FOUND, "community-hub"),
             Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Error::Broken(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -111,7 +112,9 @@ impl From<Error> for Problem {
         let mut problem = Self::new(status, kind, Some(error.to_string()));
         match &error {
             Error::Throttled(throttled) => problem.retry_after_s = Some(throttled.retry_after_s),
-            Error::Busy(_) | Error::Unavailable(_) => problem.retry_after_s = Some(BUSY_WAIT_S),
+            Error::Busy(_) | Error::Crowded(_) | Error::Unavailable(_) => {
+                problem.retry_after_s = Some(BUSY_WAIT_S);
+            }
             Error::Broken(inside) => {
                 tracing::error!(error = %inside, "a request failed inside");
                 problem.detail = None;

@@ -11,6 +11,8 @@ use super::{
     audit::Act,
     from_sql, idempotency,
     idempotency::{Mismatch, Once},
+    letter::{self, Letter},
+    reset::{self, Codes},
     to_sql,
 };
 
@@ -35,6 +37,19 @@ pub struct Stored {
     pub suspended_at: Option<UnixMs>,
     /// The person's own key, sealed; none for accounts of before there were any.
     pub person_key: Option<Vec<u8>>,
+}
+
+/// What a profile becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// What names the person, sealed.
+    pub personal: Vec<u8>,
+    /// The language to speak.
+    pub language: String,
+    /// Who is told.
+    pub letter: Option<Letter>,
+    /// Who did it, where it was not the person.
+    pub act: Option<Act>,
 }
 
 /// Why an account was not created.
@@ -70,6 +85,7 @@ impl Store {
     pub async fn create_account(
         &self,
         account: Stored,
+        printed: Codes,
         once: Option<Once>,
         act: Option<Act>,
     ) -> Result<AccountId, WriteError<NotCreated>> {
@@ -85,6 +101,7 @@ impl Store {
                 return Err(Abort::Refused(NotCreated::Taken));
             }
             insert(tx, &account)?;
+            reset::replace(tx, &printed)?;
             if let Some(once) = &once {
                 idempotency::remember(tx, once, account.id.as_bytes(), account.created_at)?;
             }
@@ -138,17 +155,17 @@ impl Store {
     pub async fn change_account(
         &self,
         id: AccountId,
-        personal: Vec<u8>,
-        language: String,
-        act: Option<Act>,
+        changed: Changed,
         now: UnixMs,
     ) -> Result<(), WriteError<Never>> {
         self.write(move |tx| {
+            let Changed { personal, language, letter, act } = &changed;
             tx.execute(
                 "UPDATE account SET personal = ?2, language = ?3, changed_at = ?4 WHERE id = ?1",
                 params![id.as_bytes(), personal, language, to_sql(now)],
             )?;
-            if let Some(act) = &act {
+            letter::queue(tx, letter.as_ref())?;
+            if let Some(act) = act {
                 audit::append(tx, act)?;
             }
             Ok(())
@@ -246,6 +263,7 @@ impl Store {
                 "UPDATE account SET password_hash = ?2, changed_at = ?3 WHERE id = ?1",
                 params![id.as_bytes(), hash, to_sql(now)],
             )?;
+            reset::forget_links(tx, id)?;
             super::session::revoke_all(tx, id, keep, now)?;
             Ok(())
         })

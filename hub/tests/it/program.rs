@@ -59,6 +59,13 @@ impl Running {
         std::mem::replace(&mut self.data, TempDir::new().expect("a folder"))
     }
 
+    /// Ends the program as a power cut does and hands back its data.
+    pub fn kill(mut self) -> TempDir {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        std::mem::replace(&mut self.data, TempDir::new().expect("a folder"))
+    }
+
     pub fn get(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.url))
     }

@@ -29,6 +29,7 @@ pub mod export;
 pub mod factor;
 pub mod forward;
 pub mod grant;
+pub mod history;
 pub mod introspection;
 pub mod letter;
 pub mod passphrase;
@@ -86,6 +87,7 @@ struct Inner {
     policies: Policies,
     p2p: Mutex<Vec<String>>,
     post: tokio::sync::Notify,
+    refusals: Mutex<Vec<crate::store::sign_in::Try>>,
 }
 
 const KEYS: &str = "keys";
@@ -118,6 +120,7 @@ impl Hub {
             policies: Policies::load().expect("a test checks the policies of this program"),
             p2p: Mutex::default(),
             post: tokio::sync::Notify::new(),
+            refusals: Mutex::default(),
         }));
         if hub.settings().role == Role::Central {
             hub.ensure_token_key(now, rng).await?;

@@ -38,6 +38,7 @@ pub mod resets;
 pub mod sessions;
 pub mod shop_profile;
 pub mod shops;
+pub mod sign_ins;
 mod wellknown;
 
 use problem::Problem;
@@ -89,6 +90,7 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(accounts::change_login))
         .routes(routes!(accounts::export))
         .routes(routes!(passphrases::passphrases))
+        .routes(routes!(sign_ins::sign_ins))
         .routes(routes!(resets::ask))
         .routes(routes!(resets::confirm))
         .routes(routes!(resets::hand))

@@ -99,6 +99,7 @@ pub async fn run(hub: Hub, post: Post, from: Mailbox) {
 }
 
 async fn send_all(hub: &Hub, post: &Post, from: &Mailbox) -> Result<(), app::Error> {
+    hub.store_refusals().await?;
     hub.answer_resets(clock::now(), &mut clock::rng()).await?;
     loop {
         let due = hub.due_letters(clock::now()).await?;

@@ -93,6 +93,8 @@ impl Store {
             tx.execute("DELETE FROM mail WHERE until <= ?1", [at])?;
             tx.execute("DELETE FROM record WHERE leased_until <= ?1", [at])?;
             tx.execute("DELETE FROM one_time_code WHERE expires_at <= ?1", [at])?;
+            let noted = to_sql(now.minus_ms(sign_in::TRIES_KEPT_MS));
+            tx.execute("DELETE FROM sign_in WHERE at <= ?1", [noted])?;
             tx.execute("DELETE FROM letter WHERE until <= ?1", [at])?;
             tx.execute("DELETE FROM route WHERE until <= ?1", [at])?;
             tx.execute("DELETE FROM partner WHERE until <= ?1", [at])?;

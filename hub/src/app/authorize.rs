@@ -129,8 +129,9 @@ impl Hub {
         let (proved, device) = self.prove(typed, Some(otp), visitor, now, rng).await?;
         let cookie = fresh_cookie(rng);
         let before = Some(digest("browser", before));
-        let arrival = proved.arrival(&device, now);
+        let arrival = self.arrival(&proved, &device, visitor, now, rng)?;
         self.store().add_browser(digest("browser", &cookie), before, arrival).await?;
+        self.call_post();
         Ok((cookie, device))
     }
 

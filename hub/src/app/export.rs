@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     Error, Hub,
+    history::SignInItem,
     policy::{Action, Actor},
     role,
 };
@@ -22,6 +23,8 @@ pub struct Export {
     account: ExportedAccount,
     /// Where the person is signed in.
     sessions: Vec<ExportedSession>,
+    /// Who signed in, or tried to, in the last 90 days.
+    sign_ins: Vec<SignInItem>,
     /// The person's second factors.
     second_factors: Vec<ExportedFactor>,
     /// Certificates of the person's devices.
@@ -40,6 +43,7 @@ struct ExportedAccount {
     id: AccountId,
     login: String,
     email: Option<String>,
+    email_verified: bool,
     name: Option<String>,
     phone: Option<String>,
     #[schema(value_type = Object)]
@@ -124,9 +128,10 @@ pub struct Kept {
     pub why: &'static str,
 }
 
-const ERASED: [&str; 5] = [
+const ERASED: [&str; 6] = [
     "the key of all that named the person: login, name, email address, phone number, preferences",
-    "the password and the second factors with their recovery codes",
+    "the password and the second factors, all recovery codes, letters that wait to be sent",
+    "the history of sign-ins, and by what the devices were known",
     "all sessions, here and in other programs",
     "the devices' certificates count no more: the next revocation list names them",
     "requests to repeat that named the account",
@@ -170,12 +175,14 @@ impl Hub {
         let personal = self.person(&stored)?.open(&stored.personal)?;
         let roles = role::roles_from_text(&stored.roles);
         let acts = store.audit_about(id, ACTS_MAX).await?;
+        let sign_ins = self.history(&stored).await?;
         Ok(Export {
             exported_at: now,
             account: ExportedAccount {
                 id,
                 login: personal.login,
                 email: personal.email,
+                email_verified: personal.email_verified,
                 name: personal.name,
                 phone: personal.phone,
                 preferences: personal.preferences,
@@ -184,6 +191,7 @@ impl Hub {
                 created_at: stored.created_at,
             },
             sessions: store.sessions(id, now).await?.into_iter().map(Into::into).collect(),
+            sign_ins,
             second_factors: store.factors(id).await?.into_iter().map(Into::into).collect(),
             devices: store.devices(id, now).await?.into_iter().map(Into::into).collect(),
             shops: store.shops_of(id).await?.into_iter().map(Into::into).collect(),

@@ -90,7 +90,8 @@ impl Hub {
         let mut due = Vec::new();
         for letter in self.store().due_letters(now, BATCH).await? {
             let Some(account) = self.store().account(letter.account).await? else { continue };
-            let plain = self.person(&account)?.secrets().open(&place(letter.id), &letter.sealed);
+            let person = self.person(&account).ok();
+            let plain = person.and_then(|p| p.secrets().open(&place(letter.id), &letter.sealed));
             match plain.and_then(|plain| serde_json::from_slice(&plain).ok()) {
                 Some(written) => due.push((letter, written)),
                 None => {

@@ -75,7 +75,11 @@ impl Hub {
     pub async fn answer_resets(&self, now: UnixMs, rng: Rng<'_>) -> Result<(), Error> {
         while let Some((seq, login_digest)) = self.store().reset_request().await? {
             let answer = match self.store().account_by_digest(login_digest).await? {
-                Some(account) => self.link_for(&account, now, rng)?,
+                Some(account) => self.link_for(&account, now, rng).unwrap_or_else(|error| {
+                    // One damaged account must not keep others waiting.
+                    tracing::error!(account.id = %account.id, %error, "no link could be sent");
+                    None
+                }),
                 None => None,
             };
             self.store().answer_reset(seq, answer).await?;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error, Hub,
     account::login,
+    history::Outcome,
     introspection::Standing,
     password::Password,
     policy::{Action, Actor},
@@ -27,7 +28,6 @@ use crate::{
         account::Stored,
         secrets::{open_once, seal_once},
         session::{Rotated, Rotation, Session, SessionId},
-        sign_in::Arrival,
     },
 };
 
@@ -54,14 +54,6 @@ pub(super) struct Proved {
     pub account: Stored,
     /// Whether a second factor was shown.
     pub factor: bool,
-}
-
-impl Proved {
-    /// What is kept of it.
-    pub(super) fn arrival(&self, device: &Device, at: UnixMs) -> Arrival {
-        let Self { account, factor } = self;
-        Arrival { account: account.id, factor: *factor, device: device.digest, at }
-    }
 }
 
 /// The answer to a sign-in and to a refresh (RFC 6749, section 5.1).
@@ -129,7 +121,9 @@ impl Hub {
         let session = fresh(&proved, None, scope, now, rng);
         let tokens = self.tokens(&session, &session.scope, now, rng).await?;
         let digest = digest(&tokens.refresh_token);
-        self.store().open_session(session, digest, proved.arrival(&device, now)).await?;
+        let arrival = self.arrival(&proved, &device, visitor, now, rng)?;
+        self.store().open_session(session, digest, arrival).await?;
+        self.call_post();
         Ok((tokens, device))
     }
 
@@ -150,11 +144,24 @@ impl Hub {
         let stored = self.store().account_by_digest(digest).await?;
         let hash = stored.as_ref().map(|account| account.password_hash.clone());
         let right = self.hasher().verify(Password::new(password), hash).await?;
-        let Some(account) = stored.filter(|_| right) else { return Err(Error::BadCredentials) };
+        let Some(account) = stored else { return Err(Error::BadCredentials) };
+        if !right {
+            self.note_refusal(&account, visitor, Outcome::WrongPassword, now, rng)?;
+            return Err(Error::BadCredentials);
+        }
         if account.suspended_at.is_some() {
             return Err(Error::Suspended);
         }
-        let factor = self.check_factor(&account, otp, now).await?;
+        let factor = self.check_factor(&account, otp, now).await;
+        let refused = match &factor {
+            Err(Error::FactorNeeded) => Some(Outcome::FactorMissing),
+            Err(Error::FactorWrong) => Some(Outcome::WrongFactor),
+            _ => None,
+        };
+        if let Some(outcome) = refused {
+            self.note_refusal(&account, visitor, outcome, now, rng)?;
+        }
+        let factor = factor?;
         self.forget_tries(&name, visitor, known);
         if self.hasher().is_outdated(&account.password_hash) {
             self.hash_anew(&account, password, rng).await;

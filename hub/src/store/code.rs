@@ -180,12 +180,12 @@ impl Store {
         arrival: Arrival,
     ) -> Result<(), WriteError<Never>> {
         self.write(move |tx| {
-            let Arrival { account, factor, at, .. } = &arrival;
+            let Arrival { factor, noted, .. } = &arrival;
             tx.execute("DELETE FROM browser WHERE digest = ?1", params![before])?;
             tx.execute(
                 "INSERT INTO browser (digest, account, signed_in, used_at, factor)
                  VALUES (?1, ?2, ?3, ?3, ?4)",
-                params![digest, account.as_bytes(), to_sql(*at), factor],
+                params![digest, noted.account.as_bytes(), to_sql(noted.at), factor],
             )?;
             Ok(sign_in::arrive(tx, &arrival)?)
         })

@@ -19,5 +19,6 @@ mod relay;
 mod resets;
 mod sessions;
 mod shops;
+mod sign_ins;
 mod street;
 mod throttles;

@@ -273,26 +273,31 @@ pub async fn take(
     let Form(Posted { token, password, language }) =
         posted.map_err(|no| Problem::of_status(no.status()))?;
     let (words, now, mut rng) = (words(&language), clock::now(), clock::rng());
-    let shown_token = Shown::Link(&token);
-    let problem = match door.hub.reset_password(shown_token, &password, from, now, &mut rng).await {
+    let link = Shown::Link(&token);
+    Ok(match door.hub.reset_password(link, &password, from, now, &mut rng).await {
         Ok(()) => {
             let page = ResetPage { words, token: None, problem: None, is_done: true };
-            return Ok(shown(StatusCode::OK, &page));
+            shown(StatusCode::OK, &page)
         }
-        Err(Error::CodeUnknown) => {
-            let page = ResetPage { words, token: None, problem: None, is_done: false };
-            return Ok(shown(StatusCode::NOT_FOUND, &page));
-        }
-        Err(error) => Problem::from(error),
-    };
+        Err(error) => not_set(words, &token, error),
+    })
+}
+
+/// The page again with what was wrong; without the form where the link does not count any more.
+fn not_set(words: &'static Words, token: &str, error: Error) -> Response {
+    if matches!(error, Error::CodeUnknown) {
+        let page = ResetPage { words, token: None, problem: None, is_done: false };
+        return shown(StatusCode::NOT_FOUND, &page);
+    }
+    let problem = Problem::from(error);
     let why = problem.detail.clone().unwrap_or_default();
-    let page = ResetPage { words, token: Some(&token), problem: Some(&why), is_done: false };
+    let page = ResetPage { words, token: Some(token), problem: Some(&why), is_done: false };
     let bare = problem.into_response();
     let mut response = shown(bare.status(), &page);
     if let Some(retry) = bare.headers().get(header::RETRY_AFTER) {
         response.headers_mut().insert(header::RETRY_AFTER, retry.clone());
     }
-    Ok(response)
+    response
 }
 
 fn shown(status: StatusCode, page: &ResetPage<'_>) -> Response {

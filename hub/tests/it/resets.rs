@@ -321,3 +321,28 @@ async fn an_address_is_confirmed_by_its_code_and_a_new_one_tells_the_old() {
     unknown(confirm(&code).await);
     assert_eq!(letters(&hub, 4).await.len(), 4, "the second address is told too");
 }
+
+#[tokio::test]
+async fn std_37_of_many_uses_at_once_one_sets_the_password() {
+    let hub = Running::start(&[]);
+    person(&hub, ASHA, "en").await;
+    ask(&hub, ASHA).await;
+    let token = letters(&hub, 1).await[0].token();
+    let tries = (0..8).map(|n| {
+        let password = format!("{NEW} and again {n}");
+        let body = json!({ "token": token, "password": password });
+        let request = hub.post("/v1/password-resets/confirm", &body);
+        tokio::spawn(async move { (send(request).await.0, password) })
+    });
+    let tries: Vec<_> = tries.collect();
+    let mut set = Vec::new();
+    for one in tries {
+        let (status, password) = one.await.expect("it ends");
+        match status {
+            StatusCode::NO_CONTENT => set.push(password),
+            other => assert_eq!(other, StatusCode::UNPROCESSABLE_ENTITY),
+        }
+    }
+    let [password] = &set[..] else { panic!("{set:?}") };
+    assert_eq!(sign_in(&hub, ASHA, password).await.0, StatusCode::CREATED);
+}

@@ -136,7 +136,9 @@ impl Hub {
     fn at(url: &str) -> Result<Self, NotJoined> {
         // Whoever came first has chosen already; a second choice is not needed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(ANSWER_TIME_MAX).build()?;
+        // A hub shows this to the account's owner, beside each sign-in.
+        let name = concat!("kirana-shop/", env!("CARGO_PKG_VERSION"));
+        let client = Client::builder().user_agent(name).timeout(ANSWER_TIME_MAX).build()?;
         Ok(Self { client, url: url.trim_end_matches('/').to_owned() })
     }
 

@@ -145,7 +145,10 @@ impl Pages {
         // Whoever came first has chosen already; a second choice is not needed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let url = url.trim_end_matches('/').to_owned();
+        // A hub shows this to the account's owner, beside each sign-in.
+        let name = concat!("kirana/", env!("CARGO_PKG_VERSION"));
         let client = Client::builder()
+            .user_agent(name)
             .connect_timeout(std::time::Duration::from_secs(5))
             .timeout(std::time::Duration::from_secs(30))
             .build()

@@ -287,7 +287,8 @@ fn command(command: Command, json: bool) -> Result<(), Failed> {
             say(&json!({ "recovery_code": code }), json, |_| {
                 format!("Write this code down; nothing else opens the backup:\n{code}")
             });
-            Ok(())
+            // After the code is out: without it the backup would be worth nothing.
+            Ok(block_on(hub(&data)?.note_backup(clock::now()))?)
         }
         Command::Restore { file, data } => {
             let code = secret("KIRANA_RECOVERY_CODE", "recovery code: ")?;

@@ -55,6 +55,10 @@ pub struct Given {
     /// unless given.
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
+    /// Origins whose pages may call the API from a browser, such as `https://shop.example.org`.
+    #[serde(alias = "cors_origins")]
+    #[arg(skip)]
+    pub cors_origins: Option<Vec<String>>,
     /// Sign-ins and registrations that one address may try in a minute.
     #[arg(long, hide = true)]
     pub sign_ins_per_minute: Option<u32>,
@@ -161,6 +165,7 @@ impl Given {
             auto_approve: self.auto_approve.or(other.auto_approve),
             trust_roster: self.trust_roster.or(other.trust_roster),
             timezone: self.timezone.or(other.timezone),
+            cors_origins: self.cors_origins.or(other.cors_origins),
             sign_ins_per_minute: self.sign_ins_per_minute.or(other.sign_ins_per_minute),
             key_lead_s: self.key_lead_s.or(other.key_lead_s),
             argon2_memory_kib: self.argon2_memory_kib.or(other.argon2_memory_kib),
@@ -187,6 +192,8 @@ pub struct Config {
     pub auto_approve: bool,
     /// Where the roster of hubs to trust comes from.
     pub trust_roster: Option<String>,
+    /// Origins whose pages may call the API from a browser.
+    pub cors_origins: Vec<String>,
     /// How much guessing is allowed.
     pub limits: throttle::Limits,
     /// How long a new token key is published before it signs, in milliseconds.
@@ -234,6 +241,7 @@ impl Config {
             public_url,
             auto_approve: given.auto_approve.unwrap_or(false),
             trust_roster: given.trust_roster,
+            cors_origins: cors_origins(given.cors_origins.unwrap_or_default())?,
             limits: throttle::Limits { per_address_minute, ..defaults },
             timezone: given.timezone.map_or_else(|| Ok(TimeZone::system()), zone)?,
             key_lead_ms: given.key_lead_s.map_or(KEY_LEAD_MS_DEFAULT, |s| s.saturating_mul(1000)),
@@ -312,6 +320,17 @@ fn parse_url(given: String) -> Result<String, BadConfig> {
 /// Beyond this a sign-in takes many seconds on any machine.
 const COST_MAX: Cost = Cost { memory_kib: 1024 * 1024, passes: 100 };
 
+/// An origin as browsers write it: they compare nothing less exactly.
+fn cors_origins(given: Vec<String>) -> Result<Vec<String>, BadConfig> {
+    for origin in &given {
+        let url = url::Url::parse(origin).ok().filter(|url| url.origin().is_tuple());
+        if url.is_none_or(|url| url.origin().ascii_serialization() != *origin) {
+            return Err(BadConfig::CorsOrigin { given: origin.clone() });
+        }
+    }
+    Ok(given)
+}
+
 /// Settings that the hub does not start with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadConfig {
@@ -371,6 +390,15 @@ pub enum BadConfig {
         /// What was given.
         given: String,
     },
+    /// It is no origin.
+    #[error(
+        "cors-origins lists origins such as https://shop.example.org, without a path, a slash at \
+         the end or a star, not {given:?}"
+    )]
+    CorsOrigin {
+        /// What was given.
+        given: String,
+    },
     /// It is no URL.
     #[error("--public-url takes an address such as https://hub.example.org, not {given:?}")]
     PublicUrl {
@@ -410,6 +438,21 @@ mod tests {
         let line = Given { role: Some(Role::Central), ..Given::default() };
         let config = Config::parse("d".into(), line.or(file)).expect("fine");
         assert_eq!((config.role, config.http.port()), (Role::Central, 1));
+    }
+
+    #[test]
+    fn std_39_an_origin_is_listed_as_browsers_write_it_or_not_at_all() {
+        let listed = |origin: &str| {
+            let file = given(&format!("cors_origins = ['{origin}']\n")).expect("parses");
+            Config::parse("d".into(), file)
+        };
+        for origin in ["https://shop.example.org", "http://127.0.0.1:8080"] {
+            assert_eq!(listed(origin).expect("fine").cors_origins, [origin]);
+        }
+        for origin in ["*", "null", "https://a.example/", "https://A.example", "a.example", ""] {
+            assert!(matches!(listed(origin), Err(BadConfig::CorsOrigin { .. })), "{origin}");
+        }
+        assert!(Config::parse("d".into(), Given::default()).expect("fine").cors_origins.is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -26,6 +26,8 @@ use crate::app::Hub;
 pub mod accounts;
 pub mod admin;
 pub mod authorize;
+pub mod console;
+mod cors;
 pub mod devices;
 mod extract;
 pub mod factors;
@@ -34,6 +36,7 @@ pub mod introspection;
 pub mod oauth;
 pub mod passphrases;
 pub mod problem;
+mod queues;
 pub mod resets;
 pub mod sessions;
 pub mod shop_profile;
@@ -62,7 +65,8 @@ pub struct Door {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "kirana hub", description = "Accounts, certificates, shops. See ARCHITECTURE.md."),
+    info(title = "kirana hub", description = "Accounts, certificates, shops. See ARCHITECTURE.md. \
+        The pages for people at `/console/` are no part of this description."),
     modifiers(&Bearer)
 )]
 struct Api;
@@ -85,6 +89,7 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(admin::policies))
         .routes(routes!(admin::set_roles))
         .routes(routes!(admin::audit))
+        .routes(routes!(queues::queues))
         .routes(routes!(accounts::me, accounts::change_me, accounts::erase_me))
         .routes(routes!(accounts::change_password))
         .routes(routes!(accounts::change_login))
@@ -137,12 +142,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     routes().split_for_parts().1
 }
 
-/// All routes with what surrounds them.
-pub fn router(door: Door) -> Router {
+/// All routes with what surrounds them; pages of `cors_origins` may call them from a browser.
+pub fn router(door: Door, cors_origins: &[String]) -> Router {
     let (router, api) = routes().split_for_parts();
     let is_https = door.hub.settings().issuer.starts_with("https://");
     let document = axum::Json(api);
     let router = router
+        .merge(console::router())
         .route("/openapi.json", axum::routing::get(move || async move { document.clone() }))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
@@ -153,10 +159,14 @@ pub fn router(door: Door) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
         .layer(CatchPanicLayer::custom(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
         .layer(middleware::from_fn_with_state(is_https, surround));
-    FIXED_HEADERS.iter().fold(router, |router, (name, value)| {
+    let router = FIXED_HEADERS.iter().fold(router, |router, (name, value)| {
         let value = HeaderValue::from_static(value);
         router.layer(SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), value))
-    })
+    });
+    match cors::layer(cors_origins) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
 }
 
 /// What every answer carries that says nothing stricter of its own.
@@ -198,6 +208,7 @@ async fn surround(State(is_https): State<bool>, request: Request, next: Next) ->
     let route = request.extensions().get::<axum::extract::MatchedPath>();
     let route = route.map_or("none".to_owned(), |path| path.as_str().to_owned());
     let is_oauth = request.uri().path().starts_with("/oauth/");
+    let is_page = request.uri().path().starts_with(console::ROOT) && takes_pages(request.headers());
     let mut response = match method {
         Method::TRACE => StatusCode::METHOD_NOT_ALLOWED.into_response(),
         _ => next.run(request).await,
@@ -208,11 +219,25 @@ async fn surround(State(is_https): State<bool>, request: Request, next: Next) ->
     if (status.is_client_error() || status.is_server_error()) && !is_described(&response) {
         response = described(status, &response, is_oauth);
     }
+    if is_page && is_problem(&response) {
+        response = console::failed(response);
+    }
     if is_https {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     response
+}
+
+/// Whether a person in front of a browser asks.
+fn takes_pages(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn is_problem(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes() == problem::MEDIA_TYPE.as_bytes())
 }
 
 fn is_described(response: &Response) -> bool {

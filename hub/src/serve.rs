@@ -158,7 +158,8 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     let joining = joining.map(|from| tokio::spawn(joining::keep_joined(hub.clone(), from)));
     let end = asked_to_end()?;
     say_ready(&url, &node.addresses())?;
-    let router = http::router(http::Door { hub: hub.clone(), metrics: door_metrics });
+    let door = http::Door { hub: hub.clone(), metrics: door_metrics };
+    let router = http::router(door, &config.cors_origins);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let ended = axum::serve(listener, service)
         .with_graceful_shutdown(end.clone().cancelled_owned())

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod certificate;
 pub mod client;
 pub mod code;
+pub mod console;
 pub mod factor;
 pub mod idempotency;
 pub mod letter;
@@ -89,6 +90,7 @@ impl Store {
             tx.execute("DELETE FROM session WHERE ends_at <= ?1", [at])?;
             tx.execute("DELETE FROM code WHERE expires_at <= ?1", [day_ago])?;
             tx.execute("DELETE FROM browser WHERE signed_in <= ?1", [day_ago])?;
+            tx.execute("DELETE FROM console WHERE signed_in <= ?1", [day_ago])?;
             tx.execute("DELETE FROM service_token WHERE expires_at <= ?1", [at])?;
             tx.execute("DELETE FROM mail WHERE until <= ?1", [at])?;
             tx.execute("DELETE FROM record WHERE leased_until <= ?1", [at])?;

@@ -38,7 +38,8 @@ const HUB: &[M<'static>] = &[
     M::up(include_str!("../hub/004_factors.sql")),
     M::up(include_str!("../hub/005_accounts.sql")),
     M::up(include_str!("../hub/006_recovery.sql")),
-    M::up(include_str!("../hub/008_shops.sql")),
+    M::up(include_str!("../hub/007_shops.sql")),
+    M::up(include_str!("../hub/008_console.sql")),
 ];
 
 impl Schema {

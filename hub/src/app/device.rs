@@ -3,6 +3,7 @@
 use kirana_core::{
     certificate::{Certificate, Holder, HubRole, Standing},
     enrolment::Enrolment,
+    id::AccountId,
     key::{KeyId, PublicKey, SealingPublic},
     time::UnixMs,
 };
@@ -85,6 +86,41 @@ impl Hub {
         self.authorise(actor, Action::OwnDevices, &key.to_string(), now).await?;
         let act = actor.act(Action::OwnDevices, &key.to_string(), "revoked", now);
         if !self.store().revoke_device(actor.account, key, act).await? {
+            return Err(Error::NotFound { what: "device" });
+        }
+        self.publish_revocations(now).await
+    }
+
+    /// The devices of an account, for whoever may see the person.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but administrators.
+    pub async fn devices_of(
+        &self,
+        actor: &Actor,
+        account: AccountId,
+        now: UnixMs,
+    ) -> Result<Vec<Device>, Error> {
+        self.authorise(actor, Action::SeePerson(account), &account.to_string(), now).await?;
+        Ok(self.store().devices(account, now).await?)
+    }
+
+    /// Shuts out a device of somebody else, for administrators.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody else; [`Error::NotFound`] when the account has none of this
+    /// key.
+    pub async fn revoke_device_of(
+        &self,
+        actor: &Actor,
+        account: AccountId,
+        key: KeyId,
+        now: UnixMs,
+    ) -> Result<(), Error> {
+        let (action, subject) = (Action::RevokeDevice(account), key.to_string());
+        self.authorise(actor, action, &subject, now).await?;
+        let act = actor.act(action, &subject, "revoked", now);
+        if !self.store().revoke_device(account, key, act).await? {
             return Err(Error::NotFound { what: "device" });
         }
         self.publish_revocations(now).await

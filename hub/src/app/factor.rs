@@ -94,12 +94,30 @@ impl Hub {
         rng: Rng<'_>,
     ) -> Result<(Stored, Begun), Error> {
         let (id, secret): (_, [u8; 20]) = (uuid(now, rng), draw(rng));
-        let totp = totp(&secret, &self.login_of(account)?)?;
-        let otpauth_uri = totp.to_url().map_err(|error| Error::Unavailable(error.to_string()))?;
+        let begun = begun(id, &secret, &self.login_of(account)?)?;
         let sealed = self.secrets().seal(&id, &secret, draw(rng));
         let account = account.id;
         let stored = Stored { id, account, secret: sealed, created_at: now, confirmed_at: None };
-        Ok((stored, Begun { id, secret: totp.secret().to_base32(), otpauth_uri }))
+        Ok((stored, begun))
+    }
+
+    /// A factor that waits for its first code, to be shown again while it waits; none when it is
+    /// gone, since another was begun.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn begun_factor(
+        &self,
+        actor: &Actor,
+        id: FactorId,
+        now: UnixMs,
+    ) -> Result<Option<Begun>, Error> {
+        self.authorise(actor, Action::OwnAccount, "", now).await?;
+        let account = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
+        let factors = self.store().factors(actor.account).await?;
+        let is_meant = |factor: &Stored| factor.id == id && factor.confirmed_at.is_none();
+        let Some(waiting) = factors.into_iter().find(is_meant) else { return Ok(None) };
+        begun(id, &self.secret(&waiting)?, &self.login_of(&account)?).map(Some)
     }
 
     /// Confirms a factor by a code of it; the account's first gives recovery codes, shown once.
@@ -211,11 +229,20 @@ impl Hub {
 
     /// The step of which this is the code, if it is one of about now.
     fn step(&self, factor: &Stored, code: &str, now: UnixMs) -> Result<Option<u64>, Error> {
+        Ok(totp(&self.secret(factor)?, "")?.check(code, now.get() / 1000))
+    }
+
+    fn secret(&self, factor: &Stored) -> Result<[u8; 20], Error> {
         let damaged = || kirana_migrations::StoreError::damaged("the secret of", "a second factor");
         let secret = self.secrets().open(&factor.id, &factor.secret).ok_or_else(damaged)?;
-        let secret: [u8; 20] = secret.try_into().map_err(|_| damaged())?;
-        Ok(totp(&secret, "")?.check(code, now.get() / 1000))
+        Ok(secret.try_into().map_err(|_| damaged())?)
     }
+}
+
+fn begun(id: FactorId, secret: &[u8; 20], login: &str) -> Result<Begun, Error> {
+    let totp = totp(secret, login)?;
+    let otpauth_uri = totp.to_url().map_err(|error| Error::Unavailable(error.to_string()))?;
+    Ok(Begun { id, secret: totp.secret().to_base32(), otpauth_uri })
 }
 
 /// Six digits every thirty seconds; one step to either side counts, since clocks differ.

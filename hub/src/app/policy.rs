@@ -14,7 +14,7 @@ use super::{
     role::{Roles, Scope, Scopes},
 };
 use crate::store::{
-    audit::{Act, Line},
+    audit::{self, Act, Line},
     session::SessionId,
 };
 
@@ -60,6 +60,8 @@ pub enum Action {
     CloseAccount(AccountId),
     /// Give an account roles.
     SetRoles(AccountId),
+    /// Shut out a device of an account.
+    RevokeDevice(AccountId),
     /// See which shops applied.
     ReviewShops,
     /// Approve a shop, turn it down, or ask its owner.
@@ -70,6 +72,10 @@ pub enum Action {
     ApproveHub,
     /// Read the audit log.
     SeeAudit,
+    /// Sign in at the console.
+    OpenConsole,
+    /// See how long the queues are.
+    SeeQueues,
 }
 
 impl Action {
@@ -87,11 +93,14 @@ impl Action {
             Self::ChangeAccount(_) => "account.change",
             Self::CloseAccount(_) => "account.close",
             Self::SetRoles(_) => "account.set_roles",
+            Self::RevokeDevice(_) => "device.revoke",
             Self::ReviewShops => "shop.review",
             Self::ApproveShop(_) => "shop.approve",
             Self::MendShop(_) => "shop.mend",
             Self::ApproveHub => "hub.approve",
             Self::SeeAudit => "audit.see",
+            Self::OpenConsole => "console.open",
+            Self::SeeQueues => "queue.see",
         }
     }
 
@@ -108,11 +117,14 @@ impl Action {
             | Self::ChangeAccount(_)
             | Self::CloseAccount(_)
             | Self::SetRoles(_)
+            | Self::RevokeDevice(_)
             | Self::ReviewShops
             | Self::ApproveShop(_)
             | Self::MendShop(_)
             | Self::ApproveHub
-            | Self::SeeAudit => Scope::Admin,
+            | Self::SeeAudit
+            | Self::OpenConsole
+            | Self::SeeQueues => Scope::Admin,
         }
     }
 
@@ -131,11 +143,16 @@ impl Action {
             Self::ChangeAccount(id) => (policy::Action::EditAccount, policy::Resource::Account(id)),
             Self::CloseAccount(id) => (policy::Action::CloseAccount, policy::Resource::Account(id)),
             Self::SetRoles(id) => (policy::Action::SetRoles, policy::Resource::Account(id)),
+            Self::RevokeDevice(id) => (policy::Action::RevokeDevice, policy::Resource::Account(id)),
             Self::ReviewShops => (policy::Action::ReviewShops, policy::Resource::Hub),
             Self::ApproveShop(id) => (policy::Action::ApproveShop, policy::Resource::Shop(id)),
             Self::ApproveHub => (policy::Action::CertifyHub, policy::Resource::Hub),
             Self::MendShop(id) => (policy::Action::EditShop, policy::Resource::Shop(id)),
             Self::SeeAudit => (policy::Action::ReadAudit, policy::Resource::Hub),
+            // The console is for whoever keeps the hub running.
+            Self::OpenConsole | Self::SeeQueues => {
+                (policy::Action::ViewQueues, policy::Resource::Hub)
+            }
         }
     }
 }
@@ -192,6 +209,75 @@ impl Hub {
         self.authorise(actor, Action::SeeAudit, "", now).await?;
         Ok(self.store().audit(after, limit).await?)
     }
+
+    /// The newest lines of the audit log before a place, newest first, and the place of the first
+    /// among them that does not follow from the one before it.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but administrators.
+    pub async fn audit_back(
+        &self,
+        actor: &Actor,
+        before: Option<u64>,
+        limit: u32,
+        now: UnixMs,
+    ) -> Result<(Vec<Line>, Option<u64>), Error> {
+        self.authorise(actor, Action::SeeAudit, "", now).await?;
+        let end = self.store().audit_end().await?;
+        let before = before.unwrap_or(end.saturating_add(1)).min(end.saturating_add(1));
+        // One line more, so that the link of the oldest is looked at too.
+        let first = before.saturating_sub(u64::from(limit) + 1);
+        let after = first.saturating_sub(1);
+        let count = u32::try_from(before.saturating_sub(after + 1)).unwrap_or(u32::MAX);
+        let mut lines = self.store().audit(after, count).await?;
+        let broken = chain_break(&lines, after);
+        if lines.len() > limit as usize {
+            lines.remove(0);
+        }
+        lines.reverse();
+        Ok((lines, broken))
+    }
+
+    /// Walks the whole audit log: how many lines it has, and the place of the first that does not
+    /// follow from the one before it.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but administrators.
+    pub async fn check_audit(
+        &self,
+        actor: &Actor,
+        now: UnixMs,
+    ) -> Result<(u64, Option<u64>), Error> {
+        self.authorise(actor, Action::SeeAudit, "", now).await?;
+        let (mut count, mut after) = (0, 0);
+        loop {
+            let lines = self.store().audit(after, WALK_LINES).await?;
+            let broken = chain_break(&lines, after);
+            let Some(last) = lines.last() else { return Ok((count, None)) };
+            if broken.is_some() {
+                return Ok((count, broken));
+            }
+            count += lines.len() as u64;
+            if lines.len() < WALK_LINES as usize {
+                return Ok((count, None));
+            }
+            // The last line is read once more, as the one before the next.
+            (count, after) = (count - 1, last.seq - 1);
+        }
+    }
+}
+
+/// How many lines are read at once when all are walked.
+const WALK_LINES: u32 = 1000;
+
+/// The first line after a place that does not follow: the very first has none before it, and none
+/// may be missing between two.
+fn chain_break(lines: &[Line], after: u64) -> Option<u64> {
+    let is_first_whole = |line: &Line| line.seq != 1 || line.prev.as_bytes() == &[0; 32];
+    let missing = lines.iter().zip(after + 1..).find(|(line, seq)| line.seq != *seq);
+    let forged_start = lines.first().filter(|line| !is_first_whole(line)).map(|line| line.seq);
+    let unlinked = audit::first_break(lines);
+    [missing.map(|(line, _)| line.seq), forged_start, unlinked].into_iter().flatten().min()
 }
 
 impl Actor {

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use kirana_core::{
     hash::Hash,
+    id::AccountId,
     time::UnixMs,
     token::{Claims, TOKEN_LIFETIME_MS},
 };
@@ -283,6 +284,20 @@ impl Hub {
     pub async fn sessions(&self, actor: &Actor, now: UnixMs) -> Result<Vec<Session>, Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
         Ok(self.store().sessions(actor.account, now).await?)
+    }
+
+    /// The sessions of an account, for whoever may see the person.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but administrators.
+    pub async fn sessions_of(
+        &self,
+        actor: &Actor,
+        account: AccountId,
+        now: UnixMs,
+    ) -> Result<Vec<Session>, Error> {
+        self.authorise(actor, Action::SeePerson(account), &account.to_string(), now).await?;
+        Ok(self.store().sessions(account, now).await?)
     }
 
     /// Ends one of the own sessions.

@@ -139,6 +139,31 @@ impl Hub {
         Ok(shop)
     }
 
+    /// Shops in one state, for whoever decides on applications.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but operators and administrators.
+    pub async fn shops_in(
+        &self,
+        actor: &Actor,
+        state: State,
+        after: Option<ShopId>,
+        limit: u32,
+        now: UnixMs,
+    ) -> Result<Vec<Shop>, Error> {
+        self.authorise(actor, Action::ReviewShops, "", now).await?;
+        Ok(self.store().shops_in(state, after, limit).await?)
+    }
+
+    /// A shop in whatever state, for whoever decides on applications.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody but operators and administrators.
+    pub async fn application(&self, actor: &Actor, id: ShopId, now: UnixMs) -> Result<Shop, Error> {
+        self.authorise(actor, Action::ReviewShops, &id.to_string(), now).await?;
+        self.store().shop(id).await?.ok_or(Error::NotFound { what: "shop" })
+    }
+
     /// Approves or refuses an application.
     ///
     /// # Errors

@@ -39,9 +39,9 @@ pub struct Page<T> {
 #[into_params(parameter_in = Query)]
 pub struct Part {
     /// Where to start: a `next_cursor`.
-    cursor: Option<String>,
+    pub cursor: Option<String>,
     /// At most so many, up to 100.
-    limit: Option<u32>,
+    pub limit: Option<u32>,
 }
 
 /// Roles to give.

@@ -17,6 +17,7 @@ use super::{
     oauth::{Fields, Refusal},
     problem::Problem,
     sessions::NO_STORE,
+    takes_pages,
 };
 use crate::{
     app::{
@@ -281,8 +282,7 @@ fn refused(no: NotAsked, headers: &HeaderMap) -> Response {
         NotAsked::Stay(_) => ("invalid_request", StatusCode::BAD_REQUEST),
         NotAsked::Unknown => ("unauthorized_client", StatusCode::FORBIDDEN),
     };
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    match accept.is_some_and(|accept| accept.contains("text/html")) {
+    match takes_pages(headers) {
         true => rendered(status, &StayPage { why: &said }, ""),
         false => Refusal::of(error, said, status).into_response(),
     }

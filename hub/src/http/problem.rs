@@ -74,6 +74,8 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // Where a browser asked, a page says the same.
+        response.extensions_mut().insert(self);
         response
     }
 }

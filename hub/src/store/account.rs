@@ -217,6 +217,8 @@ impl Store {
             if tx.execute("UPDATE account SET roles = ?2 WHERE id = ?1", roles)? == 0 {
                 return Err(Abort::Refused(NotChanged::Unknown));
             }
+            // Who gets a role back later does not get an old sign-in back with it.
+            super::console::close_all(tx, id)?;
             Ok(audit::append(tx, &act)?)
         })
         .await

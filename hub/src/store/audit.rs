@@ -104,6 +104,21 @@ fn line(row: &Row<'_>) -> Result<Line, rusqlite::Error> {
     })
 }
 
+impl Store {
+    /// The place of the newest line; 0 where there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audit_end(&self) -> Result<u64, StoreError> {
+        self.read(|c| {
+            let sql = "SELECT coalesce(max(seq), 0) FROM audit";
+            let end: i64 = c.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+            Ok(end.unsigned_abs())
+        })
+        .await
+    }
+}
+
 pub(super) fn append(c: &Connection, act: &Act) -> Result<(), StoreError> {
     let last: Option<[u8; 32]> = c
         .prepare_cached("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1")?

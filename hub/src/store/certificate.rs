@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use kirana_core::{
     certificate::{Serial, SignedCertificate},
-    id::AccountId,
+    id::{AccountId, ShopId},
     key::{KeyId, SigningKey},
     revocation::RevocationList,
     time::UnixMs,
@@ -54,6 +54,17 @@ pub struct Device {
     pub certificate: Vec<u8>,
     /// When it was issued.
     pub issued_at: UnixMs,
+    /// When it ends.
+    pub expires_at: UnixMs,
+}
+
+/// A certificate of a shop or a hub that ends soon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The short name of its key.
+    pub key: KeyId,
+    /// The shop that it is for, by its id and name; none is a community hub's.
+    pub shop: Option<(ShopId, String)>,
     /// When it ends.
     pub expires_at: UnixMs,
 }
@@ -210,6 +221,41 @@ impl Store {
                 c.prepare_cached("SELECT bytes FROM revocation_list ORDER BY issuer LIMIT 1000")?;
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Shops and hubs whose newest certificate ends between two moments, soonest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn certificates_ending(
+        &self,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> Result<Vec<Ending>, StoreError> {
+        self.read(|c| {
+            let mut statement = c.prepare_cached(
+                "SELECT certificate.key_id, max(certificate.expires_at) AS ends, shop.id, shop.name
+                 FROM certificate LEFT JOIN shop
+                   ON certificate.kind = 'shop' AND shop.owner_key = certificate.key
+                 WHERE certificate.kind <> 'device' AND certificate.revoked_at IS NULL
+                 GROUP BY certificate.key_id, shop.id HAVING ends BETWEEN ?1 AND ?2
+                 ORDER BY ends LIMIT 100",
+            )?;
+            let rows = statement.query_map(params![to_sql(from), to_sql(to)], |row| {
+                let shop: Option<[u8; 16]> = row.get(2)?;
+                Ok((row.get::<_, [u8; 16]>(0)?, row.get(1)?, shop, row.get::<_, Option<_>>(3)?))
+            })?;
+            rows.map(|row| {
+                let (key, expires_at, shop, name) = row?;
+                let damaged = || StoreError::damaged("a certificate's", "key or shop");
+                let key = KeyId::from_slice(&key).ok_or_else(damaged)?;
+                let shop =
+                    shop.map(|id| ShopId::from_slice(&id).ok_or_else(damaged)).transpose()?;
+                Ok(Ending { key, shop: shop.zip(name), expires_at: from_sql(expires_at) })
+            })
+            .collect()
         })
         .await
     }

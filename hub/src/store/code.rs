@@ -10,7 +10,7 @@ use kirana_migrations::{
 };
 
 use super::{
-    Never, Store, account, from_sql,
+    Never, Store, account, console, from_sql,
     session::{self, Session, SessionId},
     sign_in::{self, Arrival},
     to_sql,
@@ -258,12 +258,12 @@ fn by_digest(c: &Connection, digest: [u8; 32]) -> Result<Option<Code>, StoreErro
     Ok(found.optional()?.flatten())
 }
 
-fn account_id(bytes: &[u8]) -> Result<AccountId, StoreError> {
+pub(super) fn account_id(bytes: &[u8]) -> Result<AccountId, StoreError> {
     AccountId::from_slice(bytes).ok_or_else(|| StoreError::damaged("a sign-in's", "account"))
 }
 
 pub(super) fn sign_browsers_out(c: &Connection, account: AccountId) -> Result<(), StoreError> {
     c.execute("DELETE FROM browser WHERE account = ?1", [account.as_bytes()])?;
     c.execute("DELETE FROM code WHERE account = ?1", [account.as_bytes()])?;
-    Ok(())
+    console::close_all(c, account)
 }

@@ -13,14 +13,34 @@ use kirana_core::{
 };
 use kirana_migrations::{
     Abort, StoreError, Tx, WriteError,
-    rusqlite::{Connection, params},
+    rusqlite::{self, Connection, Row, params},
 };
 use kirana_sync::{
     mailbox::{Accepted, Limits, Usage},
     wire::{Refused, limit},
 };
 
-use super::{Never, Store, past, route, to_sql};
+use super::{Never, Store, from_sql, past, route, to_sql};
+
+/// What waits for one recipient; a piece that another hub has by now does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// For whom.
+    pub to: Address,
+    /// What waits.
+    pub waiting: Waiting,
+}
+
+/// So much mail waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many pieces.
+    pub pieces: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// When the oldest came, unless there is none.
+    pub oldest_at: Option<UnixMs>,
+}
 
 /// Who handed a piece over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +168,47 @@ impl Store {
         .await
     }
 
+    /// What waits for anybody.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn waiting_in_all(&self) -> Result<Waiting, StoreError> {
+        self.read(|c| {
+            let sql = "SELECT count(*), total(size), min(stored_at) FROM mail WHERE passed = 0";
+            Ok(c.prepare_cached(sql)?.query_row([], |row| waiting(row, 0))?)
+        })
+        .await
+    }
+
+    /// The queues after an address, in the order in which addresses are stored.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn queues(
+        &self,
+        after: Option<Address>,
+        limit: u32,
+    ) -> Result<Vec<Queue>, StoreError> {
+        let after = after.map_or(Vec::new(), |address| cbor::to_vec(&address));
+        self.read(|c| {
+            let mut statement = c.prepare_cached(
+                "SELECT recipient, count(*), total(size), min(stored_at) FROM mail
+                 WHERE recipient > ?1 AND passed = 0 GROUP BY recipient ORDER BY recipient LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![after, limit], |row| {
+                Ok((row.get::<_, Vec<u8>>(0)?, waiting(row, 1)?))
+            })?;
+            rows.map(|row| {
+                let (to, waiting) = row?;
+                let to = cbor::from_slice("a recipient", &to, ADDRESS_BYTES_MAX)
+                    .map_err(|e| StoreError::damaged("a recipient of mail", e))?;
+                Ok(Queue { to, waiting })
+            })
+            .collect()
+        })
+        .await
+    }
+
     /// Who sent what is kept, for tests of what a relay knows.
     ///
     /// # Errors
@@ -167,6 +228,16 @@ impl Store {
 
 /// A stored piece: what is sealed, the stamp and a chain of certificates, with room to spare.
 const MAIL_BYTES_MAX: usize = 256 * 1024;
+
+/// An address: a word and sixteen bytes.
+const ADDRESS_BYTES_MAX: usize = 64;
+
+fn waiting(row: &Row<'_>, first: usize) -> Result<Waiting, rusqlite::Error> {
+    let (pieces, bytes): (i64, f64) = (row.get(first)?, row.get(first + 1)?);
+    let oldest_at: Option<i64> = row.get(first + 2)?;
+    let oldest_at = oldest_at.map(from_sql);
+    Ok(Waiting { pieces: pieces.unsigned_abs(), bytes: bytes as u64, oldest_at })
+}
 
 pub(super) fn parse(cursor: i64, bytes: &[u8]) -> Result<Mail, StoreError> {
     cbor::from_slice("stored mail", bytes, MAIL_BYTES_MAX)

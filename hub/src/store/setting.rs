@@ -1,6 +1,6 @@
 //! Single values by name: the roster, the root's key, sealed keys of this hub.
 
-use kirana_core::{cbor, known_time::KnownTime};
+use kirana_core::{cbor, known_time::KnownTime, time::UnixMs};
 use kirana_migrations::{
     Abort, StoreError, WriteError,
     rusqlite::{Connection, OptionalExtension, params},
@@ -45,6 +45,24 @@ impl Store {
         .await
     }
 
+    /// When this hub was last backed up, if ever.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn backed_up_at(&self) -> Result<Option<UnixMs>, StoreError> {
+        let Some(bytes) = self.setting(BACKUP).await? else { return Ok(None) };
+        let bytes = bytes.try_into().map_err(|_| StoreError::damaged("the hub's", BACKUP))?;
+        Ok(Some(UnixMs::new(u64::from_be_bytes(bytes))))
+    }
+
+    /// Notes that a backup was made.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn note_backup(&self, now: UnixMs) -> Result<(), WriteError<Never>> {
+        self.set(BACKUP, now.get().to_be_bytes().to_vec()).await
+    }
+
     /// What is known about the time.
     ///
     /// # Errors
@@ -70,6 +88,7 @@ impl Store {
     }
 }
 
+const BACKUP: &str = "last backup";
 const KNOWN_TIME: &str = "known time";
 const KNOWN_TIME_BYTES_MAX: usize = 256;
 

@@ -52,7 +52,8 @@ impl State {
         Self::NAMES.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    /// The state of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
     }
 }
@@ -101,6 +102,15 @@ pub struct Shop {
     pub certificate: Option<Vec<u8>>,
     /// When the owner applied.
     pub created_at: UnixMs,
+}
+
+/// How many applications wait for a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// How many.
+    pub shops: u64,
+    /// Since when the oldest waits, unless there is none.
+    pub oldest_at: Option<UnixMs>,
 }
 
 /// Why an application or a decision was not taken.
@@ -260,6 +270,47 @@ impl Store {
             let mut statement = c.prepare_cached(&sql)?;
             let rows = statement.query_map([limit], raw)?;
             rows.map(|row| shop(row?)).collect()
+        })
+        .await
+    }
+
+    /// Shops in one state, in the order of their ids, after a cursor.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn shops_in(
+        &self,
+        state: State,
+        after: Option<ShopId>,
+        limit: u32,
+    ) -> Result<Vec<Shop>, StoreError> {
+        self.read(|c| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM shop WHERE id > ?2 AND ?1 =
+                   CASE WHEN state = 'applied' AND question IS NOT NULL THEN 'asked'
+                        WHEN state = 'approved' AND closed_at IS NOT NULL THEN 'closed'
+                        ELSE state END
+                 ORDER BY id LIMIT ?3"
+            );
+            let mut statement = c.prepare_cached(&sql)?;
+            let after = after.map_or(Vec::new(), |id| id.as_bytes().to_vec());
+            let rows = statement.query_map(params![state.name(), after, limit], raw)?;
+            rows.map(|row| shop(row?)).collect()
+        })
+        .await
+    }
+
+    /// The applications that wait for a decision, and for no answer of their owner.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn applied(&self) -> Result<Applied, StoreError> {
+        self.read(|c| {
+            let sql = "SELECT count(*), min(changed_at) FROM shop
+                       WHERE state = 'applied' AND question IS NULL";
+            let (shops, oldest_at): (i64, Option<i64>) =
+                c.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Applied { shops: shops.unsigned_abs(), oldest_at: oldest_at.map(from_sql) })
         })
         .await
     }

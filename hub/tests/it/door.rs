@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::program::{PASSWORD, Running, program, send, text};
 
-pub fn keys(pair: &KeyPair, account: AccountId, shop: Option<ShopId>) -> Value {
+pub fn keys(pair: &KeyPair, account: impl Into<Option<AccountId>>, shop: Option<ShopId>) -> Value {
     let (key, sealing) = (pair.signing.public(), pair.sealing.public());
-    let asked = Enrolment { account: Some(account), shop, key, sealing };
+    let asked = Enrolment { account: account.into(), shop, key, sealing };
     let sealing: String = sealing.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
     let proof = URL_SAFE_NO_PAD.encode(asked.prove(&pair.signing));
     json!({ "signing_key": key.to_string(), "sealing_key": sealing, "proof": proof })

@@ -4,6 +4,8 @@ mod administration;
 mod clients;
 mod clock;
 mod community;
+mod console;
+mod console_pages;
 mod directory;
 mod door;
 mod factors;

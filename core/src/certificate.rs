@@ -77,6 +77,9 @@ pub enum StaffRole {
     /// Does what the owner does, by the owner's leave.
     #[n(2)]
     Owner,
+    /// What one of the shop's own roles permits; which one is kept at the shop alone.
+    #[n(3)]
+    Own,
 }
 
 /// What a hub may do.
@@ -148,13 +151,20 @@ pub enum Standing {
         #[n(0)]
         role: HubRole,
     },
+    /// A device that nobody vouches for, at one shop only; signed by itself.
+    #[n(6)]
+    GuestOf {
+        /// The shop that it was made for.
+        #[n(0)]
+        shop: ShopId,
+    },
 }
 
 impl Standing {
     /// How long a certificate of this kind lasts, in milliseconds.
     pub const fn lifetime_ms(&self) -> u64 {
         match self {
-            Self::Device { .. } | Self::Guest => DEVICE_LIFETIME_MS,
+            Self::Device { .. } | Self::Guest | Self::GuestOf { .. } => DEVICE_LIFETIME_MS,
             Self::Shop { .. } | Self::Node { .. } | Self::Staff { .. } | Self::Hub { .. } => {
                 SHOP_LIFETIME_MS
             }
@@ -236,11 +246,23 @@ impl Certificate {
         Self::issue(key, &holder, now, rng)
     }
 
+    /// A guest's certificate that counts at one shop only, signed by the guest's own key.
+    pub fn of_guest_at(
+        shop: ShopId,
+        key: &SigningKey,
+        sealing: SealingPublic,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> SignedCertificate {
+        let holder = Holder { key: key.public(), sealing, standing: Standing::GuestOf { shop } };
+        Self::issue(key, &holder, now, rng)
+    }
+
     /// For whom the holder speaks in orders; `None` for staff, owners' keys and hubs.
     pub fn party(&self) -> Option<Party> {
         match self.standing {
             Standing::Device { account, .. } => Some(Party::Account(account)),
-            Standing::Guest => Some(Party::Guest(self.key.id())),
+            Standing::Guest | Standing::GuestOf { .. } => Some(Party::Guest(self.key.id())),
             Standing::Node { shop, .. } => Some(Party::Shop(shop)),
             Standing::Shop { .. } | Standing::Staff { .. } | Standing::Hub { .. } => None,
         }

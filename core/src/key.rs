@@ -27,6 +27,11 @@ impl KeyId {
         Some(Self(bytes.try_into().ok()?))
     }
 
+    /// Takes sixteen bytes that were a key id before.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The sixteen bytes, as they are stored.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0

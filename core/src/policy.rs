@@ -37,6 +37,10 @@ use crate::{
 const POLICIES: &str = include_str!("../policies/kirana.cedar");
 const SCHEMA: &str = include_str!("../policies/kirana.cedarschema");
 
+mod action;
+
+pub use action::Action;
+
 /// A bundle of permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,107 +92,6 @@ impl Role {
     }
 }
 
-macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident = $label:literal;)*) => {
-        /// Something that a policy permits or not.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Action { $($(#[$doc])* $name,)* }
-
-        impl Action {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The word used in policies and audits.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$name => $label,)* }
-            }
-        }
-    };
-}
-
-actions! {
-    /// Edit products and prices of a shop.
-    EditCatalogue = "catalogue.edit";
-    /// Pick one of two clashing values.
-    SettleClash = "catalogue.settle";
-    /// See the stock ledger.
-    ViewStock = "stock.view";
-    /// Enter receipts, losses, counts, transfers, returns.
-    MoveStock = "stock.move";
-    /// Sell at the counter.
-    RingUpSale = "sale.ring_up";
-    /// Import a file of products.
-    RunImport = "import.run";
-    /// Certify and shut out the shop's own staff and tills.
-    ManageStaff = "staff.manage";
-    /// See takings and reports.
-    ViewReport = "report.view";
-    /// Edit the shop's profile, hours and addresses.
-    EditShop = "shop.edit";
-    /// List the shop's orders.
-    ListOrders = "order.list";
-    /// Place an order at a shop.
-    PlaceOrder = "order.place";
-    /// Publish a shop's record in the directory.
-    PublishRecord = "directory.publish";
-    /// Let a shop into the directory.
-    ApproveShop = "shop.approve";
-    /// See one order.
-    ViewOrder = "order.view";
-    /// Ask to withdraw, cancel or change one's order.
-    AskAboutOrder = "order.ask";
-    /// Accept or decline.
-    DecideOrder = "order.decide";
-    /// Pack and weigh.
-    PackOrder = "order.pack";
-    /// Hand over, dispatch, report a failed delivery.
-    HandOverOrder = "order.hand_over";
-    /// Enter a payment.
-    TakePayment = "order.take_payment";
-    /// Call an accepted order off for the shop.
-    CancelOrder = "order.cancel";
-    /// Give money back.
-    RefundOrder = "order.refund";
-    /// Search the people of all accounts.
-    SearchAccounts = "account.search";
-    /// Make an account for somebody.
-    CreateAccount = "account.create";
-    /// See an account: who the person is.
-    ViewAccount = "account.view";
-    /// Edit an account: profile, addresses, carts, password.
-    EditAccount = "account.edit";
-    /// Close an account.
-    CloseAccount = "account.close";
-    /// Give and take roles.
-    SetRoles = "account.set_roles";
-    /// Enrol a device into an account.
-    EnrolDevice = "device.enrol";
-    /// Shut a device out.
-    RevokeDevice = "device.revoke";
-    /// Leave mail.
-    PutMail = "mailbox.put";
-    /// List and delete mail.
-    ReadMail = "mailbox.read";
-    /// List all accounts.
-    ListAccounts = "account.list";
-    /// Apply for a shop.
-    ApplyForShop = "shop.apply";
-    /// See which shops applied.
-    ReviewShops = "shop.review";
-    /// Certify a community hub.
-    CertifyHub = "hub.certify";
-    /// Search the directory.
-    ReadDirectory = "directory.read";
-    /// Take no more work before a stop.
-    DrainHub = "hub.drain";
-    /// See how long the queues are.
-    ViewQueues = "queue.view";
-    /// Read the audit.
-    ReadAudit = "audit.read";
-    /// Read these policies.
-    ReadPolicies = "policy.read";
-}
-
 /// Who acts, as a token or certificate says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
@@ -196,6 +99,8 @@ pub struct Principal {
     pub roles: BTreeSet<Role>,
     /// The shops that the roles in shops are for.
     pub shops: BTreeSet<ShopId>,
+    /// What one of the shops' own roles permits beside them, in those shops.
+    pub permissions: BTreeSet<Action>,
     /// The account that is signed in.
     pub account: Option<AccountId>,
     /// As whom this person orders.
@@ -210,6 +115,7 @@ impl Principal {
         Self {
             roles: BTreeSet::new(),
             shops: BTreeSet::new(),
+            permissions: BTreeSet::new(),
             account: None,
             party: None,
             device: None,
@@ -234,6 +140,11 @@ impl Principal {
     pub fn in_shop(role: Role, shop: ShopId) -> Self {
         let (roles, shops) = (BTreeSet::from([role]), BTreeSet::from([shop]));
         Self { roles, shops, ..Self::nobody() }
+    }
+
+    /// Somebody with one of a shop's own roles.
+    pub fn with_permissions(permissions: BTreeSet<Action>, shop: ShopId) -> Self {
+        Self { permissions, shops: BTreeSet::from([shop]), ..Self::nobody() }
     }
 
     /// An account with these roles at a hub; every account may also order.
@@ -278,7 +189,7 @@ pub struct Policies {
     authorizer: Authorizer,
     policies: PolicySet,
     /// Each action with the policies that name it: the others can say nothing about it.
-    actions: Vec<(EntityUid, PolicySet)>,
+    actions: Vec<(EntityUid, PolicySet, Context)>,
     types: Types,
 }
 
@@ -312,7 +223,10 @@ impl Policies {
                 ActionConstraint::In(some) => some.contains(&action),
             });
             let naming = PolicySet::from_policies(naming.cloned());
-            Ok((action, naming.map_err(|e| BadPolicies(e.to_string()))?))
+            let named = RestrictedExpression::new_string(action.id().unescaped().to_owned());
+            let named = Context::from_pairs([("action".to_owned(), named)]);
+            let named = named.map_err(|e| BadPolicies(e.to_string()))?;
+            Ok((action, naming.map_err(|e| BadPolicies(e.to_string()))?, named))
         });
         let types = Types {
             person: uid("Person", "who")?,
@@ -360,8 +274,10 @@ impl Policies {
     /// Whether somebody may do something to a resource; what cannot be evaluated is refused.
     #[must_use]
     pub fn is_allowed(&self, principal: &Principal, action: Action, resource: &Resource) -> bool {
-        let Some((action, policies)) = self.actions.get(action as usize) else { return false };
-        let Some(request) = self.request(action, resource) else { return false };
+        let Some((action, policies, named)) = self.actions.get(action as usize) else {
+            return false;
+        };
+        let Some(request) = self.request(action, named, resource) else { return false };
         let entities = [self.person(principal), self.resource(resource)];
         let entities: Option<Vec<Entity>> = entities.into_iter().collect();
         let entities = entities.and_then(|e| Entities::from_entities(e, None).ok());
@@ -371,9 +287,9 @@ impl Policies {
         })
     }
 
-    fn request(&self, action: &EntityUid, resource: &Resource) -> Option<Request> {
-        let (who, what) = (self.types.person.clone(), self.uid(resource).clone());
-        Request::new(who, action.clone(), what, Context::empty(), None).ok()
+    fn request(&self, action: &EntityUid, named: &Context, what: &Resource) -> Option<Request> {
+        let (who, what) = (self.types.person.clone(), self.uid(what).clone());
+        Request::new(who, action.clone(), what, named.clone(), None).ok()
     }
 
     fn uid(&self, resource: &Resource) -> &EntityUid {
@@ -389,7 +305,9 @@ impl Policies {
     fn person(&self, principal: &Principal) -> Option<Entity> {
         let roles = principal.roles.iter().map(|role| text(role.label()));
         let shops = principal.shops.iter().map(text);
+        let permissions = principal.permissions.iter().map(|action| text(action.label()));
         let mut attributes = vec![
+            ("permissions", RestrictedExpression::new_set(permissions)),
             ("roles", RestrictedExpression::new_set(roles)),
             ("shops", RestrictedExpression::new_set(shops)),
         ];
@@ -476,6 +394,30 @@ mod tests {
         who.on_device(KeyId::of(&[1; 32]))
     }
 
+    fn with(permissions: BTreeSet<Action>) -> Principal {
+        Principal::with_permissions(permissions, shop(1)).on_device(KeyId::of(&[1; 32]))
+    }
+
+    fn packing() -> BTreeSet<Action> {
+        use Action::{ListOrders, PackOrder, ViewOrder, ViewStock};
+        BTreeSet::from([ListOrders, PackOrder, ViewOrder, ViewStock])
+    }
+
+    #[test]
+    fn p6_an_own_role_permits_exactly_what_is_in_it_and_never_what_owners_may_not_give() {
+        let policies = Policies::load().expect("they parse");
+        for action in Action::ALL {
+            let may = |who: &Principal| {
+                resources(1).iter().any(|what| policies.is_allowed(who, *action, what))
+            };
+            let alone = with(BTreeSet::from([*action]));
+            let public = may(&with(BTreeSet::new()));
+            let given = Action::given_by_owners(action.label()).is_some();
+            assert_eq!(may(&alone), given || public, "{action:?}");
+            assert_eq!(may(&with(packing())), packing().contains(action) || public, "{action:?}");
+        }
+    }
+
     #[test]
     fn every_policy_passes_the_type_check_against_the_schema() {
         Policies::load().expect("they parse").check().expect("they are sound");
@@ -490,9 +432,13 @@ mod tests {
             "What each role may do: to its own things, and (with a star) to everybody's.\n\
              ordered = own order; brought, fetched = orders of the shop for delivery or pickup.\n",
         );
-        for role in Role::ALL {
-            let who = somebody(role);
-            writeln!(table, "\n{}", role.label()).expect("memory");
+        let packer = "packer, one of a shop's own: order.list order.view order.pack stock.view";
+        let everything = "all that an owner may give";
+        let given = Action::GIVEN_BY_OWNERS.into();
+        let everybody = Role::ALL.map(|role| (role.label(), somebody(role)));
+        let own = [(packer, with(packing())), (everything, with(given))];
+        for (name, who) in everybody.into_iter().chain(own) {
+            writeln!(table, "\n{name}").expect("memory");
             for action in Action::ALL {
                 let may = |resource: &Resource| policies.is_allowed(&who, *action, resource);
                 let cells: Vec<String> = names
@@ -519,6 +465,11 @@ mod tests {
         let public = [Action::PlaceOrder, Action::PutMail];
         for role in [Role::Customer, Role::Courier, Role::Staff, Role::Owner, Role::Node] {
             for resource in resources(2).iter().filter(|r| **r != Resource::Hub) {
+                for action in Action::ALL.iter().filter(|action| !public.contains(action)) {
+                    let all = with(Action::GIVEN_BY_OWNERS.into());
+                    let allowed = policies.is_allowed(&all, *action, resource);
+                    assert!(!allowed, "an own role may {action:?} {resource:?}");
+                }
                 for action in Action::ALL.iter().filter(|action| !public.contains(action)) {
                     let allowed = policies.is_allowed(&somebody(role), *action, resource);
                     assert!(!allowed, "{role:?} may {action:?} {resource:?}");

@@ -6,10 +6,7 @@
 use std::{collections::BTreeMap, ops::Deref};
 
 use crate::{
-    cbor::Malformed,
-    certificate::{
-        Certificate, HubRole, Serial, SignedCertificate, Standing, UnverifiedCertificate,
-    },
+    certificate::{Certificate, HubRole, SignedCertificate, Standing, UnverifiedCertificate},
     hash::Hash,
     id::{AccountId, ShopId},
     key::{KeyId, PublicKey, SealingPublic},
@@ -21,6 +18,12 @@ use crate::{
     time::UnixMs,
 };
 
+mod choice;
+mod distrust;
+
+pub use choice::{Honour, NoHonour, Pins};
+pub use distrust::Distrust;
+
 /// The longest chain: a device countersigned by a device, or staff under a shop under a hub.
 pub const CHAIN_MAX: usize = 4;
 
@@ -30,9 +33,10 @@ pub struct Trust {
     root: Option<PublicKey>,
     roster: Option<SignedRoster>,
     shops: BTreeMap<ShopId, PublicKey>,
-    devices: BTreeMap<KeyId, (AccountId, PublicKey)>,
+    devices: Pins,
     lists: BTreeMap<KeyId, SignedList>,
-    honours_expired: bool,
+    honours: Honour,
+    here: Option<ShopId>,
     revision: u64,
 }
 
@@ -51,9 +55,15 @@ impl Trust {
         }
     }
 
-    /// Whether expired certificates of pinned shops and devices go on counting: a shop's choice.
-    pub fn honour_expired_of_pinned(&mut self, yes: bool) {
-        self.honours_expired = yes;
+    /// Sets for how long expired certificates of pinned shops and devices go on counting.
+    pub fn honour_expired_of_pinned(&mut self, honours: Honour) {
+        self.honours = honours;
+        self.revision += 1;
+    }
+
+    /// Says which shop this is: guests whose certificate was made for it count, others' do not.
+    pub fn stand_in(&mut self, shop: ShopId) {
+        self.here = Some(shop);
         self.revision += 1;
     }
 
@@ -116,7 +126,7 @@ impl Trust {
 
     /// Remembers that this device is this account's.
     pub fn pin_device(&mut self, account: AccountId, device: PublicKey) {
-        self.devices.insert(device.id(), (account, device));
+        self.devices.add(account, device);
         self.revision += 1;
     }
 
@@ -165,6 +175,20 @@ impl Trust {
         chain: &[B],
         now: impl Into<KnownNow>,
     ) -> Result<Certified, Distrust> {
+        self.check_knowing(&self.devices, chain, now)
+    }
+
+    /// [`Trust::check`] with other pinned devices than those that were told to this: of thousands
+    /// of customers only one is at the door.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_knowing<B: Deref<Target: AsRef<[u8]>>>(
+        &self,
+        pins: &Pins,
+        chain: &[B],
+        now: impl Into<KnownNow>,
+    ) -> Result<Certified, Distrust> {
         if chain.len() > CHAIN_MAX {
             return Err(Distrust::TooLong { links: chain.len() });
         }
@@ -172,12 +196,12 @@ impl Trust {
             .iter()
             .map(|bytes| UnverifiedCertificate::parse((**bytes).as_ref()))
             .collect::<Result<Vec<_>, _>>()?;
-        let path = self.walk(&links)?;
+        let path = self.walk(&links, pins)?;
         for link in &path.links {
             self.check_not_revoked(link.certificate())?;
         }
-        let expired = self.check_not_expired(&path, now.into())?;
-        Ok(Certified::of(path, expired, self))
+        let expired = self.check_not_expired(&path, pins, now.into())?;
+        Ok(Certified::of(path, expired, pins))
     }
 
     /// Meets a shop for the first time: its chain must hold together under the owner's key that it
@@ -207,12 +231,16 @@ impl Trust {
     }
 
     /// Verifies the leaf, and what stands above it as far as that is needed.
-    fn walk(&self, links: &[UnverifiedCertificate]) -> Result<Path, Distrust> {
+    fn walk(&self, links: &[UnverifiedCertificate], pins: &Pins) -> Result<Path, Distrust> {
         let (leaf, above) = links.split_first().ok_or(Distrust::Empty)?;
         let claimed = leaf.claimed();
         match claimed.standing {
             Standing::Guest => Path::of(leaf, &claimed.key, Vouched::Nobody),
-            Standing::Device { account, .. } => self.walk_device(leaf, account, above),
+            Standing::GuestOf { shop } if self.here == Some(shop) => {
+                Path::of(leaf, &claimed.key, Vouched::Nobody)
+            }
+            Standing::GuestOf { shop } => Err(Distrust::GuestElsewhere { shop }),
+            Standing::Device { account, .. } => self.walk_device(leaf, account, above, pins),
             Standing::Shop { shop } => self.walk_shop(leaf, shop),
             Standing::Node { shop, .. } | Standing::Staff { shop, .. } => {
                 self.walk_under_owner(leaf, shop, above)
@@ -226,20 +254,20 @@ impl Trust {
         leaf: &UnverifiedCertificate,
         account: AccountId,
         above: &[UnverifiedCertificate],
+        pins: &Pins,
     ) -> Result<Path, Distrust> {
         let issuer = leaf.claimed().issuer;
         if let Some(hub) = self.central_hub(issuer) {
             return Path::of(leaf, &hub, Vouched::Hub(issuer));
         }
-        match self.devices.get(&issuer) {
-            Some((owner, key)) if *owner == account && issuer != leaf.claimed().key.id() => {
-                let mut path = Path::of(leaf, key, Vouched::Countersigned(issuer))?;
-                // A countersigner that was itself withdrawn countersigns nothing.
-                if let Some(countersigner) =
-                    above.first().filter(|link| link.claimed().key.id() == issuer)
-                {
-                    path.links.extend(self.walk(std::slice::from_ref(countersigner))?.links);
-                }
+        match pins.get(issuer) {
+            Some((owner, key)) if owner == account && issuer != leaf.claimed().key.id() => {
+                let mut path = Path::of(leaf, &key, Vouched::Countersigned(issuer))?;
+                // A countersigner that was withdrawn or has ended countersigns nothing, so it has
+                // to show itself what it was certified by.
+                let shown = above.first().filter(|link| link.claimed().key.id() == issuer);
+                shown.ok_or(Distrust::NoCountersigner { issuer })?;
+                path.links.extend(self.walk(above, pins)?.links);
                 Ok(path)
             }
             _ => Err(Distrust::UnknownIssuer { issuer }),
@@ -320,40 +348,50 @@ impl Trust {
     }
 
     /// Whether a link has expired and is honoured nevertheless.
-    fn check_not_expired(&self, path: &Path, now: KnownNow) -> Result<bool, Distrust> {
+    fn check_not_expired(&self, path: &Path, pins: &Pins, now: KnownNow) -> Result<bool, Distrust> {
         // A guest vouches for itself, so the end that it chose says nothing.
         if path.vouched == Vouched::Nobody {
             return Ok(false);
         }
         let past = path.links.iter().map(|link| link.certificate().expires);
-        match past.filter(|expires| now.is_past(*expires)).min() {
-            Some(_) if self.honours_expired && self.is_pinned(path.leaf()) => Ok(true),
-            Some(expired) => Err(Distrust::Expired { expired, now: now.at }),
-            None => Ok(false),
+        let Some(expired) = past.filter(|expires| now.is_past(*expires)).min() else {
+            return Ok(false);
+        };
+        match self.is_pinned(path.leaf(), pins) && self.honours_of(path.leaf()).holds(expired, now)
+        {
+            true => Ok(true),
+            false => Err(Distrust::Expired { expired, now: now.at }),
         }
     }
 
-    fn is_pinned(&self, certificate: &Certificate) -> bool {
+    /// Boxes of a pinned shop go on whatever it chose: their orders have to come to an end.
+    fn honours_of(&self, certificate: &Certificate) -> Honour {
+        match certificate.standing {
+            Standing::Node { .. } if self.honours != Honour::Never => Honour::Always,
+            _ => self.honours,
+        }
+    }
+
+    fn is_pinned(&self, certificate: &Certificate, pins: &Pins) -> bool {
         match certificate.standing {
             Standing::Device { account, .. } => {
-                let pinned = self.devices.get(&certificate.key.id());
-                pinned.is_some_and(|(owner, _)| *owner == account)
+                pins.get(certificate.key.id()).is_some_and(|(owner, _)| owner == account)
             }
             Standing::Shop { shop }
             | Standing::Node { shop, .. }
             | Standing::Staff { shop, .. } => self.shops.contains_key(&shop),
-            Standing::Guest | Standing::Hub { .. } => false,
+            Standing::Guest | Standing::GuestOf { .. } | Standing::Hub { .. } => false,
         }
     }
+}
 
-    /// Whether other devices of the account are pinned, and this one is neither pinned nor
-    /// countersigned by one that is.
-    fn is_new_device(&self, certificate: &Certificate, vouched: Vouched) -> bool {
-        let Standing::Device { account, .. } = certificate.standing else { return false };
-        matches!(vouched, Vouched::Hub(_))
-            && !self.devices.contains_key(&certificate.key.id())
-            && self.devices.values().any(|(owner, _)| *owner == account)
-    }
+/// Whether other devices of the account are pinned, and this one is neither pinned nor
+/// countersigned by one that is.
+fn is_new_device(certificate: &Certificate, vouched: Vouched, pins: &Pins) -> bool {
+    let Standing::Device { account, .. } = certificate.standing else { return false };
+    matches!(vouched, Vouched::Hub(_))
+        && pins.get(certificate.key.id()).is_none()
+        && pins.knows(account)
 }
 
 /// The verified links that a leaf hangs on, leaf first; never empty.
@@ -404,7 +442,7 @@ pub struct Certified {
 }
 
 impl Certified {
-    fn of(path: Path, expired: bool, trust: &Trust) -> Self {
+    fn of(path: Path, expired: bool, pins: &Pins) -> Self {
         let ends = match path.vouched {
             Vouched::Nobody => None,
             _ => path.links.iter().map(|l| l.certificate().expires).min(),
@@ -418,7 +456,7 @@ impl Certified {
             hash: path.links[0].hash(),
             vouched: path.vouched,
             expired,
-            new_device: trust.is_new_device(path.leaf(), path.vouched),
+            new_device: is_new_device(path.leaf(), path.vouched, pins),
             signed_at,
             ends,
         }
@@ -508,55 +546,6 @@ pub struct Introduction {
     pub owner: PublicKey,
     /// Its box.
     pub node: Certified,
-}
-
-/// Why a certificate does not count here.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Distrust {
-    /// There is none.
-    #[error("no certificate was shown")]
-    Empty,
-    /// There are more than any chain needs.
-    #[error("{links} certificates were shown; at most {CHAIN_MAX} are read")]
-    TooLong {
-        /// How many.
-        links: usize,
-    },
-    /// One cannot be read.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    /// One is not by the key it names.
-    #[error(transparent)]
-    Forged(#[from] Forged),
-    /// Its issuer is nobody whose word counts here.
-    #[error("the certificate is by a key that is not known here, {issuer}")]
-    UnknownIssuer {
-        /// The key that it names.
-        issuer: KeyId,
-    },
-    /// It has expired, and the holder is not pinned or the policy does not honour it.
-    #[error("the certificate ended at {expired}; it is {now} now")]
-    Expired {
-        /// When it ended.
-        expired: UnixMs,
-        /// The known time.
-        now: UnixMs,
-    },
-    /// Its issuer has withdrawn it.
-    #[error("certificate {serial} was withdrawn")]
-    Revoked {
-        /// Its number.
-        serial: Serial,
-    },
-    /// The shop shows another owner than the one known here.
-    #[error("shop {shop} shows another owner than the one known here; ask the shop in person")]
-    OwnerChanged {
-        /// Which shop.
-        shop: ShopId,
-    },
-    /// The chain is not that of a shop's box.
-    #[error("this is not a shop")]
-    NotAShop,
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub mod cart;
 pub mod catalogue;
 pub mod chain;
 pub mod courier;
+pub mod device;
 pub mod file;
 pub mod person;
 pub mod place;
@@ -265,7 +266,7 @@ impl Identity {
 fn load_trust(reader: &rusqlite::Connection) -> Result<Trust, HouseholdError> {
     let mut trust = Trust::new();
     // A household goes on trading with shops that it knows when the hub was gone for long.
-    trust.honour_expired_of_pinned(true);
+    trust.honour_expired_of_pinned(kirana_core::trust::Honour::Always);
     if let Some(root) = settings::get(reader, Setting::Root)? {
         let bytes = root.as_slice().try_into().map_err(|_| damaged("the root's key"))?;
         let root = kirana_core::key::PublicKey::from_bytes(bytes);
@@ -321,6 +322,12 @@ pub enum HouseholdError {
     /// The certificates are for another key.
     #[error("these certificates are for another device")]
     OtherKey,
+    /// This device orders as a guest, so there is no account to let anybody into.
+    #[error("this device has no account yet: sign in with `kirana login` first")]
+    NoAccount,
+    /// It was made for something else, or was changed.
+    #[error("this was made for something else, or was changed on its way")]
+    NotTheirs,
     /// The shop was never chosen.
     #[error("this shop is not among yours: add it first with `kirana shops add`")]
     UnknownShop,

@@ -12,6 +12,7 @@ use crate::{app::Household, clock, home::Home};
 
 mod args;
 mod carts;
+mod device;
 mod meant;
 mod orders;
 mod places;
@@ -61,6 +62,7 @@ fn obey(cli: Cli) -> Result<ExitCode, Failure> {
     let done = match cli.command {
         Command::Init { name, hub } => setup::init(&desk, &name, hub.as_deref()),
         Command::Login { hub, login } => setup::login(&desk, &hub, &login),
+        Command::Device { command } => device::device(&desk, command),
         Command::Shops { command } => places::shops(&desk, command),
         Command::Hub { command } => places::carriers(&desk, command),
         Command::Search(search) => carts::search(&desk, search),

@@ -40,6 +40,7 @@ pub mod counter;
 pub mod courier;
 pub mod deliver;
 pub mod desk;
+pub mod devices;
 pub mod founding;
 pub mod handover;
 pub mod heads;
@@ -51,11 +52,14 @@ pub mod mailing;
 pub mod mend;
 pub mod once;
 pub mod orders;
+pub mod people;
 pub mod person;
+pub mod pin;
 pub mod place;
 pub mod reading;
 pub mod recovery;
 pub mod refusal;
+pub mod roles;
 pub mod shelves;
 pub mod staff;
 pub mod verify;
@@ -226,6 +230,12 @@ pub(crate) fn trust_revision(
     c: &kirana_migrations::rusqlite::Connection,
 ) -> Result<u64, StoreError> {
     Ok(settings::get(c, Setting::TrustRevision)?.unwrap_or_default())
+}
+
+/// Tells this and other processes to read again whom the shop trusts, and with what.
+pub(crate) fn trust_changed(tx: &kirana_migrations::Tx<'_>) -> Result<(), StoreError> {
+    let revision = trust_revision(tx)?;
+    settings::put(tx, Setting::TrustRevision, &(revision + 1))
 }
 
 pub(crate) fn known_time(

@@ -23,6 +23,7 @@ mod join;
 mod keep;
 mod orders;
 mod people;
+mod recovery;
 
 /// One shop's server and its tools.
 #[derive(Parser)]
@@ -82,6 +83,8 @@ enum Command {
     Join(join::Join),
     /// Certifies somebody who works here, or shuts somebody out.
     Staff(people::Staff),
+    /// The printed code that keeps an owner from being locked out: shows it, or uses it.
+    Recovery(recovery::Recovery),
     /// Prints an access token for this shop's own door.
     Token(people::Token),
     /// Orders: what is to be done, and what was done.
@@ -153,6 +156,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Restore(restore) => restore.run(with),
         Command::Join(join) => join.run(with),
         Command::Staff(staff) => staff.run(with),
+        Command::Recovery(recovery) => recovery.run(with),
         Command::Token(token) => token.run(with),
         Command::Orders(orders) => orders.run(with),
         Command::Stock(stock) => stock.run(with),

@@ -28,6 +28,9 @@ pub const DATABASE: &str = "shop.db";
 /// The keys' name in the folder.
 pub const KEYS: &str = "box.key";
 
+/// The name of the file in the folder that the printed code opens.
+pub const RECOVERY: &str = "recovery.key";
+
 /// A shop's folder.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -139,12 +142,33 @@ impl Home {
     /// When the disk refuses; the older keys are then still there.
     pub fn keep_keys(&self, keys: &Keys, rng: &mut dyn CryptoRng) -> Result<(), HomeError> {
         let bytes = keys.to_bytes();
+        // First what the printed code opens: it must never know less than the keys themselves.
+        if let Some(code) = &keys.recovery_code {
+            let path = self.folder.join(RECOVERY);
+            let locked = vault::lock(&bytes, &backup::plain(code), Cost::STANDARD, rng);
+            write_synced(&path, &locked).map_err(|source| HomeError::Io { path, source })?;
+        }
         let kept = match &self.passphrase {
             Some(passphrase) => vault::lock(&bytes, passphrase, Cost::STANDARD, rng),
             None => bytes.to_vec(),
         };
         let path = self.folder.join(KEYS);
         write_synced(&path, &Zeroizing::new(kept)).map_err(|source| HomeError::Io { path, source })
+    }
+
+    /// Opens the keys by the printed code, whatever became of the passphrase or of the keys' file.
+    ///
+    /// # Errors
+    /// [`HomeError::NoRecovery`] where a box of an earlier version never wrote what the code opens.
+    pub fn keys_by_code(&self, code: &str) -> Result<Keys, HomeError> {
+        let path = self.folder.join(RECOVERY);
+        let locked = match std::fs::read(&path) {
+            Ok(locked) => locked,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(HomeError::NoRecovery),
+            Err(source) => return Err(HomeError::Io { path, source }),
+        };
+        let opened = vault::unlock(&locked, &backup::plain(code)).map_err(NoBackup::from)?;
+        Keys::from_bytes(&opened).ok_or(HomeError::Damaged { path })
     }
 
     /// Reads the keys.
@@ -217,6 +241,9 @@ pub enum HomeError {
     /// The keys are behind a passphrase and none was given.
     #[error("the keys are behind a passphrase: give it in KIRANA_PASSPHRASE")]
     PassphraseNeeded,
+    /// Nothing here opens by the printed code.
+    #[error("nothing here opens by the code: run `kirana-shop recovery print` while you can")]
+    NoRecovery,
     /// The box does not open.
     #[error(transparent)]
     Shut(#[from] Shut),

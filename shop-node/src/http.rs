@@ -35,9 +35,12 @@ pub mod imports;
 mod later;
 pub mod mail;
 pub mod orders;
+pub mod people;
+pub mod pins;
 pub mod problem;
 pub mod sessions;
 mod shelf;
+pub mod staff;
 pub mod stock;
 
 use problem::Problem;
@@ -61,6 +64,8 @@ pub struct Door {
     pub held_ms: u64,
     /// Where devices reach the shop directly: multiaddrs.
     pub addresses: std::sync::Arc<[String]>,
+    /// Where PINs wait to be hashed.
+    pub pins: pins::Queue,
 }
 
 impl Door {
@@ -115,7 +120,16 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(health::metrics))
         .routes(routes!(sessions::nonce))
         .routes(routes!(sessions::open))
-        .routes(routes!(health::profile))
+        .routes(routes!(sessions::end))
+        .routes(routes!(staff::list, staff::add))
+        .routes(routes!(staff::one, staff::revoke))
+        .routes(routes!(staff::renew))
+        .routes(routes!(staff::roles))
+        .routes(routes!(staff::put_role, staff::remove_role))
+        .routes(routes!(people::list, people::add))
+        .routes(routes!(people::change, people::remove))
+        .routes(routes!(people::set_pin))
+        .routes(routes!(health::profile, health::set))
         .routes(routes!(orders::list, orders::place))
         .routes(routes!(orders::one))
         .routes(routes!(deeds::act))

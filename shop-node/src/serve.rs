@@ -54,7 +54,9 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
 
     let writer = shop.database().writer.clone();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let door = http::router(Door { access, metrics, held_ms, addresses: addresses.into() });
+    let (addresses, pins) = (addresses.into(), http::pins::Queue::default());
+    let door = http::router(Door { access, metrics, held_ms, addresses, pins });
+    let door = door.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, door).with_graceful_shutdown(async {
         // Either somebody said so or everybody who could is gone.
         let _ = ended.await;

@@ -15,7 +15,9 @@ pub mod once;
 pub mod orders;
 pub mod outgoing;
 pub mod people;
+pub mod pins;
 pub mod settings;
+pub mod staff;
 pub mod stock;
 
 /// A customer as the primary key of their rows.

@@ -15,13 +15,12 @@ use kirana_core::{
         edit::Edit,
         head::Extent,
     },
-    certificate::StaffRole,
     id::{ProductId, VariantId},
     key::KeyPair,
     money::Price,
     time::UnixMs,
 };
-use kirana_shop::app::{Shop, staff::Member};
+use kirana_shop::app::{Shop, roles::Post, staff::Member};
 use kirana_sync::{
     pull::{Effect, Pull},
     wire::Request,
@@ -61,8 +60,8 @@ impl Books {
     ) -> Result<Self, String> {
         let mut hire = |keys: KeyPair, label: &str| -> Result<Clerk, String> {
             let (key, sealing) = (keys.signing.public(), keys.sealing.public());
-            let (role, label) = (StaffRole::Staff, label.to_owned());
-            let chain = shop.add_staff(Member { key, sealing, role, label }, now, rng);
+            let (post, label) = (Post::Staff, label.to_owned());
+            let chain = shop.add_staff(Member { key, sealing, post, label }, now, rng);
             Ok(Clerk { keys, chain: chain.map_err(|e| e.to_string())?, incarnation: 0 })
         };
         let [one, two] = keys;

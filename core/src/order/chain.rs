@@ -51,7 +51,9 @@ impl Author {
     pub fn of(certified: &Certified) -> Option<Self> {
         match (&certified.certificate().standing, certified.party()) {
             (Standing::Node { shop, generation }, _) => Some(Self::node(*shop, *generation)),
-            (Standing::Device { .. } | Standing::Guest, Some(party)) => Some(Self::customer(party)),
+            (Standing::Device { .. } | Standing::Guest | Standing::GuestOf { .. }, Some(party)) => {
+                Some(Self::customer(party))
+            }
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use super::*;
 use crate::{
-    certificate::{DEVICE_LIFETIME_MS, Holder, SHOP_LIFETIME_MS, StaffRole},
+    certificate::{DEVICE_LIFETIME_MS, Holder, SHOP_LIFETIME_MS, Serial, StaffRole},
     key::KeyPair,
     revocation::RevocationList,
     roster::{HubEntry, Roster},
@@ -165,11 +165,71 @@ fn p6_a_device_that_a_hub_adds_to_a_pinned_account_is_shown_as_new() {
 
 #[test]
 fn a_device_countersigned_by_a_pinned_one_counts_at_once() {
-    let mut trust = Trust::new();
+    let mut trust = trust();
     trust.pin_device(account(), keys(DEVICE).signing.public());
-    let added = check(&trust, &[&by(DEVICE, THIEF, device())]).expect("trusted");
+    let (added, first) = (by(DEVICE, THIEF, device()), by(HUB, DEVICE, device()));
+    let added = check(&trust, &[&added, &first]).expect("trusted");
     assert_eq!(added.vouched(), Vouched::Countersigned(keys(DEVICE).id()));
     assert!(!added.is_new_device());
+}
+
+#[test]
+fn p6_a_countersigner_that_is_absent_unknown_ended_or_withdrawn_countersigns_nothing() {
+    let mut trust = trust();
+    let (added, first) = (by(DEVICE, THIEF, device()), by(HUB, DEVICE, device()));
+    assert!(matches!(check(&trust, &[&added, &first]), Err(Distrust::UnknownIssuer { .. })));
+    trust.pin_device(account(), keys(DEVICE).signing.public());
+    assert!(matches!(check(&trust, &[&added]), Err(Distrust::NoCountersigner { .. })));
+    let by_itself = by(DEVICE, DEVICE, device());
+    assert!(matches!(check(&trust, &[&added, &by_itself]), Err(Distrust::UnknownIssuer { .. })));
+    let late = NOW.plus_ms(DEVICE_LIFETIME_MS);
+    let fresh = Certificate::issue_until(
+        &keys(DEVICE).signing,
+        &Holder {
+            key: keys(THIEF).signing.public(),
+            sealing: keys(THIEF).sealing.public(),
+            standing: device(),
+        },
+        NOW,
+        late.plus_ms(DEVICE_LIFETIME_MS),
+        Serial::from_slice(&[7; 16]).expect("sixteen bytes"),
+    );
+    trust.honour_expired_of_pinned(Honour::Always);
+    let ended = check_at(&trust, &[&fresh, &first], late);
+    assert!(matches!(ended, Err(Distrust::Expired { .. })), "{ended:?}");
+    revoke(&mut trust, HUB, &first);
+    assert!(matches!(check(&trust, &[&added, &first]), Err(Distrust::Revoked { .. })));
+}
+
+#[test]
+fn p3_a_shop_may_honour_what_ended_for_so_many_days_and_no_longer() {
+    let (known, ended) = (by(HUB, DEVICE, device()), NOW.plus_ms(DEVICE_LIFETIME_MS));
+    let mut trust = trust();
+    trust.pin_device(account(), keys(DEVICE).signing.public());
+    trust.honour_expired_of_pinned(Honour::Days(30));
+    assert!(check_at(&trust, &[&known], ended.plus_ms(30 * DAY_MS - 1)).expect("known").expired());
+    assert!(check_at(&trust, &[&known], ended.plus_ms(30 * DAY_MS)).is_err());
+    for (text, honour) in
+        [("never", Honour::Never), ("always", Honour::Always), ("30", Honour::Days(30))]
+    {
+        assert_eq!((text.parse(), honour.to_string()), (Ok(honour), text.to_owned()));
+    }
+    assert_eq!("30 days".parse::<Honour>(), Err(NoHonour));
+}
+
+#[test]
+fn p6_a_guests_certificate_for_one_shop_counts_at_no_other_and_at_no_hub() {
+    let other = ShopId::new(NOW, [9; 10]);
+    let guest = by(DEVICE, DEVICE, Standing::GuestOf { shop: shop() });
+    let refused = Err(Distrust::GuestElsewhere { shop: shop() });
+    let mut trust = Trust::new();
+    assert_eq!(check(&trust, &[&guest]), refused);
+    trust.stand_in(other);
+    assert_eq!(check(&trust, &[&guest]), refused);
+    trust.stand_in(shop());
+    let checked = check(&trust, &[&guest]).expect("made for this shop");
+    assert_eq!(checked.party(), Some(Party::Guest(keys(DEVICE).id())));
+    assert!(check(&trust, &[&by(THIEF, DEVICE, Standing::GuestOf { shop: shop() })]).is_err());
 }
 
 #[test]
@@ -246,7 +306,7 @@ fn p3_expired_certificates_count_only_for_the_pinned_and_only_by_the_shops_choic
     let mut trust = trust();
     assert!(check_at(&trust, &[&known], late.minus_ms(DAY_MS)).is_ok());
     assert!(matches!(check_at(&trust, &[&known], late), Err(Distrust::Expired { .. })));
-    trust.honour_expired_of_pinned(true);
+    trust.honour_expired_of_pinned(Honour::Always);
     assert!(matches!(check_at(&trust, &[&known], late), Err(Distrust::Expired { .. })));
     trust.pin_device(account(), keys(DEVICE).signing.public());
     assert!(check_at(&trust, &[&known], late).expect("pinned").expired());

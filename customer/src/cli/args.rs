@@ -48,6 +48,12 @@ pub enum Command {
         #[arg(long)]
         login: String,
     },
+    /// Devices of one account: a new one is let in by one that is there, without a hub.
+    Device {
+        /// Which part of it.
+        #[command(subcommand)]
+        command: Device,
+    },
     /// The shops that this household chose.
     Shops {
         /// What to do with them; lists them if left out.
@@ -324,4 +330,24 @@ pub enum Way {
     Hub,
     /// By the neighbourhood.
     Community,
+}
+
+/// Letting another device in.
+#[derive(Debug, Subcommand)]
+pub enum Device {
+    /// Shows this device, to be let in by another one of the account.
+    Show,
+    /// Lets a new device in: it orders for your account from then on, at shops that know this one.
+    Add {
+        /// What the new device shows: `kirana-enrol:…`.
+        request: String,
+        /// The ten digits that the new device shows; asked for if left out.
+        #[arg(long, value_name = "DIGITS")]
+        compare: Option<String>,
+    },
+    /// Takes the answer of the device that let this one in.
+    Import {
+        /// `kirana-device:…`
+        answer: String,
+    },
 }

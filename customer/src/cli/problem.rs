@@ -80,6 +80,8 @@ impl Failure {
 
 fn household(error: &HouseholdError) -> &'static str {
     match error {
+        HouseholdError::NoAccount => "no-account",
+        HouseholdError::NotTheirs => "not-theirs",
         HouseholdError::UnknownShop => "unknown-shop",
         HouseholdError::UnknownOrder => "unknown-order",
         HouseholdError::TooLate => "too-late",

@@ -8,6 +8,7 @@ mod availability;
 mod bad_input;
 #[cfg(test)]
 mod damage;
+mod devices;
 mod files;
 #[cfg(test)]
 mod neighbour;

@@ -104,7 +104,10 @@ impl Shop {
         let trust = self.trust_with(parcel)?;
         let known_now = self.known_now(now)?;
         let chain = reading::chain_shown(peer, parcel)?;
-        let chain = chain.filter(|chain| trust.check(chain, known_now).is_ok());
+        let counts = |chain: &Vec<Vec<u8>>| {
+            self.reader().read(|c| super::devices::check(c, &trust, chain, known_now)).is_ok()
+        };
+        let chain = chain.filter(counts);
         let against = Against { trust: &trust, before: None };
         let reading =
             self.reader().read(|c| reading::read(c, parcel, self.id(), &against, known_now))?;

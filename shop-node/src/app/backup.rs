@@ -175,7 +175,7 @@ fn nonce(number: u64) -> Nonce {
 }
 
 /// However a person types the code, with or without its dashes.
-fn plain(code: &str) -> Zeroizing<String> {
+pub(crate) fn plain(code: &str) -> Zeroizing<String> {
     let kept = code.chars().filter(|c| !c.is_whitespace() && *c != '-');
     Zeroizing::new(kept.map(|c| c.to_ascii_uppercase()).collect())
 }

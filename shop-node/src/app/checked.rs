@@ -12,8 +12,11 @@ use std::{
 use kirana_core::{
     hash::Hash,
     known_time::KnownNow,
-    trust::{Certified, Distrust, Trust},
+    trust::{Certified, Trust, Vouched},
 };
+use kirana_migrations::rusqlite::Connection;
+
+use super::{Undeliverable, devices};
 
 /// Answers that are remembered; beyond that all are forgotten.
 const REMEMBERED_MAX: usize = 4096;
@@ -31,18 +34,29 @@ pub(crate) struct Against<'a> {
 }
 
 impl Against<'_> {
-    /// [`Trust::check`], or what it said before.
+    /// [`devices::check`], or what it said before.
     ///
     /// # Errors
     /// As there.
-    pub(crate) fn check(&self, chain: &[Vec<u8>], now: KnownNow) -> Result<Certified, Distrust> {
-        let Some((checked, revision)) = self.before else { return self.trust.check(chain, now) };
+    pub(crate) fn check(
+        &self,
+        c: &Connection,
+        chain: &[Vec<u8>],
+        now: KnownNow,
+    ) -> Result<Certified, Undeliverable> {
+        let Some((checked, revision)) = self.before else {
+            return devices::check(c, self.trust, chain, now);
+        };
         let name = Hash::of_parts(&chain.iter().map(Vec::as_slice).collect::<Vec<_>>());
         if let Some(certified) = checked.find(name, revision, now) {
             return Ok(certified);
         }
-        let certified = self.trust.check(chain, now)?;
-        checked.remember(name, revision, &certified);
+        let certified = devices::check(c, self.trust, chain, now)?;
+        // Whom a known device countersigned is asked for anew: which are known is no part of the
+        // revision.
+        if !matches!(certified.vouched(), Vouched::Countersigned(_)) {
+            checked.remember(name, revision, &certified);
+        }
         Ok(certified)
     }
 }
@@ -75,7 +89,18 @@ mod tests {
     };
     use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
+    use kirana_core::trust::Distrust;
+    use kirana_migrations::{Database, Location, Schema};
+
     use super::*;
+
+    /// A database in which no device is known.
+    fn nothing() -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shop.db");
+        drop(Database::open(Schema::Shop, Location::File(file.clone())).unwrap());
+        (folder, Connection::open(file).unwrap())
+    }
 
     const NOW: UnixMs = UnixMs::new(1_790_000_000_000);
 
@@ -112,33 +137,39 @@ mod tests {
     fn an_answer_is_remembered_and_is_the_same() {
         let (hub, checked) = (hub(), Checked::default());
         let against = Against { trust: &hub.trust, before: Some((&checked, 1)) };
-        let first = against.check(&hub.device, NOW.into()).unwrap();
+        let first = against.check(&nothing().1, &hub.device, NOW.into()).unwrap();
         // A trust that believes nobody shows that it was not asked again.
         let nobody = Against { trust: &Trust::new(), before: Some((&checked, 1)) };
-        assert_eq!(nobody.check(&hub.device, NOW.into()).unwrap(), first);
+        assert_eq!(nobody.check(&nothing().1, &hub.device, NOW.into()).unwrap(), first);
         let elsewhere = Against { trust: &Trust::new(), before: None };
-        assert!(elsewhere.check(&hub.device, NOW.into()).is_err());
+        assert!(elsewhere.check(&nothing().1, &hub.device, NOW.into()).is_err());
     }
 
     #[test]
     fn p6_a_device_that_is_shut_out_is_refused_though_it_held_before() {
         let (mut hub, checked) = (hub(), Checked::default());
         let against = Against { trust: &hub.trust, before: Some((&checked, 1)) };
-        let serial = against.check(&hub.device, NOW.into()).unwrap().certificate().serial;
+        let serial =
+            against.check(&nothing().1, &hub.device, NOW.into()).unwrap().certificate().serial;
         let list = RevocationList::next(0, NOW, [serial].into()).unwrap();
         hub.trust.admit_list(list.sign(&hub.hub.signing).bytes()).unwrap();
         let after = Against { trust: &hub.trust, before: Some((&checked, 2)) };
-        let refused = after.check(&hub.device, NOW.into());
-        assert_eq!(refused, Err(Distrust::Revoked { serial }));
+        let refused = after.check(&nothing().1, &hub.device, NOW.into());
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, Undeliverable::Distrust(Distrust::Revoked { .. })));
     }
 
     #[test]
     fn p6_a_certificate_that_has_ended_since_is_refused() {
         let (hub, checked) = (hub(), Checked::default());
         let against = Against { trust: &hub.trust, before: Some((&checked, 1)) };
-        against.check(&hub.device, NOW.into()).unwrap();
+        against.check(&nothing().1, &hub.device, NOW.into()).unwrap();
         let later = NOW.plus_ms(DEVICE_LIFETIME_MS);
-        let refused = against.check(&hub.device, later.into());
-        assert!(matches!(refused, Err(Distrust::Expired { .. })), "{refused:?}");
+        let refused = against.check(&nothing().1, &hub.device, later.into());
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(refused, Undeliverable::Distrust(Distrust::Expired { .. })),
+            "{refused:?}"
+        );
     }
 }

@@ -14,7 +14,6 @@ use kirana_core::{
     order::{chain::Chain, entry::Body, wish::Said},
     planted::{Bug, is_planted},
     revocation::SignedList,
-    stamp,
     time::UnixMs,
     trust::{Certified, Trust},
 };
@@ -91,7 +90,7 @@ impl Shop {
         let parcel = envelope::open(&mail.sealed, &self.keys().openers())?;
         // A list inside may be what tells that the sender was shut out.
         let trust = self.trust_with(&parcel)?;
-        let stamped = stamp::check(mail, &trust, self.known_now(now)?)?;
+        let stamped = self.stamped(mail, &trust, now)?;
         let by_older_box = self.is_older_box(stamped.sender());
         self.take_in_by(Brought { once: None, by_older_box }, &parcel, now, rng)
     }
@@ -360,8 +359,7 @@ impl Desk<'_, '_> {
 
     /// Tells this and other processes to read again whom the shop trusts.
     pub(crate) fn trust_changed(&self) -> Result<(), StoreError> {
-        let revision = super::trust_revision(self.tx)?;
-        settings::put(self.tx, Setting::TrustRevision, &(revision + 1))
+        super::trust_changed(self.tx)
     }
 
     /// P6: what counts is whether a key is shut out now, in this transaction, not when it signed.
@@ -372,8 +370,11 @@ impl Desk<'_, '_> {
         let trust = super::founding::trust_from(self.tx, &self.shop.identity)?;
         for read in &reading.statements {
             if let By::Customer(device) = &read.by {
-                let checked = trust.check(&device.chain, self.now);
-                checked.map_err(|e| Abort::Refused(Undeliverable::Distrust(e)))?;
+                let checked = super::devices::check(self.tx, &trust, &device.chain, self.now);
+                checked.map_err(|error| match error {
+                    Undeliverable::Store(error) => Abort::Store(error),
+                    refused => Abort::Refused(refused),
+                })?;
             }
         }
         Ok(())

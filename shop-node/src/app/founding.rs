@@ -11,7 +11,7 @@ use kirana_core::{
     id::{LocationId, ShopId},
     money::Currency,
     time::UnixMs,
-    trust::Trust,
+    trust::{Honour, Trust},
 };
 use kirana_migrations::{
     Abort, Database, Head, StoreError, Tx, WriteError,
@@ -163,12 +163,21 @@ pub(crate) fn certify_box(
     })
 }
 
+/// For how long expired certificates of known people count here: always, unless the owner said so.
+pub(crate) fn honoured(c: &Connection) -> Result<Honour, StoreError> {
+    let chosen: Option<String> = settings::get(c, Setting::HonourExpired)?;
+    chosen.map_or(Ok(Honour::Always), |text| {
+        text.parse().map_err(|e| StoreError::damaged("the setting honour_expired", e))
+    })
+}
+
 /// The trust that the database's root, roster, lists and own identity add up to.
 pub(crate) fn trust_from(c: &Connection, identity: &Identity) -> Result<Trust, StoreError> {
     let mut trust = Trust::new();
     let own = trust.pin_shop(identity.shop, identity.owner);
     own.map_err(|e| StoreError::damaged("the shop's own identity", e))?;
-    trust.honour_expired_of_pinned(true);
+    trust.stand_in(identity.shop);
+    trust.honour_expired_of_pinned(honoured(c)?);
     if let Some(root) = settings::get(c, Setting::Root)? {
         trust.set_root(root);
         if let Some(roster) = settings::get::<ByteVec>(c, Setting::Roster)? {

@@ -64,7 +64,7 @@ impl Shop {
         let Some(chain) = self.reader().read(|c| known::chain(c, device))? else {
             return Ok(None);
         };
-        Ok(Some(self.trust()?.check(&chain, self.known_now(now)?)?))
+        self.check_chain(&chain, now).map(Some)
     }
 
     pub(crate) fn seal_waiting(

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::PoisonError};
 
 use kirana_core::{
+    hash::Hash,
     id::OrderId,
     money::Money,
     order::{
@@ -29,6 +30,7 @@ use rand_core::CryptoRng;
 
 use super::{
     Shop,
+    access::By,
     desk::{AppendError, Desk, Visit},
     ledger::NotMoved,
     once::{Before, Once, request_hash},
@@ -37,6 +39,7 @@ use super::{
 use crate::store::{
     offers,
     orders::{self, OrderRow},
+    staff,
 };
 
 /// Which order: ids are the customers' own, so the customer belongs to the name.
@@ -181,10 +184,10 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<OrderView, NotDone> {
-        self.act_once(None, which, deed, now, rng)
+        self.act_once(None, which, deed, None, now, rng)
     }
 
-    /// [`Shop::act`], once for each key.
+    /// [`Shop::act`], once for each key, and with a note of who had it done.
     ///
     /// # Errors
     /// As there, and [`NotDone::KeyReused`].
@@ -193,6 +196,7 @@ impl Shop {
         once: Option<Once>,
         which: Which,
         deed: Deed,
+        by: Option<By>,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<OrderView, NotDone> {
@@ -216,7 +220,13 @@ impl Shop {
                 return Err(Abort::Refused(NotDone::WaitsForCustomer(row.id)));
             }
             let mut chain = whole(tx, &row)?;
+            let before = chain.entries().len();
             desk.act(&row, &mut chain, &deed)?;
+            for entry in chain.entries().iter().skip(before) {
+                if let Some(By { who, till }) = by {
+                    staff::put_entry_by(tx, entry.hash(), who, till)?;
+                }
+            }
             desk.remember(once.as_ref(), request, &[])?;
             Ok(view(&orders::by_number(tx, row.n)?, &chain)?)
         });
@@ -231,6 +241,22 @@ impl Shop {
         self.reader().read(|c| {
             let row = one(c, which).map_err(plain)?;
             Ok(view(&row, &whole(c, &row).map_err(plain)?)?)
+        })
+    }
+
+    /// Who had the entries of an order written, in their order, where that is known.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn done_by(&self, view: &OrderView) -> Result<Vec<(Hash, By)>, StoreError> {
+        self.reader().read(|c| {
+            let mut done = Vec::new();
+            for entry in &view.entries {
+                if let Some((who, till)) = staff::entry_by(c, entry.hash)? {
+                    done.push((entry.hash, By { who, till }));
+                }
+            }
+            Ok(done)
         })
     }
 
@@ -381,6 +407,7 @@ impl Desk<'_, '_> {
                 return Err(Abort::Refused(NotDone::StockClosed(row.id)));
             }
         }
+        self.know_device_of(row)?;
         Ok(self.decide(row, chain, Judge::Person)?)
     }
 

@@ -152,6 +152,7 @@ impl Desk<'_, '_> {
             orders::start_waiting(self.tx, n)?;
             return Ok(vec![here, self.ask_for(&row, signed, device)?]);
         }
+        self.meet(&device.certified)?;
         self.decide(&row, &mut chain, Judge::Program)?;
         self.taken.push((row, chain));
         Ok(vec![here])
@@ -168,7 +169,12 @@ impl Desk<'_, '_> {
         let offers = offers_for(self.tx, placed, self.shop.identity.location)?;
         let apart = self.decided_apart.remove(&row.placed);
         let reserves = apart.is_none();
-        let decision = apart.unwrap_or_else(|| decide::decide(placed, &offers, judge));
+        // A device that only a hub added to a known account: somebody in the shop looks first.
+        let asks = judge == Judge::Program && self.is_asked_about(row)?;
+        let decision = match asks {
+            true => Decision::Wait,
+            false => apart.unwrap_or_else(|| decide::decide(placed, &offers, judge)),
+        };
         if let Decision::Accept { lines, .. } = &decision {
             for granted in lines.iter().filter(|_| reserves) {
                 let variant = placed.lines[usize::from(granted.line)].variant;

@@ -130,7 +130,7 @@ fn by_customer(
         Some(chain) => chain,
         None => known::chain(c, signer)?.ok_or(Undeliverable::NoCertificate { signer })?,
     };
-    let certified = against.check(&chain, now)?;
+    let certified = against.check(c, &chain, now)?;
     let signed = statement.verify(certified.key())?;
     let said = Said::of(signed.statement())?;
     let party = match certified.party() {

@@ -63,7 +63,7 @@ impl Init {
             Shop::found(database, keys, founding, clock::now(), &mut rng).map_err(Failure::of)?;
         let mut says = format!(
             "{} is set up.\nIts id is {}.\n\nRecovery code: {code}\n\nWrite the code down and keep it \
-             away from this computer: only it opens the backups.",
+             away from this computer: only it opens the backups, and it lets an owner in again.",
             shop.identity().name,
             shop.id(),
         );

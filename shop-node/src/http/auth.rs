@@ -15,13 +15,24 @@ impl FromRequestParts<Door> for SignedIn {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+        let Token(token) = Token::from_request_parts(parts, door).await?;
+        Ok(Self(door.access.visitor(&token, now())?))
+    }
+}
+
+/// The bearer token as it came, whatever it is worth.
+pub struct Token(pub String);
+
+impl FromRequestParts<Door> for Token {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Problem> {
         let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = given
+        given
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(|| Problem::unauthorised("send an access token of this shop"))?;
-        Ok(Self(door.access.visitor(token, now())?))
+            .map(|(_, token)| Self(token.trim().to_owned()))
+            .ok_or_else(|| Problem::unauthorised("send an access token of this shop"))
     }
 }
 
@@ -30,9 +41,9 @@ impl From<Closed> for Problem {
         match closed {
             Closed::Forbidden => Self::forbidden(),
             Closed::NoOwner => Self::new(StatusCode::CONFLICT, "no-owner-key", closed.to_string()),
-            Closed::NotStaffed(_) => {
-                Self::new(StatusCode::CONFLICT, "not-staffed", closed.to_string())
-            }
+            Closed::NotStaffed(why) => why.into(),
+            Closed::NotOpened(why) => why.into(),
+            Closed::NotATill => Self::new(StatusCode::FORBIDDEN, "not-a-till", closed.to_string()),
             Closed::NotStored(not_stored) => not_stored.into(),
             Closed::Store(error) => Self::internal(&error),
             Closed::Token(_)

@@ -99,7 +99,7 @@ pub async fn add(
         .run(move |access| {
             access.allow(&visitor, Action::EditCatalogue, &access.here())?;
             let shop = access.shop();
-            let id = shop.add_product(&amendment, visitor.device, now(), &mut clock::rng())?;
+            let id = shop.add_product(&amendment, visitor.who(), now(), &mut clock::rng())?;
             Ok::<_, Problem>(shop.product(id)?)
         })
         .await?;
@@ -132,7 +132,7 @@ pub async fn amend(
     let seen = door
         .run(move |access| {
             access.allow(&visitor, Action::EditCatalogue, &access.here())?;
-            let (shop, by) = (access.shop(), visitor.device);
+            let (shop, by) = (access.shop(), visitor.who());
             shop.amend_product(id, amendment, by, upon, now(), &mut clock::rng())?;
             Ok::<_, Problem>(shop.product(id)?)
         })
@@ -151,7 +151,7 @@ pub async fn delist(
     let edits = vec![Edit::Delist { product }];
     door.run(move |access| {
         access.allow(&visitor, Action::EditCatalogue, &access.here())?;
-        let by = visitor.device;
+        let by = visitor.who();
         access.shop().edit_catalogue(edits, by, None, now(), &mut clock::rng())?;
         Ok::<_, Problem>(StatusCode::NO_CONTENT)
     })
@@ -202,7 +202,7 @@ pub async fn settle(
             let shop = access.shop();
             let value = picked(pick, shop.identity().currency)?;
             let edit = Edit::Settle { product, variant, field, value };
-            let by = visitor.device;
+            let by = visitor.who();
             shop.edit_catalogue(vec![edit], by, None, now(), &mut clock::rng())?;
             Ok::<_, Problem>(shop.product(product)?)
         })

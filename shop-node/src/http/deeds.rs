@@ -65,7 +65,8 @@ pub async fn act(
     let view = door
         .run(move |access| {
             may(access, &visitor, action, &access.shop().order(which)?)?;
-            Ok::<_, Problem>(access.shop().act_once(once, which, deed, now(), &mut clock::rng())?)
+            let (by, rng) = (Some(visitor.by()), &mut clock::rng());
+            Ok::<_, Problem>(access.shop().act_once(once, which, deed, by, now(), rng)?)
         })
         .await?;
     Ok(axum::Json(shown(&view)))

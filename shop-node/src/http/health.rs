@@ -1,9 +1,10 @@
 //! Whether the shop lives, whether it takes orders, what it counts, and who it is.
 
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
+use kirana_core::policy::Action;
 use serde::Serialize;
 
-use super::{Door, problem::Problem};
+use super::{Door, auth::SignedIn, extract::Json, problem::Problem};
 
 /// The process answers.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = String)))]
@@ -51,6 +52,35 @@ pub struct Profile {
     certificates: Vec<String>,
     /// Where devices reach the shop directly: multiaddrs.
     p2p: Vec<String>,
+}
+
+/// What an owner may set.
+#[derive(serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// For how long expired certificates of known people count: `never`, a number of days, `always`.
+    honour_expired: String,
+}
+
+/// Sets for how long expired certificates of known people count here; that counts at once.
+#[utoipa::path(patch, path = "/v1/profile", tag = "profile", request_body = Settings,
+    security(("token" = [])),
+    responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub async fn set(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Json(given): Json<Settings>,
+) -> Result<StatusCode, Problem> {
+    door.run(move |access| {
+        access.allow(&visitor, Action::EditShop, &access.here())?;
+        let chosen = given.honour_expired.parse().map_err(|e: kirana_core::trust::NoHonour| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no-honour", e.to_string())
+        })?;
+        Ok::<_, Problem>(access.shop().honour_expired(chosen)?)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Who this shop is, with its certificates: enough to choose it.

@@ -76,7 +76,7 @@ pub async fn run(
     let running = tokio::spawn(async move {
         door.run(move |access| {
             access.allow(&visitor, Action::RunImport, &access.here())?;
-            let by = visitor.device;
+            let by = visitor.who();
             Ok::<_, Problem>(access.shop().import(&order, id, by, now(), &mut clock::rng())?)
         })
         .await

@@ -7,6 +7,7 @@ use axum::{
 };
 use kirana_core::{
     envelope::{Parcel, PersonalPart},
+    hash::Hash,
     order::axes::Fulfilment,
     policy::{Action, Resource},
     statement::UnverifiedStatement,
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     app::{
         Once, Outcome, Shop,
-        access::{Access, Closed, Visitor},
+        access::{Access, By, Closed, Visitor},
         orders::{Listed, NotDone, OrderView, Which},
     },
     clock,
@@ -195,16 +196,24 @@ pub async fn one(
     Path(id): Path<String>,
 ) -> Result<axum::Json<Value>, Problem> {
     let which = which(&id, &visitor)?;
-    let (view, person) = door
+    let (view, person, done_by) = door
         .run(move |access| {
-            let view = access.shop().order(which)?;
+            let (shop, inside) = (access.shop(), visitor.principal.party.is_none());
+            let view = shop.order(which)?;
             may(access, &visitor, Action::ViewOrder, &view)?;
-            let person = access.shop().person(&view.order)?;
-            Ok::<_, Problem>((view, person))
+            // Who works here is no customer's business.
+            let done_by = inside.then(|| shop.done_by(&view)).transpose()?;
+            let person = shop.person(&view.order)?;
+            Ok::<_, Problem>((view, person, done_by))
         })
         .await?;
     let mut order = shown(&view);
     order["personal"] = json!(person);
+    if let Some(done_by) = done_by {
+        let by =
+            |(entry, by): &(Hash, By)| json!({ "entry": entry, "by": by.who, "till": by.till });
+        order["done_by"] = done_by.iter().map(by).collect();
+    }
     Ok(axum::Json(order))
 }
 

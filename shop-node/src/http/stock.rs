@@ -135,7 +135,7 @@ pub async fn enter(
     let entered = door
         .run(move |access| {
             access.allow(&visitor, Action::MoveStock, &access.here())?;
-            let by = visitor.device;
+            let by = visitor.who();
             Ok::<_, Problem>(access.shop().enter_once(once, entry, by, now(), &mut clock::rng())?)
         })
         .await?;
@@ -217,7 +217,7 @@ pub async fn sell(
     let sold = door
         .run(move |access| {
             access.allow(&visitor, Action::RingUpSale, &access.here())?;
-            let by = visitor.device;
+            let by = visitor.who();
             Ok::<_, Problem>(access.shop().sell_once(once, lines, by, now(), &mut clock::rng())?)
         })
         .await?;

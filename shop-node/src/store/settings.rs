@@ -30,6 +30,8 @@ pub enum Setting {
     Chain,
     /// The mail cursors at the shop's hubs.
     HubCursors,
+    /// For how long expired certificates of known people count: see [`kirana_core::trust::Honour`].
+    HonourExpired,
     /// The number of the newest stock snapshot that was signed.
     Availability,
 }
@@ -47,6 +49,7 @@ impl Setting {
             Self::NewerBox => "newer_box",
             Self::Chain => "chain",
             Self::HubCursors => "hub_cursors",
+            Self::HonourExpired => "honour_expired",
             Self::Availability => "availability",
         }
     }

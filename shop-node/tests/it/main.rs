@@ -2,15 +2,21 @@
 
 mod availability;
 mod catalogue;
+mod desk;
+mod devices;
 mod disk;
 mod floors;
 mod holding;
 mod intake;
+mod locked_out;
 mod mending;
 mod neighbour;
 mod program;
 mod recovery;
 mod refusals;
 mod safekeeping;
+mod same_answers;
+mod staff;
 mod superseded;
+mod turns;
 mod without_a_till;

@@ -78,7 +78,7 @@ impl Served {
     }
 
     /// [`Served::ask`] with more header lines, each with its end.
-    fn ask_with(
+    pub fn ask_with(
         &self,
         more: &str,
         method: &str,

@@ -1,7 +1,6 @@
 //! Backups on disk, and staff who come and go.
 
 use kirana_core::{
-    certificate::StaffRole,
     key::KeyPair,
     vault::{self, Cost},
 };
@@ -9,6 +8,7 @@ use kirana_migrations::{Database, Location, Schema};
 use kirana_shop::app::{
     Founding, Keys, Shop,
     backup::{NoBackup, unpack},
+    roles::Post,
     staff::{Member, NotStaffed},
 };
 use zeroize::Zeroizing;
@@ -87,14 +87,14 @@ fn p6_a_member_of_staff_who_is_shut_out_is_out_at_once() {
     let member = Member {
         key: till.signing.public(),
         sealing: till.sealing.public(),
-        role: StaffRole::Staff,
+        post: Post::Staff,
         label: "Till 1".into(),
     };
     let chain = shop.add_staff(member, NOW, &mut rng(4)).unwrap();
     assert!(shop.trust().unwrap().check(&chain, NOW).is_ok());
     let stranger = KeyPair::from_seed([10; 64]).id();
-    let unknown = shop.revoke_staff(stranger, NOW, &mut rng(5));
+    let unknown = shop.revoke_staff(stranger, false, NOW, &mut rng(5));
     assert!(matches!(unknown, Err(NotStaffed::Unknown(_))));
-    shop.revoke_staff(till.id(), NOW, &mut rng(5)).unwrap();
+    shop.revoke_staff(till.id(), false, NOW, &mut rng(5)).unwrap();
     assert!(shop.trust().unwrap().check(&chain, NOW).is_err());
 }

@@ -1,7 +1,6 @@
 //! A box that a newer one has taken the place of: it changes nothing, and hands its orders over.
 
 use kirana_core::{
-    certificate::StaffRole,
     id::{OrderId, ProductId, VariantId},
     key::KeyPair,
     order::{
@@ -19,6 +18,7 @@ use kirana_shop::app::{
     counter::{Entry, SaleLine, What},
     import::{Format, Locale, Order},
     orders::{Deed, NotDone, Which},
+    roles::Post,
     staff::Member,
 };
 
@@ -104,7 +104,7 @@ fn with_goods(shop: &Shop, rice: VariantId) -> Vec<Tried> {
 fn with_people(shop: &Shop) -> Vec<Tried> {
     let keys = KeyPair::from_seed([9; 64]);
     let (key, sealing) = (keys.signing.public(), keys.sealing.public());
-    let member = Member { key, sealing, role: StaffRole::Staff, label: "Till".into() };
+    let member = Member { key, sealing, post: Post::Staff, label: "Till".into() };
     let root = KeyPair::from_seed([8; 64]).signing;
     let roster = Roster { number: 2, issued: NOW, hubs: vec![] }.sign(&root).bytes().to_vec();
     let own = shop.chain().expect("its certificates").pop().expect("the shop's");
@@ -146,10 +146,10 @@ fn p6_the_older_box_shuts_nobody_out_in_the_newer_ones_place() {
     let street = Neighbourhood::new();
     let keys = KeyPair::from_seed([9; 64]);
     let (key, sealing) = (keys.signing.public(), keys.sealing.public());
-    let member = Member { key, sealing, role: StaffRole::Staff, label: "Till".into() };
+    let member = Member { key, sealing, post: Post::Staff, label: "Till".into() };
     street.shop.add_staff(member, NOW, &mut rng(4)).unwrap();
     meet(&street, &next_box(&street));
-    let refused = street.shop.revoke_staff(keys.id(), NOW, &mut rng(5)).unwrap_err();
+    let refused = street.shop.revoke_staff(keys.id(), false, NOW, &mut rng(5)).unwrap_err();
     assert!(refused.to_string().contains("no longer speaks"), "{refused}");
 }
 

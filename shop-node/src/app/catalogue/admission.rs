@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use kirana_core::{
     catalogue::batch::{Batch, SignedBatch},
-    certificate::{StaffRole, Standing},
+    certificate::Standing,
     hash::Hash,
-    policy::{Action, Policies, Principal, Resource, Role},
+    policy::{Action, Policies, Resource},
     time::UnixMs,
 };
 use kirana_migrations::{Abort, catalogue::chunks};
@@ -60,15 +60,12 @@ impl Shop {
         let chain = if chain.is_empty() { own.as_slice() } else { chain };
         let holder = self.trust()?.check(chain, self.known_now(now)?);
         let holder = holder.map_err(|_| NotEdited::Forbidden)?;
-        let role = match holder.standing() {
-            Standing::Staff { shop, role, .. } if *shop == self.id() => match role {
-                StaffRole::Courier => Role::Courier,
-                StaffRole::Staff => Role::Staff,
-                StaffRole::Owner => Role::Owner,
-            },
-            _ => return Err(NotEdited::Forbidden),
-        };
-        let who = Principal::in_shop(role, self.id());
+        if !matches!(holder.standing(), Standing::Staff { shop, .. } if *shop == self.id()) {
+            return Err(NotEdited::Forbidden);
+        }
+        // By what this certificate says, which the shop's own list may narrow since.
+        let who = self.reader().read(|c| self.inner.principal_of(c, &holder))?;
+        let who = who.ok_or(NotEdited::Forbidden)?;
         if !policies().is_some_and(|policies| {
             policies.is_allowed(&who, Action::EditCatalogue, &Resource::Shop(self.id()))
         }) {

@@ -89,8 +89,8 @@ fn the_command_line_compares_digits_before_it_lets_anybody_in() {
     assert_eq!(wrong.status.code(), Some(2));
     let guest = kirana(&old, &["device", "add", request, "--compare", compare, "--json"]);
     assert_eq!(guest.status.code(), Some(1), "a guest has no account");
-    assert_eq!(json(&guest.stderr)["type"], "urn:kirana:no-account");
+    assert_eq!(json(&guest.stderr)["type"], "urn:kirana:problem:no-account");
     let nonsense = kirana(&new, &["device", "import", "kirana-device:x", "--json"]);
     assert_eq!(nonsense.status.code(), Some(1));
-    assert_eq!(json(&nonsense.stderr)["type"], "urn:kirana:not-theirs");
+    assert_eq!(json(&nonsense.stderr)["type"], "urn:kirana:problem:not-theirs");
 }

@@ -173,10 +173,13 @@ pub struct Access {
     /// Devices whose certificates held at a revision of the trust, until some moment.
     seen: Arc<Mutex<BTreeMap<KeyId, (u64, UnixMs)>>>,
     /// Devices that work here, likewise.
-    stations: Arc<Mutex<BTreeMap<KeyId, (u64, UnixMs, Station)>>>,
+    stations: Arc<Mutex<Stations>>,
     /// Whose turn it is at which till.
     turns: Arc<Turns>,
 }
+
+/// Devices that work here, each as of a revision of the trust and until some moment.
+type Stations = BTreeMap<KeyId, (u64, UnixMs, Station)>;
 
 /// Tokens that are remembered as genuine; beyond that all are forgotten.
 const GENUINE_MAX: usize = 4096;

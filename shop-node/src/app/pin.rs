@@ -101,7 +101,8 @@ fn is_obvious(digits: &[u8]) -> bool {
     let period = |n: usize| digits.chunks(n).all(|part| digits.starts_with(part));
     let repeats = (1..=digits.len() / 2).any(period);
     let mirrored = digits.iter().eq(digits.iter().rev());
-    let pairs = digits.chunks(2).all(|pair| pair.first() == pair.last()) && digits.len() % 2 == 0;
+    let pairs =
+        digits.chunks(2).all(|pair| pair.first() == pair.last()) && digits.len().is_multiple_of(2);
     let year = digits.len() == 4 && matches!(digits[..2], [1, 9] | [2, 0]);
     let keypad =
         KEYPAD.iter().any(|known| known.bytes().map(|b| b - b'0').eq(digits.iter().copied()));

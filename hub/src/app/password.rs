@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-mod common;
+mod frequent;
 mod rules;
 
 pub use rules::{BYTES_MAX, Beside, Weak};

@@ -208,7 +208,7 @@ async fn a_community_hub_is_certified_by_the_line_that_it_printed() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let forged = line.replace(&pair.signing.public().to_string(), &"0".repeat(64));
     let forged = admin.post("/console/hubs", &page, &[("keys", &forged)]).await;
-    assert_eq!(forged.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(forged.status, StatusCode::FORBIDDEN);
     let done = admin.post("/console/hubs", &page, &[("keys", &line)]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
     let page = admin.get("/console/hubs").await;

@@ -66,7 +66,7 @@ async fn a_device_is_certified_once_per_key_and_shut_out_by_the_list() {
     assert_eq!(send(ask()).await.1, first, "the same request gets the same certificate");
     let stolen = keys(&KeyPair::from_seed([6; 64]), AccountId::new(UnixMs::new(1), [1; 10]), None);
     let (status, _) = send(hub.post("/v1/devices", &stolen).bearer_auth(&token)).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "a proof for another account");
+    assert_eq!(status, StatusCode::FORBIDDEN, "a proof for another account");
     let (other, _) = account(&hub, "ravi").await;
     let device = format!("/v1/devices/{}", text(&first, "id"));
     assert_eq!(send(hub.delete(&device).bearer_auth(&other)).await.0, StatusCode::NOT_FOUND);

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 use zxcvbn::{Score, zxcvbn};
 
-use super::{Password, common};
+use super::{Password, frequent};
 
 /// The longest password, in bytes; far beyond any passphrase, and short enough to hash at once.
 pub const BYTES_MAX: usize = 4096;
@@ -107,7 +107,7 @@ impl Password {
         if distinct.len() < DISTINCT_CHARS_MIN {
             return Err(Weak::Monotonous);
         }
-        if common::is_common(&lower) {
+        if frequent::is_common(&lower) {
             return Err(Weak::Common);
         }
         let own = own_forms(own_words);

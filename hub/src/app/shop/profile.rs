@@ -51,16 +51,29 @@ pub struct Details {
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
     /// How far, in metres.
+    #[schema(maximum = 200_000)]
     pub radius_m: u32,
     /// From which sum on.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Sum>)]
     pub minimum: Option<Money>,
     /// What it costs.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Sum>)]
     pub fee: Option<Money>,
     /// From which sum on it costs nothing.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Sum>)]
     pub free_from: Option<Money>,
+}
+
+/// A sum of money, as it stands in JSON.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it only describes core's type, which knows nothing of HTTP")]
+struct Sum {
+    /// In the currency's smallest unit.
+    #[schema(minimum = 0)]
+    minor: i64,
+    /// Three letters (ISO 4217).
+    #[schema(pattern = "^[A-Z]{3}$")]
+    currency: String,
 }
 
 /// A postal address, its parts kept apart.

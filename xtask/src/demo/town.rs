@@ -220,6 +220,7 @@ impl Town {
     /// Says where everything is and how to sign in.
     pub fn show_doors(&self) -> anyhow::Result<()> {
         println!("\nHub             {}", self.hub.url());
+        println!("                console: {}/console/", self.hub.url());
         println!("                sign in as {} with: {}", hub::ADMIN, household::PASSWORD);
         println!("                and the code of an authenticator app: {}", self.authenticator);
         println!("Community hub   {}", self.community.address()?);

@@ -34,6 +34,7 @@ pub struct NewAccount {
     #[schema(min_length = 3, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     login: String,
     /// At least 15 characters; see `/v1/passphrases`.
+    #[schema(min_length = 15)]
     password: String,
     /// Where mail reaches the person.
     #[schema(min_length = 1, max_length = 254, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]

@@ -188,7 +188,7 @@ pub struct Followed {
 
 /// What the form on the page sends.
 #[derive(Deserialize, utoipa::ToSchema)]
-pub struct Posted {
+pub struct ResetForm {
     /// The token.
     token: String,
     /// The password to come.
@@ -262,15 +262,15 @@ pub async fn page(
 
 /// Takes the form of the page.
 #[utoipa::path(post, path = "/password-reset", tag = "accounts",
-    request_body(content = Posted, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = ResetForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, content_type = "text/html", body = String),
     (status = "4XX", content_type = "text/html", body = String)))]
 pub async fn take(
     State(door): State<Door>,
     Caller(from): Caller,
-    posted: Result<Form<Posted>, FormRejection>,
+    posted: Result<Form<ResetForm>, FormRejection>,
 ) -> Result<Response, Problem> {
-    let Form(Posted { token, password, language }) =
+    let Form(ResetForm { token, password, language }) =
         posted.map_err(|no| Problem::of_status(no.status()))?;
     let (words, now, mut rng) = (words(&language), clock::now(), clock::rng());
     let link = Shown::Link(&token);

@@ -157,6 +157,7 @@ pub struct Search {
     )]
     near: Option<String>,
     /// Within so many metres of it.
+    #[param(value_type = Option<u64>, maximum = 4_294_967_295u32)]
     radius_m: Option<u32>,
     /// In a city.
     city: Option<String>,

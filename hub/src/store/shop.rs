@@ -113,6 +113,22 @@ pub struct Applied {
     pub oldest_at: Option<UnixMs>,
 }
 
+impl Shop {
+    /// What an application says, and where it is silent what stood there: a box that joins again
+    /// knows no hours.
+    fn over(self, there: &Self) -> Self {
+        let silent = self.details == Details::default();
+        Self {
+            city: self.city.or_else(|| there.city.clone()),
+            opens: self.opens.or_else(|| there.opens.clone()),
+            node: self.node.or(there.node),
+            details: if silent { there.details.clone() } else { self.details },
+            closed_on: there.closed_on.clone(),
+            ..self
+        }
+    }
+}
+
 /// Why an application or a decision was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotTaken {
@@ -154,7 +170,8 @@ impl Store {
                     Err(Abort::Refused(NotTaken::Other))
                 }
                 there => {
-                    put(tx, &shop, there.is_none(), now)?;
+                    let told = there.as_ref().map(|there| shop.clone().over(there));
+                    put(tx, told.as_ref().unwrap_or(&shop), there.is_none(), now)?;
                     // Whoever applies again has answered.
                     let sql = "UPDATE shop SET question = NULL WHERE id = ?1";
                     tx.execute(sql, [shop.id.as_bytes()])?;

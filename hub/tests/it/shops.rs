@@ -84,6 +84,16 @@ async fn a_shop_tells_hours_delivery_and_addresses_and_closes_for_today() {
     assert_eq!((&again["open_now"], &again["about"]), (&json!(true), &json!("Fresh daily")));
     assert_eq!(again["languages"], json!(["kn", "en-IN"]), "what is absent stays");
 
+    // The box joins again, which says nothing of all this.
+    let mut bare = shop.body.clone();
+    for told in ["opens", "languages", "phone", "delivery", "addresses"] {
+        bare.as_object_mut().expect("an object").remove(told);
+    }
+    let (_, joined) = send(hub.post("/v1/shops", &bare).bearer_auth(&shop.token)).await;
+    for told in ["opens", "languages", "phone", "delivery", "addresses", "about"] {
+        assert_eq!(joined[told], again[told], "{told} stays");
+    }
+
     let address = json!({ "lines": ["2 Market Rd"], "city": "Mysuru", "country": "IN" });
     let path = format!("{}/addresses", shop.path);
     let (status, added) = send(hub.post(&path, &address).bearer_auth(&shop.token)).await;

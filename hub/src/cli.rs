@@ -117,7 +117,8 @@ enum Command {
 #[derive(Subcommand)]
 enum Admin {
     /// Add an administrator, also beside a running hub; the password comes from
-    /// `KIRANA_PASSWORD` or a prompt.
+    /// `KIRANA_PASSWORD` or a prompt. Prints the link for an authenticator app, which signing in
+    /// needs from then on, and recovery codes.
     Add {
         /// Where the data lies.
         #[arg(long)]

@@ -38,3 +38,4 @@ pub mod time;
 pub mod token;
 pub mod trust;
 pub mod vault;
+pub mod whole;

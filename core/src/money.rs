@@ -89,6 +89,7 @@ impl<'b, C> Decode<'b, C> for Currency {
 pub struct Money {
     /// Whole minor units.
     #[n(0)]
+    #[serde(deserialize_with = "crate::whole::read")]
     pub minor: i64,
     /// Of which currency.
     #[n(1)]
@@ -144,9 +145,11 @@ impl std::fmt::Display for Money {
 pub struct Price {
     /// Minor units for `per` base units; never negative once parsed.
     #[n(0)]
+    #[serde(deserialize_with = "crate::whole::read")]
     pub minor: i64,
     /// How many base units (g, ml, pieces) the price is for; at least 1.
     #[n(1)]
+    #[serde(deserialize_with = "crate::whole::read")]
     pub per: u64,
     /// Of which currency.
     #[n(2)]

@@ -10,12 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     Door,
     accounts::{Profile, ProfileChange},
-    extract::{Body, Query, Signed, id, limit},
+    extract::{Body, Limit, Query, Signed, id},
     problem::Problem,
 };
 use crate::{
     app::{
-        Error,
         account::Change,
         administration::Wanted,
         export::Erasure,
@@ -40,8 +39,10 @@ pub struct Page<T> {
 pub struct Part {
     /// Where to start: a `next_cursor`.
     pub cursor: Option<String>,
-    /// At most so many, up to 100.
-    pub limit: Option<u32>,
+    /// At most so many.
+    #[serde(default)]
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 100, default = 50)]
+    pub limit: Limit,
 }
 
 /// Roles to give.
@@ -86,8 +87,10 @@ pub struct WantedAccounts {
     suspended: Option<bool>,
     /// Where to start: a `next_cursor`.
     cursor: Option<String>,
-    /// At most so many, up to 100.
-    limit: Option<u32>,
+    /// At most so many.
+    #[serde(default)]
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
 }
 
 /// Accounts of all. A search may give a part with few items, or none, and a cursor to go on.
@@ -99,10 +102,10 @@ pub async fn accounts(
     Signed(actor): Signed,
     Query(wanted): Query<WantedAccounts>,
 ) -> Result<Json<Page<Profile>>, Problem> {
-    let WantedAccounts { q, role, suspended, cursor, limit: asked } = wanted;
+    let WantedAccounts { q, role, suspended, cursor, limit } = wanted;
     let after = cursor.as_deref().map(|c| id("cursor", c)).transpose()?;
-    let (wanted, limit) =
-        (Wanted { q, role: role.map(Into::into), suspended }, limit(asked) as usize);
+    let wanted = Wanted { q, role: role.map(Into::into), suspended };
+    let limit = limit.get() as usize;
     let found = door.hub.accounts(&actor, &wanted, after, limit, clock::now()).await?;
     let items = found.profiles.into_iter().map(Into::into).collect();
     Ok(Json(Page { items, next_cursor: found.next.map(|id| id.to_string()) }))
@@ -138,12 +141,23 @@ pub async fn set_roles(
 }
 
 /// What to change of an account: fields of the profile, or whether it is suspended.
+///
+/// Two acts in one request, of which one may be refused, would leave the other half done.
 #[derive(Deserialize, utoipa::ToSchema)]
-pub struct AccountChange {
+#[serde(untagged, expecting = "expected `suspended` alone, or fields of the profile")]
+pub enum AccountChange {
+    /// Whether it is suspended.
+    Standing(Standing),
+    /// Fields of the profile.
+    Profile(ProfileChange),
+}
+
+/// Whether an account is suspended.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
     /// Closes the account for the time being, or opens it again.
-    suspended: Option<bool>,
-    #[serde(flatten)]
-    profile: ProfileChange,
+    suspended: bool,
 }
 
 /// Changes an account: its profile, or whether it is suspended.
@@ -155,20 +169,17 @@ pub async fn change(
     State(door): State<Door>,
     Signed(actor): Signed,
     Path(account): Path<String>,
-    Body(AccountChange { suspended, profile }): Body<AccountChange>,
+    Body(change): Body<AccountChange>,
 ) -> Result<Json<Profile>, Problem> {
     let account = id("account", &account)?;
     let (now, mut rng) = (clock::now(), clock::rng());
-    let change = Change::from(profile);
-    let changed = match suspended {
-        None => door.hub.change_account(&actor, account, change, now, &mut rng).await?,
-        Some(suspended) if change == Change::default() => {
+    let changed = match change {
+        AccountChange::Standing(Standing { suspended }) => {
             door.hub.suspend(&actor, account, suspended, now).await?
         }
-        // Two acts, of which one may be refused, would leave the other half done.
-        Some(_) => {
-            let why = "comes alone: change the profile by a request of its own";
-            return Err(Error::Invalid { field: "suspended", why }.into());
+        AccountChange::Profile(profile) => {
+            let change = Change::from(profile);
+            door.hub.change_account(&actor, account, change, now, &mut rng).await?
         }
     };
     Ok(Json(changed.into()))
@@ -216,7 +227,7 @@ pub async fn audit(
     Query(part): Query<Part>,
 ) -> Result<Json<Page<AuditLine>>, Problem> {
     let after = part.cursor.as_deref().map(|c| id::<u64>("cursor", c)).transpose()?;
-    let limit = limit(part.limit);
+    let limit = part.limit.get();
     let lines = door.hub.audit(&actor, after.unwrap_or(0), limit, clock::now()).await?;
     let is_full = lines.len() == limit as usize;
     let next_cursor = lines.last().filter(|_| is_full).map(|last| last.seq.to_string());

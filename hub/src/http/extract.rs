@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
+    body::Bytes,
     extract::{ConnectInfo, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
@@ -68,13 +69,22 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str
     pairs.find(|(name, _)| name.trim() == wanted).map(|(_, value)| value.trim())
 }
 
-/// A JSON body.
+/// A JSON body: an object.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<Door> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, door: &Door) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let whole = Bytes::from_request(Request::new(body), door).await;
+        let whole = whole.map_err(|no| Problem::of_status(no.status()))?;
+        // serde would take a list of the fields in their order for the object.
+        if whole.trim_ascii_start().starts_with(b"[") {
+            let why = "a body is an object, not a list".to_owned();
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", Some(why)));
+        }
+        let request = Request::from_parts(parts, whole.into());
         match axum::Json::<T>::from_request(request, door).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
             Err(JsonRejection::JsonDataError(e)) => {
@@ -209,10 +219,34 @@ pub fn id<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, Err
     text.parse().map_err(|_| Error::NotFound { what })
 }
 
-/// How many items a list has unless asked otherwise, and at most.
-const LIMIT: (u32, u32) = (50, 100);
+/// How many items a part of a list has at most: 1 to 100, or 50 where nothing is asked.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct Limit(u32);
 
-/// The length of a list that is asked for, within its limits.
-pub fn limit(asked: Option<u32>) -> u32 {
-    asked.unwrap_or(LIMIT.0).clamp(1, LIMIT.1)
+impl Limit {
+    /// The longest part.
+    pub const MAX: Self = Self(100);
+
+    /// How many.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+impl TryFrom<u64> for Limit {
+    type Error = &'static str;
+
+    fn try_from(asked: u64) -> Result<Self, &'static str> {
+        match u32::try_from(asked) {
+            Ok(count @ 1..=100) => Ok(Self(count)),
+            _ => Err("a part of a list has 1 to 100 items"),
+        }
+    }
 }

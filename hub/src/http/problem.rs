@@ -101,7 +101,7 @@ impl From<Error> for Problem {
                 (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
             }
             Error::Weak(_) => (StatusCode::UNPROCESSABLE_ENTITY, "weak-password"),
-            Error::CodeUnknown => (StatusCode::UNPROCESSABLE_ENTITY, "code-unknown"),
+            Error::CodeUnknown => (StatusCode::FORBIDDEN, "code-unknown"),
             Error::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Error::Unproved { .. } => (StatusCode::FORBIDDEN, "key-unproved"),
             Error::Conflict { .. } | Error::ClientExists(_) => (StatusCode::CONFLICT, "conflict"),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Door,
     admin::{Page, Part},
-    extract::{Query, Signed, limit},
+    extract::{Query, Signed},
     problem::Problem,
 };
 use crate::{
@@ -46,7 +46,7 @@ pub async fn queues(
 ) -> Result<Json<Page<QueueItem>>, Problem> {
     let read = |cursor| address_from_text(cursor).ok_or(Error::NotFound { what: "cursor" });
     let after = part.cursor.as_deref().map(read).transpose()?;
-    let (limit, now) = (limit(part.limit), clock::now());
+    let (limit, now) = (part.limit.get(), clock::now());
     let queues = door.hub.queues(&actor, after, limit, now).await?;
     let last = queues.last().filter(|_| queues.len() == limit as usize);
     let next_cursor = last.map(|last| address_to_text(&last.to));

@@ -47,14 +47,36 @@ const ASKED: &str = "if there is an account with this login and an email address
 
 /// A new password, with what allows it: `token`, or `login` and `recovery_code`.
 #[derive(Deserialize, utoipa::ToSchema)]
+#[serde(
+    untagged,
+    expecting = "expected `token` and `password`, or else `login`, `recovery_code` \
+                               and `password`"
+)]
+pub enum Reset {
+    /// By a letter's link.
+    Link(ResetByLink),
+    /// By a code on paper.
+    Code(ResetByCode),
+}
+
+/// A new password by the link of a letter.
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Reset {
+pub struct ResetByLink {
     /// The token of the link.
-    token: Option<String>,
-    /// The login, where there is no token.
-    login: Option<String>,
+    token: String,
+    /// The password to come.
+    password: String,
+}
+
+/// A new password by a code on paper.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetByCode {
+    /// Whose code it is.
+    login: String,
     /// A code that was printed at registration, or that an administrator handed over.
-    recovery_code: Option<String>,
+    recovery_code: String,
     /// The password to come.
     password: String,
 }
@@ -104,18 +126,16 @@ pub async fn ask(
 pub async fn confirm(
     State(door): State<Door>,
     Caller(from): Caller,
-    Body(Reset { token, login, recovery_code, password }): Body<Reset>,
+    Body(reset): Body<Reset>,
 ) -> Result<StatusCode, Problem> {
-    let shown = match (&token, &login, &recovery_code) {
-        (Some(token), None, None) => Shown::Link(token),
-        (None, Some(login), Some(code)) => Shown::Code { login, code },
-        _ => {
-            let why = "alone, or else login and recovery_code";
-            return Err(Error::Invalid { field: "token", why }.into());
+    let (shown, password) = match &reset {
+        Reset::Link(ResetByLink { token, password }) => (Shown::Link(token), password),
+        Reset::Code(ResetByCode { login, recovery_code: code, password }) => {
+            (Shown::Code { login, code }, password)
         }
     };
     let (now, mut rng) = (clock::now(), clock::rng());
-    door.hub.reset_password(shown, &password, from, now, &mut rng).await?;
+    door.hub.reset_password(shown, password, from, now, &mut rng).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -264,6 +284,8 @@ pub async fn page(
 #[utoipa::path(post, path = "/password-reset", tag = "accounts",
     request_body(content = ResetForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, content_type = "text/html", body = String),
+    (status = 415, body = Problem, content_type = "application/problem+json"),
+    (status = 422, content((String = "text/html"), (Problem = "application/problem+json"))),
     (status = "4XX", content_type = "text/html", body = String)))]
 pub async fn take(
     State(door): State<Door>,

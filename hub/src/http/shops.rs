@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Door,
     admin::Page,
-    extract::{Body, GivenKeys, Key, Perhaps, Query, Signed, id, limit, public_key},
+    extract::{Body, GivenKeys, Key, Limit, Perhaps, Query, Signed, id, public_key},
     problem::Problem,
 };
 use crate::{
@@ -167,8 +167,10 @@ pub struct Search {
     open: Option<bool>,
     /// Where to start: a `next_cursor`.
     cursor: Option<String>,
-    /// At most so many, up to 100.
-    limit: Option<u32>,
+    /// At most so many.
+    #[serde(default)]
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
 }
 
 /// A decision on an application.
@@ -250,7 +252,7 @@ pub async fn find(
     Query(search): Query<Search>,
 ) -> Result<Json<Page<ShopItem>>, Problem> {
     let is_paged = search.near.is_none();
-    let limit = limit(search.limit) as usize;
+    let limit = search.limit.get() as usize;
     let wanted = Wanted {
         near: search.near.map(|near| place("near", &near)).transpose()?,
         radius_m: search.radius_m,
@@ -295,7 +297,7 @@ pub async fn applications(
     Signed(actor): Signed,
 ) -> Result<Json<Page<ShopItem>>, Problem> {
     let now = clock::now();
-    let waiting = door.hub.applications(&actor, limit(Some(u32::MAX)), now).await?.into_iter();
+    let waiting = door.hub.applications(&actor, Limit::MAX.get(), now).await?.into_iter();
     let items = waiting.map(|shop| ShopItem::to_its_owner(&door.hub, shop, now)).collect();
     Ok(Json(Page { items, next_cursor: None }))
 }

@@ -1,4 +1,5 @@
-//! Programs that others wrote speak with the hub: npm's openid-client and jose, and PyJWT.
+//! Programs that others wrote speak with the hub: npm's openid-client and jose, PyJWT, and
+//! schemathesis.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,6 +18,7 @@ const BACK: &str = "http://127.0.0.1:9/back";
 const OPENID_CLIENT: &str = "openid-client@6.9.0";
 const JOSE: &str = "jose@6.2.18";
 const PYJWT: &str = "PyJWT[crypto]==2.15.1";
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
 /// A folder in which a script finds its package; none where the registry cannot be reached.
 struct Package {
@@ -113,4 +115,40 @@ async fn std_04_pyjwt_verifies_by_jwks_and_refuses_every_forged_token() {
     let tokens = forged::with_the_genuine_first(&hub).await;
     let accepted = package.accepted("python3", "verify.py", &hub.url, &tokens);
     assert_eq!(accepted, json!([0]));
+}
+
+/// What would end the sign-in that all the other requests of the run come with.
+const ENDS_THE_SIGN_IN: &str = "^(DELETE /v1/me|DELETE /v1/sessions.*|PUT /v1/me/(password|login)|\
+                                POST /oauth/revoke|DELETE /v1/accounts/.id.)$";
+
+/// Runs schemathesis with all its checks on each operation that the hub describes.
+fn schemathesis(hub: &Running, package: &Package, token: Option<&str>) {
+    let config = include_bytes!("independent/schemathesis.toml");
+    let config = package.put("schemathesis.toml", config);
+    let mut run = Command::new("python3");
+    run.args(["-m", "schemathesis.cli", "--config-file"]).arg(config);
+    run.args(["run", &format!("{}/openapi.json", hub.url), "--checks", "all"]);
+    run.args(["--max-examples", "20", "--seed", "1", "--continue-on-failure"]);
+    run.args(["--warnings", "off", "--no-color"]);
+    if let Some(token) = token {
+        run.args(["--header", &format!("Authorization: Bearer {token}")]);
+        run.args(["--exclude-name-regex", ENDS_THE_SIGN_IN]);
+    }
+    let output = run.current_dir(package.folder.path()).env("PYTHONPATH", ".").output();
+    let output = output.expect("it runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("generated"), "it tried something: {told}");
+}
+
+#[tokio::test]
+async fn schemathesis_finds_nothing_as_a_stranger_as_a_customer_and_as_an_administrator() {
+    let Some(package) = Package::from_pip(SCHEMATHESIS) else { return };
+    let hub = Running::start(&["--sign-ins-per-minute", "1000000"]);
+    schemathesis(&hub, &package, None);
+    hub.register("asha").await;
+    let customer = hub.sign_in("asha").await;
+    schemathesis(&hub, &package, Some(text(&customer, "access_token")));
+    let admin = hub.admin("admin@example.org").await;
+    schemathesis(&hub, &package, Some(&admin.token));
 }

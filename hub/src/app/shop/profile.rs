@@ -52,6 +52,7 @@ pub struct Details {
 pub struct Delivery {
     /// How far, in metres.
     #[schema(maximum = 200_000)]
+    #[serde(deserialize_with = "kirana_core::whole::read")]
     pub radius_m: u32,
     /// From which sum on.
     #[schema(value_type = Option<Sum>)]

@@ -90,6 +90,7 @@ struct Inner {
     policies: Policies,
     p2p: Mutex<Vec<String>>,
     post: tokio::sync::Notify,
+    erasing: tokio::sync::Notify,
     refusals: Mutex<Vec<crate::store::sign_in::Try>>,
 }
 
@@ -123,6 +124,7 @@ impl Hub {
             policies: Policies::load().expect("a test checks the policies of this program"),
             p2p: Mutex::default(),
             post: tokio::sync::Notify::new(),
+            erasing: tokio::sync::Notify::new(),
             refusals: Mutex::default(),
         }));
         if hub.settings().role == Role::Central {

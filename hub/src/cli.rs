@@ -27,7 +27,7 @@ use crate::{
     },
     backup, clock,
     config::{BadConfig, Config, Given, Role, Secret},
-    http, key_file, serve,
+    erased, http, key_file, serve,
 };
 
 mod client;
@@ -104,6 +104,10 @@ enum Command {
         /// The folder to make.
         #[arg(long)]
         data: PathBuf,
+        /// The newest `erased.txt` of the hub that was lost: whoever was erased after the backup
+        /// was made stays erased.
+        #[arg(long)]
+        erased: Option<PathBuf>,
     },
     /// Not yet: a hub on one machine has one store.
     MoveStore {
@@ -169,6 +173,8 @@ enum Failed {
     #[error(transparent)]
     Backup(#[from] backup::NoBackup),
     #[error(transparent)]
+    Erased(#[from] erased::NoList),
+    #[error(transparent)]
     Root(#[from] root::NoRoster),
     #[error("there is no hub in {0}; `kirana-hub serve` makes one")]
     NoHub(PathBuf),
@@ -205,6 +211,7 @@ impl Failed {
             Self::Serve(_) | Self::Runtime(_) => "serve",
             Self::App(_) => "refused",
             Self::Backup(_) => "backup",
+            Self::Erased(_) => "erased-list",
             Self::Root(_) => "roster",
             Self::NoHub(_) => "no-hub",
             Self::MoveStore => "not-yet",
@@ -291,15 +298,27 @@ fn command(command: Command, json: bool) -> Result<(), Failed> {
             // After the code is out: without it the backup would be worth nothing.
             Ok(block_on(hub(&data)?.note_backup(clock::now()))?)
         }
-        Command::Restore { file, data } => {
-            let code = secret("KIRANA_RECOVERY_CODE", "recovery code: ")?;
-            backup::restore(&file, &data, &code, passphrase().as_deref())?;
-            hub(&data)?;
-            say(&json!({ "restored": true }), json, |_| "the hub is restored".to_owned());
-            Ok(())
-        }
+        Command::Restore { file, data, erased } => restore(&file, &data, erased.as_deref(), json),
         Command::MoveStore { .. } => Err(Failed::MoveStore),
     }
+}
+
+fn restore(file: &Path, data: &Path, list: Option<&Path>, json: bool) -> Result<(), Failed> {
+    let code = secret("KIRANA_RECOVERY_CODE", "recovery code: ")?;
+    backup::restore(file, data, &code, passphrase().as_deref())?;
+    if let Some(list) = list {
+        erased::take_over(list, data)?;
+    }
+    block_on(erased::agree(&hub(data)?, data))?;
+    say(&json!({ "restored": true }), json, |_| match list {
+        Some(_) => "the hub is restored, and whoever the list names is erased".to_owned(),
+        None => format!(
+            "the hub is restored. Whoever was erased after this backup was made is back: put the \
+             lost hub's newest {} into the folder before you serve it",
+            erased::NAME
+        ),
+    });
+    Ok(())
 }
 
 fn add_admin(data: &Path, email: String, json: bool) -> Result<(), Failed> {

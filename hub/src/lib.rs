@@ -7,6 +7,7 @@ pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod erased;
 mod forwarding;
 pub mod http;
 pub mod joining;

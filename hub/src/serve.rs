@@ -19,7 +19,7 @@ use crate::{
     backup::DATABASE,
     clock,
     config::{Config, Role},
-    forwarding, http, joining, key_file, net, posting,
+    erased, forwarding, http, joining, key_file, net, posting,
     store::Store,
 };
 
@@ -74,6 +74,9 @@ pub enum Failed {
         /// Why not.
         why: String,
     },
+    /// The list of erased accounts cannot be used.
+    #[error(transparent)]
+    Erased(#[from] erased::NoList),
     /// The mail server cannot be spoken to safely.
     #[error("the mail server cannot be used: {0}")]
     Mail(#[from] lettre::transport::smtp::Error),
@@ -148,12 +151,14 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     let _ = metrics::set_global_recorder(metrics);
     let hasher = Hasher::pooled(config.cost);
     let hub = open(&config.data, settings, passphrase.as_deref(), hasher).await?;
+    erased::agree(&hub, &config.data).await?;
     let (node, news) = net::listen(&hub, p2p).await?;
     prepare(&hub, &config, clock::now()).await?;
     let sweeper = tokio::spawn(net::sweep(hub.clone()));
     let forwarding = tokio::spawn(forwarding::run(hub.clone(), node.clone(), news));
     let post = posting::Post::of(config.smtp.as_ref(), &config.data)?;
     let posting = tokio::spawn(posting::run(hub.clone(), post, config.mail_from.clone()));
+    let erasing = tokio::spawn(erased::keep(hub.clone(), config.data.clone()));
     let joining = config.trust_roster.clone();
     let joining = joining.map(|from| tokio::spawn(joining::keep_joined(hub.clone(), from)));
     let end = asked_to_end()?;
@@ -171,8 +176,12 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     sweeper.abort();
     forwarding.abort();
     posting.abort();
+    erasing.abort();
     joining.inspect(tokio::task::JoinHandle::abort);
     node.shutdown().await;
+    if outcome.is_ok() {
+        erased::note(&hub, &config.data).await?;
+    }
     outcome
 }
 

@@ -2,7 +2,10 @@
 //!
 //! **Invariant:** no secret leaves: neither hashes of passwords nor what an authenticator shares.
 
+use std::collections::BTreeSet;
+
 use kirana_core::{id::AccountId, time::UnixMs};
+use kirana_migrations::WriteError;
 use serde::Serialize;
 
 use super::{
@@ -11,7 +14,13 @@ use super::{
     policy::{Action, Actor},
     role,
 };
-use crate::store::{audit::Act, certificate::Device, session::Session, shop::Shop};
+use crate::store::{
+    account::NotChanged,
+    audit::Act,
+    certificate::Device,
+    place::{At, Place},
+    shop::Shop,
+};
 
 /// What the hub holds about a person.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -57,8 +66,9 @@ struct ExportedAccount {
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 struct ExportedSession {
     id: String,
+    at: &'static str,
     client_id: Option<String>,
-    scope: String,
+    scope: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: UnixMs,
     #[schema(value_type = String, format = DateTime)]
@@ -140,8 +150,8 @@ const ERASED: [&str; 6] = [
 const KEPT: [Kept; 4] = [
     Kept {
         what: "the number of the account, with no name to it",
-        place: "this hub",
-        why: "so that nobody gets it again",
+        place: "this hub, and its list of erased accounts",
+        why: "so that nobody gets it again, and no older copy of this hub brings the person back",
     },
     Kept {
         what: "administrative acts by or upon that number",
@@ -190,7 +200,7 @@ impl Hub {
                 roles: roles.iter().map(|role| role.label()).collect(),
                 created_at: stored.created_at,
             },
-            sessions: store.sessions(id, now).await?.into_iter().map(Into::into).collect(),
+            sessions: self.places(id, now).await?.into_iter().map(Into::into).collect(),
             sign_ins,
             second_factors: store.factors(id).await?.into_iter().map(Into::into).collect(),
             devices: store.devices(id, now).await?.into_iter().map(Into::into).collect(),
@@ -207,16 +217,62 @@ impl Hub {
         now: UnixMs,
     ) -> Result<Erasure, Error> {
         self.store().erase_account(id, act).await?;
+        self.0.erasing.notify_one();
         self.publish_revocations(now).await?;
         Ok(Erasure { erased: ERASED.to_vec(), kept: KEPT.to_vec() })
     }
+
+    /// Comes back when somebody was erased.
+    pub async fn somebody_was_erased(&self) {
+        self.0.erasing.notified().await;
+    }
+
+    /// All who were ever erased here.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn erased(&self) -> Result<BTreeSet<AccountId>, Error> {
+        Ok(self.store().erased().await?)
+    }
+
+    /// Erases those whom an older database brought back, and remembers those whom it never had.
+    /// Gives back who was spared: an administrator without whom nobody could sign in.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn erase_again(
+        &self,
+        ids: &[AccountId],
+        now: UnixMs,
+    ) -> Result<Vec<AccountId>, Error> {
+        let mut spared = Vec::new();
+        for id in ids {
+            let (actor, action) = ("list of erased accounts".to_owned(), "account.close");
+            let act = Act { at: now, actor, action, subject: id.to_string(), outcome: "erased" };
+            match self.store().erase_account(*id, act).await {
+                Ok(()) => {}
+                Err(WriteError::Refused(NotChanged::Unknown)) => {
+                    self.store().remember_erased(*id, now).await?;
+                }
+                Err(WriteError::Refused(NotChanged::LastAdmin)) => spared.push(*id),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.publish_revocations(now).await?;
+        Ok(spared)
+    }
 }
 
-impl From<Session> for ExportedSession {
-    fn from(session: Session) -> Self {
-        let Session { id, client, scope, created_at, used_at, ends_at, .. } = session;
+impl From<Place> for ExportedSession {
+    fn from(place: Place) -> Self {
+        let Place { id, at, created_at, used_at, ends_at } = place;
         let id = uuid::Uuid::from_bytes(id).to_string();
-        Self { id, client_id: client, scope, created_at, used_at, ends_at }
+        let (at, client_id, scope) = match at {
+            At::Program { client, scope } => ("program", client, Some(scope)),
+            At::Pages => ("pages", None, None),
+            At::Console => ("console", None, None),
+        };
+        Self { id, at, client_id, scope, created_at, used_at, ends_at }
     }
 }
 

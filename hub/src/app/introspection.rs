@@ -119,7 +119,7 @@ impl Hub {
         if let Some(session) = found
             && session.client.as_deref() == caller.id()
         {
-            self.store().revoke_session(session.account, session.id, now).await?;
+            self.store().leave(session.account, session.id, now).await?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error, Hub,
     account::login,
+    authorize::BROWSER_MS,
     history::Outcome,
     introspection::Standing,
     password::Password,
@@ -27,6 +28,7 @@ use crate::{
     clock::{Rng, draw},
     store::{
         account::Stored,
+        place::Place,
         secrets::{open_once, seal_once},
         session::{Rotated, Rotation, Session, SessionId},
     },
@@ -277,16 +279,27 @@ impl Hub {
         })
     }
 
-    /// The own sessions.
+    /// Where the person is signed in.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn sessions(&self, actor: &Actor, now: UnixMs) -> Result<Vec<Session>, Error> {
+    pub async fn sessions(&self, actor: &Actor, now: UnixMs) -> Result<Vec<Place>, Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
-        Ok(self.store().sessions(actor.account, now).await?)
+        self.places(actor.account, now).await
     }
 
-    /// The sessions of an account, for whoever may see the person.
+    /// Where an account is signed in, programs first, each newest first.
+    pub(super) async fn places(
+        &self,
+        account: AccountId,
+        now: UnixMs,
+    ) -> Result<Vec<Place>, Error> {
+        let sessions = self.store().sessions(account, now).await?.into_iter().map(Place::from);
+        let browsers = self.store().browsers(account, BROWSER_MS, now).await?;
+        Ok(sessions.chain(browsers).collect())
+    }
+
+    /// Where an account is signed in, for whoever may see the person.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for everybody but administrators.
@@ -295,18 +308,18 @@ impl Hub {
         actor: &Actor,
         account: AccountId,
         now: UnixMs,
-    ) -> Result<Vec<Session>, Error> {
+    ) -> Result<Vec<Place>, Error> {
         self.authorise(actor, Action::SeePerson(account), &account.to_string(), now).await?;
-        Ok(self.store().sessions(account, now).await?)
+        self.places(account, now).await
     }
 
-    /// Ends one of the own sessions.
+    /// Signs the person out at one place.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none of this id, or it is somebody else's.
     pub async fn sign_out(&self, actor: &Actor, id: SessionId, now: UnixMs) -> Result<(), Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
-        match self.store().revoke_session(actor.account, id, now).await? {
+        match self.store().leave(actor.account, id, now).await? {
             true => Ok(()),
             false => Err(Error::NotFound { what: "session" }),
         }

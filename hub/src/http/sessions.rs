@@ -14,7 +14,14 @@ use super::{
     extract::{Body, Signed, Visiting, id},
     problem::Problem,
 };
-use crate::{app::session, clock};
+use crate::{
+    app::session,
+    clock,
+    store::{
+        place::{At, Place},
+        session::SessionId,
+    },
+};
 
 /// What somebody types to sign in.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -66,21 +73,52 @@ impl From<session::Tokens> for TokenPair {
 pub struct SessionItem {
     /// Its id.
     id: String,
-    /// The program that the person signed in to.
-    client_id: String,
+    /// At what: a program that holds tokens, or a browser.
+    at: Where,
+    /// The program, where it is one.
+    client_id: Option<String>,
     /// Whether it is the one that asks.
     current: bool,
     /// When the person signed in.
     #[schema(value_type = String, format = DateTime)]
     created_at: UnixMs,
-    /// When it was last refreshed.
+    /// When it was last refreshed or used.
     #[schema(value_type = String, format = DateTime)]
     used_at: UnixMs,
     /// When it ends, whatever is refreshed.
     #[schema(value_type = String, format = DateTime)]
     ends_at: UnixMs,
-    /// What its tokens may be used for.
-    scope: String,
+    /// What a program's tokens may be used for.
+    scope: Option<String>,
+}
+
+/// At what somebody is signed in.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Where {
+    /// A program.
+    Program,
+    /// A browser at the pages that ask whether another program may sign the person in.
+    Pages,
+    /// A browser at the console.
+    Console,
+}
+
+impl SessionItem {
+    fn new(place: Place, asking: SessionId) -> Self {
+        let Place { id, at, created_at, used_at, ends_at } = place;
+        let (at, client_id, scope) = match at {
+            At::Program { client, scope } => {
+                let client = client.unwrap_or_else(|| session::CLIENT.to_owned());
+                (Where::Program, Some(client), Some(scope))
+            }
+            At::Pages => (Where::Pages, None, None),
+            At::Console => (Where::Console, None, None),
+        };
+        let current = id == asking;
+        let id = uuid::Uuid::from_bytes(id).to_string();
+        Self { id, at, client_id, current, created_at, used_at, ends_at, scope }
+    }
 }
 
 /// What keeps answers with tokens out of caches.
@@ -107,7 +145,7 @@ pub async fn sign_in(
     Ok((StatusCode::CREATED, NO_STORE, Json(pair)))
 }
 
-/// The own sessions, newest first.
+/// Where the person is signed in: programs first, then browsers at this hub's pages.
 #[utoipa::path(get, path = "/v1/sessions", tag = "sessions", security(("bearer" = [])), responses(
     (status = 200, body = Page<SessionItem>),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
@@ -116,19 +154,11 @@ pub async fn sessions(
     Signed(actor): Signed,
 ) -> Result<Json<Page<SessionItem>>, Problem> {
     let found = door.hub.sessions(&actor, clock::now()).await?;
-    let items = found.into_iter().map(|s| SessionItem {
-        id: uuid::Uuid::from_bytes(s.id).to_string(),
-        client_id: s.client.unwrap_or_else(|| session::CLIENT.to_owned()),
-        current: s.id == actor.session,
-        created_at: s.created_at,
-        used_at: s.used_at,
-        ends_at: s.ends_at,
-        scope: s.scope,
-    });
+    let items = found.into_iter().map(|place| SessionItem::new(place, actor.session));
     Ok(Json(Page { items: items.collect(), next_cursor: None }))
 }
 
-/// Ends one of the own sessions; `current` is the one that asks.
+/// Signs out at one place; `current` is the session that asks.
 #[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "sessions", security(("bearer" = [])),
     params(("id" = String, Path)), responses((status = 204),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]

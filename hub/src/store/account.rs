@@ -1,5 +1,7 @@
 //! Accounts: a login, a password's hash, roles. What names the person is one sealed column.
 
+use std::collections::BTreeSet;
+
 use kirana_core::{id::AccountId, time::UnixMs};
 use kirana_migrations::{
     Abort, StoreError, Tx, WriteError,
@@ -9,6 +11,7 @@ use kirana_migrations::{
 use super::{
     Never, Store, audit,
     audit::Act,
+    code::account_id,
     from_sql, idempotency,
     idempotency::{Mismatch, Once},
     letter::{self, Letter},
@@ -306,10 +309,7 @@ impl Store {
             if tx.execute("DELETE FROM account WHERE id = ?1", [id.as_bytes()])? == 0 {
                 return Err(Abort::Refused(NotChanged::Unknown));
             }
-            tx.execute(
-                "INSERT OR IGNORE INTO erased (id, at) VALUES (?1, ?2)",
-                params![id.as_bytes(), at],
-            )?;
+            remember(tx, id, at)?;
             tx.execute(
                 "UPDATE certificate SET revoked_at = ?2 WHERE account = ?1 AND revoked_at IS NULL",
                 params![id.as_bytes(), at],
@@ -319,6 +319,39 @@ impl Store {
         })
         .await
     }
+}
+
+impl Store {
+    /// All who were ever erased here.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn erased(&self) -> Result<BTreeSet<AccountId>, StoreError> {
+        self.read(|c| {
+            let mut statement = c.prepare_cached("SELECT id FROM erased")?;
+            let ids = statement.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
+            ids.map(|id| account_id(&id?)).collect()
+        })
+        .await
+    }
+
+    /// Remembers somebody as erased whom this database never had.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn remember_erased(
+        &self,
+        id: AccountId,
+        now: UnixMs,
+    ) -> Result<(), WriteError<Never>> {
+        self.write(move |tx| Ok(remember(tx, id, to_sql(now))?)).await
+    }
+}
+
+fn remember(tx: &Tx<'_>, id: AccountId, at: i64) -> Result<(), StoreError> {
+    let sql = "INSERT OR IGNORE INTO erased (id, at) VALUES (?1, ?2)";
+    tx.execute(sql, params![id.as_bytes(), at])?;
+    Ok(())
 }
 
 fn is_admin(roles: &str) -> bool {

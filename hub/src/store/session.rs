@@ -175,27 +175,6 @@ impl Store {
         .await
     }
 
-    /// Revokes one session of an account; tells whether there was one.
-    ///
-    /// # Errors
-    /// When nothing could be written.
-    pub async fn revoke_session(
-        &self,
-        account: AccountId,
-        id: SessionId,
-        now: UnixMs,
-    ) -> Result<bool, WriteError<Never>> {
-        self.write(move |tx| {
-            let revoked = tx.execute(
-                "UPDATE session SET revoked_at = ?3
-                 WHERE id = ?1 AND account = ?2 AND revoked_at IS NULL AND ends_at > ?3",
-                params![id, account.as_bytes(), to_sql(now)],
-            )?;
-            Ok(revoked > 0)
-        })
-        .await
-    }
-
     /// Notes that a second factor was shown in this session.
     ///
     /// # Errors

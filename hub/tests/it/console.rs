@@ -299,6 +299,35 @@ async fn std_38_a_new_password_signing_out_everywhere_and_a_lost_role_end_it_at_
 }
 
 #[tokio::test]
+async fn a_person_sees_the_browsers_beside_the_programs_and_signs_one_out() {
+    let hub = hub().await;
+    let mut browser = Browser::new(&hub);
+    let (_, codes) = browser.enrol(ROOT).await;
+    let body = json!({ "login": ROOT, "password": PASSWORD, "otp": codes[0] });
+    let (_, tokens) = send(hub.post("/v1/sessions", &body)).await;
+    let token = text(&tokens, "access_token").to_owned();
+    let list = || send(hub.get("/v1/sessions").bearer_auth(&token));
+    let (_, places) = list().await;
+    assert_eq!(places["items"].as_array().map(Vec::len), Some(2), "{places}");
+    let told =
+        |at: usize| (places["items"][at]["at"].clone(), places["items"][at]["current"].clone());
+    assert_eq!(told(0), (json!("program"), json!(true)));
+    assert_eq!(told(1), (json!("console"), json!(false)));
+    let (_, export) = send(hub.get("/v1/me/export").bearer_auth(&token)).await;
+    assert_eq!(export["sessions"][1]["at"], "console");
+
+    hub.register("stranger").await;
+    let other = text(&hub.sign_in("stranger").await, "access_token").to_owned();
+    let path = format!("/v1/sessions/{}", text(&places["items"][1], "id"));
+    let theirs = send(hub.delete(&path).bearer_auth(other)).await;
+    assert_eq!(theirs.0, StatusCode::NOT_FOUND, "std_16: of somebody else");
+    assert!(is_inside(&mut browser).await);
+    assert_eq!(send(hub.delete(&path).bearer_auth(&token)).await.0, StatusCode::NO_CONTENT);
+    assert!(!is_inside(&mut browser).await);
+    assert_eq!(list().await.1["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn std_38_the_console_is_for_operators_and_no_other_cookie_opens_it() {
     let hub = hub().await;
     hub.register("asha").await;

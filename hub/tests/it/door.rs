@@ -133,3 +133,43 @@ async fn a_restored_hub_keeps_its_keys_and_its_accounts() {
     assert_eq!(after["root"], before["root"]);
     assert_eq!(after["items"][0]["key"], before["items"][0]["key"]);
 }
+
+#[tokio::test]
+async fn p4_the_erased_stay_erased_when_an_older_database_comes_back() {
+    let hub = Running::start(&[]);
+    let (token, id) = account(&hub, "asha").await;
+    hub.register("ravi").await;
+    let backup = hub.data.path().join("backup");
+    let made = program(hub.data.path(), "backup --json").arg(&backup).output().expect("it runs");
+    let code: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let before = hub.data.path().join("before.db");
+    kirana_migrations::backup::copy(&hub.data.path().join("hub.db"), &before).expect("copied");
+    assert_eq!(send(hub.delete("/v1/me").bearer_auth(&token)).await.0, StatusCode::OK);
+    let data = hub.stop();
+    let list = data.path().join("erased.txt");
+    assert_eq!(std::fs::read_to_string(&list).expect("a list"), format!("{id}\n"));
+
+    // The old file in the same folder, and the same folder again after that.
+    for left in ["hub.db", "hub.db-wal", "hub.db-shm"] {
+        let _ = std::fs::remove_file(data.path().join(left));
+    }
+    std::fs::copy(&before, data.path().join("hub.db")).expect("copied");
+    let hub = Running::start_in(data, &[]);
+    let body = json!({ "login": "asha", "password": PASSWORD });
+    assert_eq!(send(hub.post("/v1/sessions", &body)).await.0, StatusCode::UNAUTHORIZED);
+    hub.sign_in("ravi").await;
+    let data = hub.stop();
+
+    // A backup on another machine, with the list that was kept.
+    let fresh = tempfile::tempdir().expect("a folder");
+    let restored = program(fresh.path(), "restore")
+        .arg(data.path().join("backup"))
+        .arg("--erased")
+        .arg(data.path().join("erased.txt"))
+        .env("KIRANA_RECOVERY_CODE", text(&code, "recovery_code"))
+        .status();
+    assert!(restored.expect("it runs").success());
+    let hub = Running::start_in(fresh, &[]);
+    assert_eq!(send(hub.post("/v1/sessions", &body)).await.0, StatusCode::UNAUTHORIZED);
+    hub.sign_in("ravi").await;
+}

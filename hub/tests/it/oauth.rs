@@ -306,6 +306,7 @@ async fn std_13_16_24_an_id_token_opens_nothing_and_a_program_does_only_what_was
     let (_, list) = send(hub.get("/v1/sessions").bearer_auth(text(&own, "access_token"))).await;
     let clients = [0, 1].map(|n| text(&list["items"][n], "client_id").to_owned());
     assert_eq!(clients, ["kirana", "app"], "newest first: {list}");
+    assert_eq!(list["items"][2]["at"], "pages", "the browser where it was agreed to: {list}");
     for (client, token, good) in
         [("app", &own, false), ("kirana", &given, false), ("app", &given, true)]
     {

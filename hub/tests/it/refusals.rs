@@ -8,7 +8,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use kirana_core::vault::{self, Cost};
+use kirana_core::{
+    id::AccountId,
+    time::UnixMs,
+    vault::{self, Cost},
+};
 use kirana_hub::clock;
 use kirana_migrations::rusqlite::Connection;
 use serde_json::Value;
@@ -140,6 +144,15 @@ fn p8_a_database_that_is_foreign_newer_or_cut_is_refused_and_left_alone() {
         let migrate = ["migrate", "--data", &name];
         refusal(what, &migrate, 1, says).happens_in(data.path());
     }
+}
+
+#[test]
+fn a_garbled_list_of_erased_accounts_is_refused_by_its_line() {
+    let data = left();
+    let name = path(&data);
+    let garbled = format!("{}\nnobody\n", AccountId::new(UnixMs::new(1), [1; 10]));
+    std::fs::write(data.path().join("erased.txt"), garbled).expect("written");
+    refusal("garbled", &serve(&name, &[]), 1, &["erased.txt", "line 2"]).happens_in(data.path());
 }
 
 #[test]

@@ -25,7 +25,10 @@ use crate::{
     },
     clock,
     http::{Door, extract::id, problem::Problem},
-    store::{certificate::Device, session::Session},
+    store::{
+        certificate::Device,
+        place::{At, Place},
+    },
 };
 
 /// How many lines a list has.
@@ -45,7 +48,7 @@ struct AccountsPage<'a> {
 struct AccountPage {
     shell: Shell,
     account: Profile,
-    sessions: Vec<Session>,
+    sessions: Vec<Place>,
     devices: Vec<Device>,
     roles: Vec<Choice>,
     is_own: bool,

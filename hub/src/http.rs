@@ -112,6 +112,7 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(devices::revoke))
         .routes(routes!(devices::revocations))
         .routes(routes!(devices::hubs, devices::certify_hub))
+        .routes(routes!(devices::revoke_hub))
         .routes(routes!(shops::apply, shops::find))
         .routes(routes!(shops::shop, shop_profile::change))
         .routes(routes!(shops::applications))

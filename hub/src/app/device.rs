@@ -143,7 +143,12 @@ impl Hub {
         let subject = keys.key.id().to_string();
         match actor {
             Some(actor) => self.authorise(actor, Action::ApproveHub, &subject, now).await?,
-            None if self.settings().auto_approve => {}
+            None if self.settings().auto_approve => {
+                // Whom an administrator shut out does not come back unasked.
+                if self.store().is_hub_revoked(keys.key.id()).await? {
+                    return Err(Error::Forbidden { action: Action::ApproveHub.name() });
+                }
+            }
             None => return Err(Error::NotSignedIn),
         }
         let Keys { key, sealing, proof } = keys;
@@ -162,5 +167,20 @@ impl Hub {
             outcome: "done",
         };
         Ok(self.store().keep_certificate(Kind::Hub, signed, None, None, Some(act)).await?)
+    }
+
+    /// Shuts a community hub out: the next revocation list names it, and it is certified again only
+    /// when somebody says so.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::NotFound`] when this hub certified none of this key.
+    pub async fn revoke_hub(&self, actor: &Actor, key: KeyId, now: UnixMs) -> Result<(), Error> {
+        let (action, subject) = (Action::RevokeHub, key.to_string());
+        self.authorise(actor, action, &subject, now).await?;
+        let act = actor.act(action, &subject, "revoked", now);
+        if !self.store().revoke_hub(key, act).await? {
+            return Err(Error::NotFound { what: "community hub certified here" });
+        }
+        self.publish_revocations(now).await
     }
 }

@@ -70,6 +70,8 @@ pub enum Action {
     MendShop(ShopId),
     /// Certify community hubs.
     ApproveHub,
+    /// Shut a community hub out.
+    RevokeHub,
     /// Read the audit log.
     SeeAudit,
     /// Sign in at the console.
@@ -98,6 +100,7 @@ impl Action {
             Self::ApproveShop(_) => "shop.approve",
             Self::MendShop(_) => "shop.mend",
             Self::ApproveHub => "hub.approve",
+            Self::RevokeHub => "hub.revoke",
             Self::SeeAudit => "audit.see",
             Self::OpenConsole => "console.open",
             Self::SeeQueues => "queue.see",
@@ -122,6 +125,7 @@ impl Action {
             | Self::ApproveShop(_)
             | Self::MendShop(_)
             | Self::ApproveHub
+            | Self::RevokeHub
             | Self::SeeAudit
             | Self::OpenConsole
             | Self::SeeQueues => Scope::Admin,
@@ -146,7 +150,10 @@ impl Action {
             Self::RevokeDevice(id) => (policy::Action::RevokeDevice, policy::Resource::Account(id)),
             Self::ReviewShops => (policy::Action::ReviewShops, policy::Resource::Hub),
             Self::ApproveShop(id) => (policy::Action::ApproveShop, policy::Resource::Shop(id)),
-            Self::ApproveHub => (policy::Action::CertifyHub, policy::Resource::Hub),
+            // Whoever lets a hub in may shut it out.
+            Self::ApproveHub | Self::RevokeHub => {
+                (policy::Action::CertifyHub, policy::Resource::Hub)
+            }
             Self::MendShop(id) => (policy::Action::EditShop, policy::Resource::Shop(id)),
             Self::SeeAudit => (policy::Action::ReadAudit, policy::Resource::Hub),
             // The console is for whoever keeps the hub running.

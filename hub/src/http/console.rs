@@ -55,6 +55,7 @@ pub fn router() -> Router<Door> {
         .route("/console/shops", get(shops::list))
         .route("/console/shops/{id}", get(shops::show).post(shops::decide))
         .route("/console/hubs", get(hubs::show).post(hubs::certify))
+        .route("/console/hubs/{key}", get(hubs::ask_revoke).post(hubs::revoke))
         .route("/console/queues", get(queues::show))
         .route("/console/policies", get(policies::show))
         .route("/console/audit", get(audit::show))

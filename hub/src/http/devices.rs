@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{
     Door,
     admin::Page,
-    extract::{Body, GivenKeys, Key, Perhaps, Signed, id},
+    extract::{Body, GivenKeys, Key, Perhaps, Signed, id, public_key},
     problem::Problem,
 };
 use crate::{
@@ -183,6 +183,23 @@ pub async fn certify_hub(
     let (keys, now, mut rng) = (given.parse()?, clock::now(), clock::rng());
     let bytes = door.hub.certify_hub(actor.as_ref(), keys, now, &mut rng).await?;
     Ok((StatusCode::CREATED, Json(CertificateItem::of(&bytes)?)))
+}
+
+/// Shuts a community hub out, by the short name or the whole of its key.
+#[utoipa::path(delete, path = "/v1/hubs/{id}", tag = "devices", security(("bearer" = [])),
+    params(("id" = String, Path)), responses((status = 204),
+    (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+pub async fn revoke_hub(
+    State(door): State<Door>,
+    Signed(actor): Signed,
+    Path(hub): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let key = match public_key("id", &hub) {
+        Ok(whole) => whole.id(),
+        Err(_) => id("hub", &hub)?,
+    };
+    door.hub.revoke_hub(&actor, key, clock::now()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 impl From<HubEntry> for HubItem {

@@ -260,6 +260,41 @@ impl Store {
         .await
     }
 
+    /// Revokes all certificates of a community hub; tells whether there were any.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn revoke_hub(&self, key: KeyId, act: Act) -> Result<bool, WriteError<Never>> {
+        self.write(move |tx| {
+            let revoked = tx.execute(
+                "UPDATE certificate SET revoked_at = ?2
+                 WHERE key_id = ?1 AND kind = 'hub' AND revoked_at IS NULL",
+                params![key.as_bytes(), to_sql(act.at)],
+            )?;
+            if revoked > 0 {
+                audit::append(tx, &act)?;
+            }
+            Ok(revoked > 0)
+        })
+        .await
+    }
+
+    /// Whether the newest certificate of this hub's key was revoked.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn is_hub_revoked(&self, key: KeyId) -> Result<bool, StoreError> {
+        self.read(|c| {
+            let mut statement = c.prepare_cached(
+                "SELECT revoked_at IS NOT NULL FROM certificate WHERE kind = 'hub' AND key_id = ?1
+                 ORDER BY issued_at DESC, expires_at DESC LIMIT 1",
+            )?;
+            let revoked = statement.query_row([key.as_bytes()], |row| row.get(0)).optional()?;
+            Ok(revoked.unwrap_or(false))
+        })
+        .await
+    }
+
     /// The newest certificate of a community hub.
     ///
     /// # Errors

@@ -248,21 +248,54 @@ async fn the_rules_can_be_read_by_anybody() {
     assert_eq!(text(&rules, "hash").len(), 64);
 }
 
+/// What a community hub sends to be certified.
+fn of_a_community_hub(pair: &KeyPair) -> Value {
+    let (key, sealing) = (pair.signing.public(), pair.sealing.public());
+    let proof = Enrolment { account: None, shop: None, key, sealing }.prove(&pair.signing);
+    let sealing: String = sealing.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({
+        "signing_key": key.to_string(), "sealing_key": sealing,
+        "proof": URL_SAFE_NO_PAD.encode(proof),
+    })
+}
+
 #[tokio::test]
 async fn p6_an_administrator_certifies_a_community_hub_and_nobody_else_does() {
     let hub = Running::start(&[]);
     let admin = hub.admin("root@example.org").await;
     let (_, asha) = hub.person("asha").await;
-    let pair = KeyPair::from_seed([9; 64]);
-    let (key, sealing) = (pair.signing.public(), pair.sealing.public());
-    let proof = Enrolment { account: None, shop: None, key, sealing }.prove(&pair.signing);
-    let sealing: String = sealing.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    let body = json!({
-        "signing_key": key.to_string(), "sealing_key": sealing,
-        "proof": URL_SAFE_NO_PAD.encode(proof),
-    });
+    let body = of_a_community_hub(&KeyPair::from_seed([9; 64]));
     let certify = |token: &str| hub.post("/v1/hubs", &body).bearer_auth(token);
     assert_eq!(send(certify(&asha)).await.0, StatusCode::FORBIDDEN);
     let (status, answer) = send(certify(&admin.token)).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
+}
+
+#[tokio::test]
+async fn p6_a_community_hub_is_shut_out_by_the_list_and_comes_back_only_when_somebody_says_so() {
+    let hub = Running::start(&["--auto-approve"]);
+    let admin = hub.admin("root@example.org").await;
+    let (_, asha) = hub.person("asha").await;
+    let pair = KeyPair::from_seed([9; 64]);
+    let body = of_a_community_hub(&pair);
+    let unasked = || send(hub.post("/v1/hubs", &body));
+    let certified = || async {
+        let (_, hubs) = send(hub.get("/v1/hubs")).await;
+        hubs["community"].as_array().map(Vec::len)
+    };
+    assert_eq!(unasked().await.0, StatusCode::CREATED);
+    assert_eq!(certified().await, Some(1));
+    let (_, before) = send(hub.get("/v1/revocations")).await;
+    let path = format!("/v1/hubs/{}", pair.signing.public());
+    let shut = |token: &str| send(hub.delete(&path).bearer_auth(token));
+    assert_eq!(shut(&asha).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(shut(&admin.token).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(shut(&admin.token).await.0, StatusCode::NOT_FOUND, "it is out already");
+    assert_eq!(certified().await, Some(0));
+    let (_, after) = send(hub.get("/v1/revocations")).await;
+    assert_ne!(before, after, "the next list names it");
+    assert_eq!(unasked().await.0, StatusCode::FORBIDDEN, "it does not come back by itself");
+    let again = send(hub.post("/v1/hubs", &body).bearer_auth(&admin.token)).await;
+    assert_eq!(again.0, StatusCode::CREATED, "{}", again.1);
+    assert_eq!(certified().await, Some(1));
 }

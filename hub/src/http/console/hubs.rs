@@ -1,13 +1,16 @@
-//! The hubs that this one knows, and certifying a community hub.
+//! The hubs that this one knows; certifying a community hub, and shutting one out.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
 use kirana_core::{certificate::HubRole, key::KeyId, roster::Roster};
 
 use super::{
     Answer,
     guard::{Operator, Posted, Turned},
-    page::{Shell, When, page},
+    page::{Confirmation, Shell, When, page},
     see_other,
 };
 use crate::{
@@ -16,7 +19,10 @@ use crate::{
         overview::{Certified, Neighbourhood},
     },
     clock,
-    http::{Door, extract::GivenKeys},
+    http::{
+        Door,
+        extract::{GivenKeys, id},
+    },
 };
 
 #[derive(Template)]
@@ -46,4 +52,39 @@ pub async fn certify(State(door): State<Door>, Posted { actor, fields, .. }: Pos
     let (keys, now, mut rng) = (given.parse()?, clock::now(), clock::rng());
     door.hub.certify_hub(Some(&actor), keys, now, &mut rng).await?;
     Ok(see_other("/console/hubs?done=hub-certified"))
+}
+
+/// Asks whether a community hub is to be shut out.
+pub async fn ask_revoke(
+    State(door): State<Door>,
+    Path(hub): Path<String>,
+    Operator { actor, shell }: Operator,
+) -> Result<Response, Turned> {
+    let Neighbourhood { community, .. } = door.hub.neighbourhood(&actor, clock::now()).await?;
+    let hub = community.into_iter().find(|known| known.key.to_string() == hub);
+    let key = hub.ok_or(Error::NotFound { what: "community hub certified here" })?.key;
+    let why = "Other hubs take nothing from it any more, and devices refuse it, as soon as they hear \
+               of this. Mail that it holds and nobody fetched is sent again by its senders, another \
+               way. It comes back only when somebody certifies it anew.";
+    let question = Confirmation {
+        shell,
+        title: format!("Shut the community hub {key} out?"),
+        lines: vec![why.to_owned()],
+        action: format!("/console/hubs/{key}"),
+        fields: Vec::new(),
+        button: "Shut it out",
+        is_grave: true,
+        back: "/console/hubs".to_owned(),
+    };
+    Ok(page(&question)?)
+}
+
+/// Shuts a community hub out.
+pub async fn revoke(
+    State(door): State<Door>,
+    Path(hub): Path<String>,
+    Posted { actor, .. }: Posted,
+) -> Answer {
+    door.hub.revoke_hub(&actor, id("hub", &hub)?, clock::now()).await?;
+    Ok(see_other("/console/hubs?done=hub-revoked"))
 }

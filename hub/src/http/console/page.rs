@@ -43,7 +43,7 @@ const SECTIONS: [(&str, &str, bool); 7] = [
 ];
 
 /// What may stand in `?done=`, and the words for it: nothing else from an address is ever shown.
-const DONE: [(&str, &str); 10] = [
+const DONE: [(&str, &str); 11] = [
     ("signed-out", "You are signed out."),
     ("roles-set", "The roles are set."),
     ("created", "The account is made."),
@@ -54,6 +54,7 @@ const DONE: [(&str, &str); 10] = [
     ("asked", "The owner is asked, and sees it with the application."),
     ("refused", "The application is refused."),
     ("hub-certified", "The community hub is certified; it fetches its certificate by itself."),
+    ("hub-revoked", "The community hub is shut out."),
 ];
 
 impl Shell {

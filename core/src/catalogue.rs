@@ -12,6 +12,7 @@ pub mod edit;
 mod fields;
 pub mod gauge;
 pub mod head;
+pub mod pricing;
 pub mod product;
 
 /// Which document of a shop's catalogue: 0 is the index, buckets of products count from 1.

@@ -157,6 +157,13 @@ pub struct Price {
 }
 
 impl Price {
+    /// Whether the same quantity costs less at this price than at `other`; never across currencies.
+    pub fn is_below(self, other: Self) -> bool {
+        let (own, theirs) = (i128::from(self.minor), i128::from(other.minor));
+        self.currency == other.currency
+            && own * i128::from(other.per) < theirs * i128::from(self.per)
+    }
+
     /// What `amount` base units cost: price x quantity, rounded half up to the minor unit.
     ///
     /// # Errors

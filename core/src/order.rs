@@ -37,7 +37,7 @@
 //! // The customer's device signs; the shop decides against what it has, and signs the answer.
 //! let first = placed.clone().sign(id, shop, now, by, &device)?;
 //! let mut chain = Chain::begin(first, Author::customer(customer))?;
-//! let offer = Offer { price, tax_bp: 0, unit: Unit::Gram, available: 800, counted: true };
+//! let offer = Offer { price, deals: vec![], tax_bp: 0, unit: Unit::Gram, available: 800, counted: true };
 //! let decision = decide(&placed, &BTreeMap::from([(variant, offer)]), Judge::Program);
 //! let body = decision.into_body(Hash::of(b"the ledger's head after the reservation"));
 //! chain.append(1, now, &body, &node)?;

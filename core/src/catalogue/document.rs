@@ -372,7 +372,6 @@ fn check(tx: &Transaction<'_>, id: ProductId) -> Result<(), EditError> {
 }
 
 fn put_product(tx: &mut Transaction<'_>, product: &Product) -> Result<(), EditError> {
-    product.check().map_err(|why| EditError::Limits { product: product.id, why })?;
     let object = match object(tx, product.id) {
         Some(object) => object,
         None => {

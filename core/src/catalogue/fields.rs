@@ -10,12 +10,14 @@ use automerge::{ObjId, ObjType, ReadDoc, ScalarValue, ValueRef};
 
 use super::{
     conflict::{Field, Value},
+    pricing::{Deal, Terms},
     product::{Product, Variant},
 };
 use crate::{
     id::{ProductId, VariantId},
     money::Price,
-    quantity::Unit,
+    quantity::{Quantity, Unit},
+    time::UnixMs,
 };
 
 pub(super) const PRICE: &str = "price";
@@ -26,8 +28,22 @@ const SYNONYM: &str = "synonym:";
 const DIET: &str = "diet:";
 const ALLERGEN: &str = "allergen:";
 const VARIANT: &str = "variant:";
-const TEXTS: &[&str] = &["brand", "category", "description", "label", "sku", "unit"];
-const NUMBERS: &[&str] = &["tax_bp", "gtin", "step", "min"];
+const PLANNED: &str = "planned:";
+const DEAL: &str = "deal:";
+const TEXTS: &[&str] = &[
+    "brand",
+    "category",
+    "description",
+    "ingredients",
+    "storage",
+    "hsn",
+    "label",
+    "sku",
+    "unit",
+    "content",
+];
+const NUMBERS: &[&str] =
+    &["tax_bp", "age_min", "gtin", "step", "min", "deposit", "max_price", "tolerance_bp", "safety"];
 const FLAGS: &[&str] = &[COUNTED, DELISTED];
 
 pub(super) type Fields = BTreeMap<String, ScalarValue>;
@@ -44,7 +60,9 @@ pub(super) fn variant_key(variant: VariantId) -> String {
 pub(super) fn is_known(key: &str) -> bool {
     key == PRICE
         || [TEXTS, NUMBERS, FLAGS].iter().any(|keys| keys.contains(&key))
-        || [NAME, SYNONYM, DIET, ALLERGEN, VARIANT].iter().any(|prefix| key.starts_with(prefix))
+        || [NAME, SYNONYM, DIET, ALLERGEN, VARIANT, PLANNED, DEAL]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
 }
 
 /// The fields of a product itself; what is as usual is left out.
@@ -61,6 +79,12 @@ pub(super) fn of_product(product: &Product) -> Fields {
     put_text(&mut fields, "brand", &product.brand);
     put_text(&mut fields, "category", &product.category);
     put_text(&mut fields, "description", &product.description);
+    put_text(&mut fields, "ingredients", &product.ingredients);
+    put_text(&mut fields, "storage", &product.storage);
+    put_text(&mut fields, "hsn", &product.hsn);
+    if let Some(years) = product.age_min {
+        fields.insert("age_min".to_owned(), u64::from(years).into());
+    }
     if product.tax_bp != 0 {
         fields.insert("tax_bp".to_owned(), u64::from(product.tax_bp).into());
     }
@@ -92,7 +116,73 @@ pub(super) fn of_variant(variant: &Variant) -> Fields {
             fields.insert(key.to_owned(), number.into());
         }
     }
+    let numbers = [
+        ("tax_bp", variant.tax_bp.map(u64::from)),
+        ("deposit", variant.deposit),
+        ("max_price", variant.max_price),
+        ("tolerance_bp", Some(u64::from(variant.tolerance_bp)).filter(|bp| *bp != 0)),
+        ("safety", Some(variant.safety).filter(|amount| *amount != 0)),
+    ];
+    let said = |(key, number): (&str, Option<u64>)| Some((key.to_owned(), number?.into()));
+    fields.extend(numbers.into_iter().filter_map(said));
+    if let Some(content) = variant.content {
+        let text = format!("{} {}", content.amount(), content.unit());
+        fields.insert("content".to_owned(), text.into());
+    }
+    for (from, terms) in &variant.planned {
+        let text = format!("{} {}", price_text(terms.what), until_text(terms.until));
+        fields.insert(format!("{PLANNED}{}", from.get()), text.into());
+    }
+    for (from, terms) in &variant.deals {
+        let text = format!("{} {}", deal_text(terms.what), until_text(terms.until));
+        fields.insert(format!("{DEAL}{}", from.get()), text.into());
+    }
     fields
+}
+
+fn until_text(until: Option<UnixMs>) -> String {
+    until.map_or_else(|| "-".to_owned(), |until| until.get().to_string())
+}
+
+fn deal_text(deal: Deal) -> String {
+    match deal {
+        Deal::Percent { bp } => format!("percent {bp}"),
+        Deal::XForY { take, pay } => format!("x-for-y {take} {pay}"),
+    }
+}
+
+fn until_of(text: &str) -> Option<Option<UnixMs>> {
+    match text {
+        "-" => Some(None),
+        ms => Some(Some(UnixMs::new(ms.parse().ok()?))),
+    }
+}
+
+fn planned_of(text: &str) -> Option<Terms<Price>> {
+    let (price, until) = text.rsplit_once(' ')?;
+    Some(Terms { what: price_of(price)?, until: until_of(until)? })
+}
+
+fn deal_of(text: &str) -> Option<Terms<Deal>> {
+    let (deal, until) = text.rsplit_once(' ')?;
+    let what = match deal.split_once(' ')? {
+        ("percent", bp) => Deal::Percent { bp: bp.parse().ok()? },
+        ("x-for-y", numbers) => {
+            let (take, pay) = numbers.split_once(' ')?;
+            Deal::XForY { take: take.parse().ok()?, pay: pay.parse().ok()? }
+        }
+        _ => return None,
+    };
+    Some(Terms { what, until: until_of(until)? })
+}
+
+fn content_of(text: &str) -> Option<Quantity> {
+    let (amount, unit) = text.split_once(' ')?;
+    Quantity::new(amount.parse().ok()?, unit.parse().ok()?).ok()
+}
+
+fn moment_of(text: &str) -> Option<UnixMs> {
+    Some(UnixMs::new(text.parse().ok()?))
 }
 
 fn put_text(fields: &mut Fields, key: &str, text: &Option<String>) {
@@ -103,7 +193,11 @@ fn put_text(fields: &mut Fields, key: &str, text: &Option<String>) {
 
 /// A price is one register, so that its number and its quantity cannot be merged from two people.
 pub(super) fn price_scalar(price: Price) -> ScalarValue {
-    format!("{}/{} {}", price.minor, price.per, price.currency).into()
+    price_text(price).into()
+}
+
+fn price_text(price: Price) -> String {
+    format!("{}/{} {}", price.minor, price.per, price.currency)
 }
 
 fn price_of(text: &str) -> Option<Price> {
@@ -129,7 +223,9 @@ pub(super) fn scalar_of(field: &Field, value: &Value) -> Option<ScalarValue> {
     let key = field.as_str();
     match value {
         Value::Price(price) if key == PRICE => Some(price_scalar(*price)),
-        Value::Text(text) if TEXTS.contains(&key) || key.starts_with(NAME) => {
+        Value::Text(text)
+            if TEXTS.contains(&key) || [NAME, PLANNED, DEAL].iter().any(|p| key.starts_with(p)) =>
+        {
             Some(text.as_str().into())
         }
         Value::Number(number) if NUMBERS.contains(&key) => Some((*number).into()),
@@ -141,7 +237,7 @@ pub(super) fn scalar_of(field: &Field, value: &Value) -> Option<ScalarValue> {
 /// Reads a product that keeps the limits; `None` when the document holds something else, which no
 /// edit of ours writes and no admission lets in.
 pub(super) fn read_product(doc: &impl ReadDoc, id: ProductId, object: &ObjId) -> Option<Product> {
-    parse_product(doc, id, object).filter(|product| product.check().is_ok())
+    parse_product(doc, id, object).filter(|product| product.check_parts().is_ok())
 }
 
 /// Reads a product whose limits were not checked yet.
@@ -182,6 +278,10 @@ fn put_field(product: &mut Product, key: &str, scalar: &ScalarValue) -> Option<(
     match key {
         "brand" => product.brand = Some(scalar.as_str()?.to_owned()),
         "category" => product.category = Some(scalar.as_str()?.to_owned()),
+        "ingredients" => product.ingredients = Some(scalar.as_str()?.to_owned()),
+        "storage" => product.storage = Some(scalar.as_str()?.to_owned()),
+        "hsn" => product.hsn = Some(scalar.as_str()?.to_owned()),
+        "age_min" => product.age_min = Some(u8::try_from(scalar.as_u64()?).ok()?),
         "description" => product.description = Some(scalar.as_str()?.to_owned()),
         "tax_bp" => product.tax_bp = u32::try_from(scalar.as_u64()?).ok()?,
         COUNTED => product.counted = scalar.as_bool()?,
@@ -204,8 +304,29 @@ fn read_variant(doc: &impl ReadDoc, object: &ObjId) -> Option<Variant> {
             "min" => variant.min = scalar.as_u64()?,
             "gtin" => variant.gtin = Some(crate::gtin::Gtin::from_number(scalar.as_u64()?).ok()?),
             PRICE => variant.price = Some(price_of(scalar.as_str()?)?),
-            _ => {}
+            key => put_terms(&mut variant, key, &scalar)?,
         }
     }
     Some(variant)
+}
+
+fn put_terms(variant: &mut Variant, key: &str, scalar: &ScalarValue) -> Option<()> {
+    if let Some(from) = key.strip_prefix(PLANNED) {
+        variant.planned.insert(moment_of(from)?, planned_of(scalar.as_str()?)?);
+        return Some(());
+    }
+    if let Some(from) = key.strip_prefix(DEAL) {
+        variant.deals.insert(moment_of(from)?, deal_of(scalar.as_str()?)?);
+        return Some(());
+    }
+    match key {
+        "tax_bp" => variant.tax_bp = Some(u32::try_from(scalar.as_u64()?).ok()?),
+        "deposit" => variant.deposit = Some(scalar.as_u64()?),
+        "max_price" => variant.max_price = Some(scalar.as_u64()?),
+        "tolerance_bp" => variant.tolerance_bp = u32::try_from(scalar.as_u64()?).ok()?,
+        "safety" => variant.safety = scalar.as_u64()?,
+        "content" => variant.content = Some(content_of(scalar.as_str()?)?),
+        _ => {}
+    }
+    Some(())
 }

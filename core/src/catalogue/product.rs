@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use super::pricing::{Deal, PLANNED_MAX, TAKE_MAX, Terms};
 use crate::{
     gtin::Gtin,
     id::{ProductId, VariantId},
     money::Price,
     quantity::{Quantity, Unit},
+    time::UnixMs,
 };
 
 /// The longest name of a product or variant, in characters.
@@ -22,6 +24,12 @@ pub const DESCRIPTION_CHARS_MAX: usize = 2_000;
 pub const PARTS_MAX: usize = 64;
 /// The highest tax, in basis points: 100%.
 pub const TAX_BP_MAX: u32 = 10_000;
+/// The highest age that somebody may be asked for, in years.
+pub const AGE_MAX: u8 = 99;
+/// How many digits a class of the Harmonised System may have.
+const HSN_DIGITS: std::ops::RangeInclusive<usize> = 4..=8;
+/// The highest tolerance of a weight, in basis points: half of it.
+pub const TOLERANCE_BP_MAX: u32 = 5_000;
 /// The highest price, in minor units.
 pub const PRICE_MINOR_MAX: i64 = 1_000_000_000_000;
 
@@ -75,6 +83,22 @@ pub struct Product {
     /// Its sizes and packs; at least one.
     #[n(11)]
     pub variants: BTreeMap<VariantId, Variant>,
+    /// What it is made of, as the pack says.
+    #[n(12)]
+    #[serde(default)]
+    pub ingredients: Option<String>,
+    /// How old somebody must be to buy it, in years.
+    #[n(13)]
+    #[serde(default)]
+    pub age_min: Option<u8>,
+    /// How it is kept: `chilled`, `frozen`, `cool and dry`…
+    #[n(14)]
+    #[serde(default)]
+    pub storage: Option<String>,
+    /// Its class for the tax office: the digits of the Harmonised System, 4 to 8 of them.
+    #[n(15)]
+    #[serde(default)]
+    pub hsn: Option<String>,
 }
 
 impl Product {
@@ -100,6 +124,10 @@ impl Product {
             diets: BTreeSet::new(),
             allergens: BTreeSet::new(),
             variants: BTreeMap::new(),
+            ingredients: None,
+            age_min: None,
+            storage: None,
+            hsn: None,
         }
     }
 
@@ -109,11 +137,21 @@ impl Product {
         wanted.or_else(|| self.names.values().next()).map_or("", String::as_str)
     }
 
-    /// Whether every part keeps the limits.
+    /// Whether every part keeps the limits, and all parts fit together.
     ///
     /// # Errors
     /// [`ProductError`] names the first part that does not.
     pub fn check(&self) -> Result<(), ProductError> {
+        self.check_parts()?;
+        self.variants.values().try_for_each(Variant::check_terms)
+    }
+
+    /// Whether every part keeps its own limits. What two people did apart may not fit together, such
+    /// as a price and a lower legal maximum: it can still be read, and whoever edits it mends it.
+    ///
+    /// # Errors
+    /// [`ProductError`] names the first part that does not.
+    pub fn check_parts(&self) -> Result<(), ProductError> {
         if self.names.is_empty() {
             return Err(ProductError::NoName);
         }
@@ -137,6 +175,15 @@ impl Product {
         maybe("brand", &self.brand, TEXT_CHARS_MAX)?;
         maybe("category", &self.category, TEXT_CHARS_MAX)?;
         maybe("description", &self.description, DESCRIPTION_CHARS_MAX)?;
+        maybe("ingredients", &self.ingredients, DESCRIPTION_CHARS_MAX)?;
+        maybe("storage", &self.storage, TEXT_CHARS_MAX)?;
+        if self.age_min.is_some_and(|years| !(1..=AGE_MAX).contains(&years)) {
+            return Err(ProductError::Age);
+        }
+        let is_hsn = |hsn: &str| HSN_DIGITS.contains(&hsn.len()) && is_digits(hsn);
+        if self.hsn.as_deref().is_some_and(|hsn| !is_hsn(hsn)) {
+            return Err(ProductError::Hsn);
+        }
         if self.tax_bp > TAX_BP_MAX {
             return Err(ProductError::Tax);
         }
@@ -161,7 +208,7 @@ pub struct Variant {
     #[n(2)]
     #[serde(default)]
     pub sku: Option<String>,
-    /// What it costs, tax included; without a price it cannot be ordered.
+    /// What it usually costs, tax included; without a price it cannot be ordered.
     #[n(3)]
     #[serde(default)]
     pub price: Option<Price>,
@@ -177,11 +224,60 @@ pub struct Variant {
     #[n(6)]
     #[serde(default = "one")]
     pub min: u64,
+    /// The tax inside its price in basis points, where it is another than the product's.
+    #[n(7)]
+    #[serde(default)]
+    pub tax_bp: Option<u32>,
+    /// How much of the price is given back for the empty bottle or crate, in minor units.
+    #[n(8)]
+    #[serde(default)]
+    pub deposit: Option<u64>,
+    /// The highest price that the law or the pack allows, in minor units, for as much as the price
+    /// is for.
+    #[n(9)]
+    #[serde(default)]
+    pub max_price: Option<u64>,
+    /// By how much a weighed piece usually differs from what was ordered, in basis points.
+    #[n(10)]
+    #[serde(default)]
+    pub tolerance_bp: u32,
+    /// What is in one pack, so that packs can be compared by the kilogram or litre.
+    #[n(11)]
+    #[serde(default)]
+    pub content: Option<Quantity>,
+    /// How many base units are never promised to orders.
+    #[n(12)]
+    #[serde(default)]
+    pub safety: u64,
+    /// Prices to come, or that hold for a time, by when they begin.
+    #[n(13)]
+    #[serde(default)]
+    pub planned: BTreeMap<UnixMs, Terms<Price>>,
+    /// Deals, by when they begin.
+    #[n(14)]
+    #[serde(default)]
+    pub deals: BTreeMap<UnixMs, Terms<Deal>>,
 }
 
 impl Default for Variant {
     fn default() -> Self {
-        Self { label: None, gtin: None, sku: None, price: None, unit: Unit::Piece, step: 1, min: 1 }
+        Self {
+            label: None,
+            gtin: None,
+            sku: None,
+            price: None,
+            unit: Unit::Piece,
+            step: 1,
+            min: 1,
+            tax_bp: None,
+            deposit: None,
+            max_price: None,
+            tolerance_bp: 0,
+            content: None,
+            safety: 0,
+            planned: BTreeMap::new(),
+            deals: BTreeMap::new(),
+        }
     }
 }
 
@@ -198,8 +294,58 @@ impl Variant {
         if [self.step, self.min].iter().any(|n| !(1..=Quantity::MAX).contains(n)) {
             return Err(ProductError::Step);
         }
-        self.price.map_or(Ok(()), check_price)
+        if self.tax_bp.is_some_and(|tax| tax > TAX_BP_MAX) {
+            return Err(ProductError::Tax);
+        }
+        if self.tolerance_bp > TOLERANCE_BP_MAX {
+            return Err(ProductError::Tolerance);
+        }
+        if self.safety > Quantity::MAX {
+            return Err(ProductError::Step);
+        }
+        let prices = self.price.iter().chain(self.planned.values().map(|terms| &terms.what));
+        prices.copied().try_for_each(check_price)
     }
+
+    /// The legal maximum as a price; none where nobody said one, or there is no price at all.
+    pub fn cap(&self) -> Option<Price> {
+        let (max, usual) = (self.max_price?, self.price?);
+        Some(Price { minor: i64::try_from(max).unwrap_or(PRICE_MINOR_MAX), ..usual })
+    }
+
+    /// Prices, planned ones and deals: each possible, none above what the law allows.
+    fn check_terms(&self) -> Result<(), ProductError> {
+        if self.planned.len() > PLANNED_MAX || self.deals.len() > PLANNED_MAX {
+            return Err(ProductError::TooManyTerms);
+        }
+        let ends = self.planned.iter().map(|(from, terms)| (from, terms.until));
+        let mut ends = ends.chain(self.deals.iter().map(|(from, terms)| (from, terms.until)));
+        if ends.any(|(from, until)| until.is_some_and(|until| until <= *from)) {
+            return Err(ProductError::NeverHolds);
+        }
+        if self.deals.values().any(|terms| !terms.what.fits(self.unit)) {
+            return Err(ProductError::Deal);
+        }
+        for price in self.price.iter().chain(self.planned.values().map(|terms| &terms.what)) {
+            if self.cap().is_some_and(|cap| cap.is_below(*price)) {
+                return Err(ProductError::AboveLegalMaximum);
+            }
+            if self.deposit.as_ref().is_some_and(is_below(price)) {
+                return Err(ProductError::Deposit);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a price is below an amount: then that cannot be a part of it.
+fn is_below(price: &Price) -> impl Fn(&u64) -> bool {
+    let minor = u64::try_from(price.minor).unwrap_or(0);
+    move |amount| minor < *amount
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a price can stand in a catalogue.
@@ -341,6 +487,33 @@ pub enum ProductError {
     /// More than everything.
     #[error("a tax is at most 100%")]
     Tax,
+    /// A number that nobody's age is.
+    #[error("an age limit is between 1 and {AGE_MAX} years")]
+    Age,
+    /// No class of goods.
+    #[error("an HSN code has 4 to 8 digits")]
+    Hsn,
+    /// More than half.
+    #[error("a tolerance is at most 50%")]
+    Tolerance,
+    /// More than [`PLANNED_MAX`] planned prices or deals.
+    #[error("a variant has at most {PLANNED_MAX} planned prices and as many deals")]
+    TooManyTerms,
+    /// It ends before it begins.
+    #[error("a planned price or a deal ends after it begins")]
+    NeverHolds,
+    /// No deal, or not for such goods.
+    #[error(
+        "a deal takes between 0.01% and 99.99% off, or gives up to {TAKE_MAX} pieces for the price \
+         of fewer"
+    )]
+    Deal,
+    /// Dearer than the law or the pack allows.
+    #[error("the price is above the highest that is allowed for it")]
+    AboveLegalMaximum,
+    /// Given back more than was paid.
+    #[error("the deposit is more than the price that it is a part of")]
+    Deposit,
     /// A step or minimum of nothing, or beyond what can be ordered.
     #[error("a step and a minimum are at least 1")]
     Step,

@@ -14,6 +14,7 @@ use super::{
     placed::{Method, Placed, WantedLine, check_price},
 };
 use crate::{
+    catalogue::pricing::{self, Deal},
     hash::Hash,
     id::VariantId,
     money::{Money, Price},
@@ -22,10 +23,12 @@ use crate::{
 };
 
 /// What the shop offers of one variant at the moment of the decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     /// The shop's price now, tax included.
     pub price: Price,
+    /// The deals that hold now; the best of them counts.
+    pub deals: Vec<Deal>,
     /// The tax inside it, in basis points.
     pub tax_bp: u32,
     /// What it is counted in.
@@ -136,17 +139,23 @@ fn decide_line(
     if offer.unit != wanted.quantity.unit() {
         return Err(LineRefusal::WrongUnit);
     }
-    if !wanted.allows(offer.price) {
+    let amount = wanted.quantity.amount();
+    let price_of = |amount| pricing::best(offer.price, offer.deals.iter().copied(), amount);
+    if !wanted.allows(price_of(amount)) {
         return Err(LineRefusal::PriceChanged);
     }
-    let amount = wanted.quantity.amount();
     let granted = match left {
         left if left >= amount => amount,
         0 => return Err(LineRefusal::NotEnough),
         left if placed.partial_ok => left,
         _ => return Err(LineRefusal::NotEnough),
     };
-    let line_sum = offer.price.of(granted).map_err(|_| LineRefusal::TooLarge)?;
+    // Of a deal for three, two may cost more apiece than the customer agreed to.
+    let price = price_of(granted);
+    if !wanted.allows(price) {
+        return Err(LineRefusal::NotEnough);
+    }
+    let line_sum = price.of(granted).map_err(|_| LineRefusal::TooLarge)?;
     let sum = sum.checked_add(line_sum).map_err(|_| LineRefusal::TooLarge)?;
-    Ok((granted, offer.price, offer.tax_bp, sum))
+    Ok((granted, price, offer.tax_bp, sum))
 }

@@ -7,11 +7,13 @@ use kirana_core::{
         conflict::{Field, Value},
         document::{Author, Bucket, Heads},
         edit::{Edit, EditError},
-        product::{Language, Product, ProductError},
+        pricing::{Deal, Terms},
+        product::{Language, Product, ProductError, Variant},
     },
     id::{ProductId, ShopId, VariantId},
     key::SigningKey,
     money::{Currency, Price},
+    quantity::{Quantity, Unit},
     time::UnixMs,
 };
 
@@ -283,4 +285,89 @@ fn p6_a_batch_that_makes_a_product_unreadable_is_refused() {
     let _ = evil.apply(&raw.save_after(&before));
     let bytes = batch(&asha, &evil, &node.heads());
     assert!(matches!(admit(&node, &asha, &bytes), Err(Refused::Document(_))));
+}
+
+/// A product of which everything is said that can be.
+fn complete(n: u8) -> Product {
+    let at = |ms| UnixMs::new(ms);
+    let mut product = product(n, "Butter");
+    product.ingredients = Some("cream, salt".to_owned());
+    product.age_min = Some(18);
+    product.storage = Some("chilled".to_owned());
+    product.hsn = Some("0405".to_owned());
+    for variant in product.variants.values_mut() {
+        variant.tax_bp = Some(1_200);
+        variant.deposit = Some(500);
+        variant.max_price = Some(11_000);
+        variant.tolerance_bp = 1_000;
+        variant.content = Quantity::new(500, Unit::Gram).ok();
+        variant.safety = 3;
+        variant.planned = [(at(7), Terms { what: rupees(9_000), until: Some(at(9)) })].into();
+        variant.deals = [
+            (at(1), Terms { what: Deal::XForY { take: 3, pay: 2 }, until: None }),
+            (at(2), Terms { what: Deal::Percent { bp: 500 }, until: Some(at(20)) }),
+        ]
+        .into();
+    }
+    product
+}
+
+#[test]
+fn all_that_can_be_said_of_a_product_survives_the_document() {
+    let (node, mut bucket) = (staff(1), stocked());
+    bucket.edit(&node.author, &put(complete(4)), UnixMs::new(5)).expect("an edit");
+    assert_eq!(bucket.product(product_id(4)), Some(complete(4)));
+    let again = Bucket::load(shop(), BucketNo::FIRST, &bucket.save()).expect("a bucket");
+    assert_eq!(again.product(product_id(4)), Some(complete(4)));
+    let bare = product(4, "Butter");
+    bucket.edit(&node.author, &put(bare.clone()), UnixMs::new(6)).expect("an edit");
+    assert_eq!(bucket.product(product_id(4)), Some(bare), "and all of it can be taken away");
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused_by_name() {
+    let (node, mut bucket) = (staff(1), stocked());
+    type Spoil = fn(&mut Product);
+    let cases: [(Spoil, ProductError); 7] = [
+        (|p| each(p, |v| v.max_price = Some(9_999)), ProductError::AboveLegalMaximum),
+        (|p| each(p, |v| v.deposit = Some(10_001)), ProductError::Deposit),
+        (|p| each(p, |v| v.tolerance_bp = 5_001), ProductError::Tolerance),
+        (
+            |p| each(p, |v| v.planned.values_mut().for_each(|t| t.until = Some(UnixMs::new(7)))),
+            ProductError::NeverHolds,
+        ),
+        (|p| each(p, |v| v.unit = Unit::Gram), ProductError::Deal),
+        (|p| p.hsn = Some("04-05".to_owned()), ProductError::Hsn),
+        (|p| p.age_min = Some(100), ProductError::Age),
+    ];
+    for (spoil, why) in cases {
+        let mut spoilt = complete(4);
+        spoil(&mut spoilt);
+        let edited = bucket.edit(&node.author, &put(spoilt), UnixMs::new(5));
+        let product = product_id(4);
+        assert_eq!(edited, Err(EditError::Limits { product, why }));
+        assert_eq!(bucket.product(product), None, "nothing of it stays");
+    }
+}
+
+fn each(product: &mut Product, change: impl FnMut(&mut Variant)) {
+    product.variants.values_mut().for_each(change);
+}
+
+#[test]
+fn p5_a_price_and_a_lower_maximum_set_apart_leave_a_product_that_can_be_read_and_mended() {
+    let (node, asha, mut bucket) = (staff(1), staff(2), stocked());
+    let known = bucket.heads();
+    let mut apart = bucket.clone();
+    apart.edit(&asha.author, &price(1, 20_000), UnixMs::new(8)).expect("an edit");
+    let mut lower = bucket.product(product_id(1)).expect("rice");
+    each(&mut lower, |variant| variant.max_price = Some(10_000));
+    bucket.edit(&node.author, &put(lower), UnixMs::new(8)).expect("an edit");
+    let merged = admit(&bucket, &asha, &batch(&asha, &apart, &known)).expect("it is admitted");
+    let rice = merged.product(product_id(1)).expect("it can be read");
+    let variant = &rice.variants[&variant_id(1)];
+    assert_eq!(variant.price, Some(rupees(20_000)));
+    assert_eq!(variant.price_at(UnixMs::new(9)), Some(rupees(10_000)), "as the law allows");
+    let mut mended = merged.clone();
+    mended.edit(&node.author, &price(1, 9_000), UnixMs::new(9)).expect("it can be mended");
 }

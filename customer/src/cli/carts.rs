@@ -208,7 +208,8 @@ fn show(desk: &Desk, household: &Household, cart: CartId) -> Result<(), Failure>
     for line in document.lines(cart) {
         let found = household.on_the_shelf(line.item.shop, line.item.variant)?;
         let product = found.map(|(shelved, _)| shelved.product);
-        let price = product.as_ref().and_then(|p| p.variants.get(&line.item.variant)?.price);
+        let variant = product.as_ref().and_then(|p| p.variants.get(&line.item.variant));
+        let price = variant.and_then(|v| v.price_of(line.quantity.amount(), now()));
         let name = product.as_ref().map(name_of).unwrap_or_default();
         items.push(CartItem { line, name, price });
     }

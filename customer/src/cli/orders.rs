@@ -158,7 +158,9 @@ fn line(household: &Household, wanted: &CartLine) -> Result<WantedLine, Failure>
     };
     let (shelved, n) = household.on_the_shelf(item.shop, item.variant)?.ok_or_else(gone)?;
     let variant = shelved.product.variants.get(&item.variant).ok_or_else(gone)?;
-    let price = variant.price.filter(|_| !shelved.product.delisted).ok_or_else(gone)?;
+    // Known before it holds: a shop's planned prices and deals came with its catalogue.
+    let price = variant.price_of(wanted.quantity.amount(), now());
+    let price = price.filter(|_| !shelved.product.delisted).ok_or_else(gone)?;
     let line = WantedLine::new(item.product, item.variant, wanted.quantity, price);
     Ok(WantedLine { seen_version: n, ..line })
 }

@@ -65,6 +65,7 @@ impl Street {
             unit: Unit::Gram,
             counted: true,
             safety: 0,
+            schedule: kirana_core::catalogue::pricing::Schedule::default(),
             version: 1,
             closed: false,
         };

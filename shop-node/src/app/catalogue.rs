@@ -121,6 +121,9 @@ pub enum NotEdited {
     /// The heads that it was made upon are unknown here.
     #[error("the catalogue never stood where this edit was made upon")]
     UnknownHeads,
+    /// Two planned prices or deals that begin at one moment.
+    #[error("two planned prices, or two deals, begin at {0}: they would hide one another")]
+    SameMoment(UnixMs),
     /// One edit made too much at once.
     #[error("the edit is too large: make it in several")]
     TooLarge,

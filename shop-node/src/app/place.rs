@@ -17,6 +17,7 @@ use kirana_core::{
     planted::{Bug, is_planted},
     spoken::ShortNumber,
     statement::{Party, SignedStatement},
+    time::UnixMs,
 };
 use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
 
@@ -166,7 +167,7 @@ impl Desk<'_, '_> {
         judge: Judge,
     ) -> Result<(), StoreError> {
         let placed = &chain.order().placed;
-        let offers = offers_for(self.tx, placed, self.shop.identity.location)?;
+        let offers = offers_for(self.tx, placed, self.shop.identity.location, self.now.at)?;
         let apart = self.decided_apart.remove(&row.placed);
         let reserves = apart.is_none();
         // A device that only a hub added to a known account: somebody in the shop looks first.
@@ -232,8 +233,11 @@ impl Shop {
                     continue;
                 }
                 let location = inner.identity.location;
-                let decision =
-                    decide::decide(placed, &offers_for(tx, placed, location)?, Judge::Program);
+                let decision = decide::decide(
+                    placed,
+                    &offers_for(tx, placed, location, desk.now.at)?,
+                    Judge::Program,
+                );
                 if let Decision::Accept { lines, .. } = &decision {
                     for granted in lines {
                         let variant = placed.lines[usize::from(granted.line)].variant;
@@ -253,13 +257,15 @@ pub(crate) fn offers_for(
     c: &Connection,
     placed: &Placed,
     location: kirana_core::id::LocationId,
+    now: UnixMs,
 ) -> Result<BTreeMap<VariantId, Offer>, StoreError> {
     let mut offers = BTreeMap::new();
     for line in &placed.lines {
         let Some(shelf) = offers::get(c, line.variant)? else { continue };
         let balance = crate::store::stock::balance(c, line.variant, location)?;
         let offer = Offer {
-            price: shelf.price,
+            price: shelf.schedule.price_at(shelf.price, now),
+            deals: shelf.schedule.deals_at(shelf.unit, now),
             tax_bp: shelf.tax_bp,
             unit: shelf.unit,
             available: balance.available(shelf.safety),

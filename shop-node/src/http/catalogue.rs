@@ -65,7 +65,9 @@ pub async fn shelf(
             Ok::<_, Problem>((access.shop().with_amounts(page.items)?, next))
         })
         .await?;
-    let items = found.iter().map(|(shelved, available)| Shown::of(shelved, *available)).collect();
+    let at = now();
+    let items =
+        found.iter().map(|(shelved, available)| Shown::of(shelved, *available, at)).collect();
     Ok(axum::Json(Shelf { items, next_cursor }).into_response())
 }
 
@@ -252,7 +254,7 @@ fn claim(claim: &Claim) -> Value {
 }
 
 fn full(seen: &Seen) -> Value {
-    let mut value = json!(Shown::of(&seen.shelved, None));
+    let mut value = json!(Shown::of(&seen.shelved, None, now()));
     if let Value::Object(fields) = &mut value {
         fields.remove("available");
         fields.insert("heads".to_owned(), json!(seen.heads.hashes()));
@@ -268,7 +270,7 @@ impl From<NotEdited> for Problem {
         let unprocessable = |code| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title.clone());
         match why {
             NotEdited::Edit(EditError::NoSuchProduct(_)) => Self::not_found(),
-            NotEdited::Edit(_) => unprocessable("product"),
+            NotEdited::Edit(_) | NotEdited::SameMoment(_) => unprocessable("product"),
             NotEdited::TooLarge => unprocessable("too-large"),
             NotEdited::Batch(_) => unprocessable("batch"),
             NotEdited::UnknownHeads => Self::new(StatusCode::CONFLICT, "unknown-heads", title),

@@ -6,11 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
-    catalogue::product::{Language, Product, Variant},
+    catalogue::{
+        pricing::{Deal, Terms},
+        product::{Language, Product, Variant},
+    },
     gtin::Gtin,
     id::{ProductId, VariantId},
     money::{Currency, Price},
-    quantity::Unit,
+    quantity::{Quantity, Unit},
+    time::UnixMs,
 };
 use kirana_migrations::catalogue::Shelved;
 use serde::Serialize;
@@ -39,6 +43,10 @@ pub struct Shown<'a> {
     delisted: bool,
     diets: &'a BTreeSet<String>,
     allergens: &'a BTreeSet<String>,
+    ingredients: Option<&'a str>,
+    age_min: Option<u8>,
+    storage: Option<&'a str>,
+    hsn: Option<&'a str>,
     gtin: Option<Gtin>,
     price: Option<Price>,
     unit_price: Option<UnitPrice>,
@@ -58,6 +66,31 @@ struct VariantShown<'a> {
     step: u64,
     min: u64,
     unit_price: Option<UnitPrice>,
+    /// The price now where it is another than the usual one.
+    usual_price: Option<Price>,
+    tax_bp: Option<u32>,
+    deposit: Option<u64>,
+    max_price: Option<u64>,
+    tolerance_bp: u32,
+    content: Option<Quantity>,
+    planned: Vec<PlannedShown>,
+    deals: Vec<DealShown>,
+}
+
+/// A price that holds for a time.
+#[derive(Serialize)]
+struct PlannedShown {
+    price: Price,
+    from: UnixMs,
+    until: Option<UnixMs>,
+}
+
+/// A deal that holds for a time.
+#[derive(Serialize)]
+struct DealShown {
+    deal: Deal,
+    from: UnixMs,
+    until: Option<UnixMs>,
 }
 
 /// The price of a kilogram, a litre or a piece, for comparing.
@@ -70,9 +103,10 @@ struct UnitPrice {
 
 impl<'a> Shown<'a> {
     /// A product with how much of it is free to sell, where somebody counts.
-    pub fn of(shelved: &'a Shelved, available: Option<u64>) -> Self {
+    pub fn of(shelved: &'a Shelved, available: Option<u64>, now: UnixMs) -> Self {
         let product: &Product = &shelved.product;
-        let variants = product.variants.iter().map(|(id, variant)| VariantShown::of(*id, variant));
+        let variants =
+            product.variants.iter().map(|(id, variant)| VariantShown::of(*id, variant, now));
         let variants: Vec<_> = variants.collect();
         let first = variants.first();
         Self {
@@ -88,6 +122,10 @@ impl<'a> Shown<'a> {
             delisted: product.delisted,
             diets: &product.diets,
             allergens: &product.allergens,
+            ingredients: product.ingredients.as_deref(),
+            age_min: product.age_min,
+            storage: product.storage.as_deref(),
+            hsn: product.hsn.as_deref(),
             gtin: first.and_then(|variant| variant.gtin),
             price: first.and_then(|variant| variant.price),
             unit_price: first.and_then(|variant| variant.unit_price),
@@ -99,28 +137,57 @@ impl<'a> Shown<'a> {
 }
 
 impl<'a> VariantShown<'a> {
-    fn of(id: VariantId, variant: &'a Variant) -> Self {
-        let Variant { label, gtin, sku, price, unit, step, min, .. } = variant;
+    fn of(id: VariantId, variant: &'a Variant, now: UnixMs) -> Self {
+        let Variant { label, gtin, sku, unit, step, min, .. } = variant;
+        let price = variant.price_at(now);
+        let planned = variant.planned.iter().map(|(from, Terms { what: price, until })| {
+            PlannedShown { price: *price, from: *from, until: *until }
+        });
+        let deals = variant.deals.iter().map(|(from, Terms { what: deal, until })| DealShown {
+            deal: *deal,
+            from: *from,
+            until: *until,
+        });
         Self {
             id,
             label: label.as_deref(),
             gtin: *gtin,
             sku: sku.as_deref(),
-            price: *price,
+            price,
             unit: *unit,
             step: *step,
             min: *min,
-            unit_price: price.and_then(|price| UnitPrice::of(price, *unit)),
+            unit_price: price.and_then(|price| UnitPrice::of(price, variant)),
+            usual_price: variant.price.filter(|_| variant.price != price),
+            tax_bp: variant.tax_bp,
+            deposit: variant.deposit,
+            max_price: variant.max_price,
+            tolerance_bp: variant.tolerance_bp,
+            content: variant.content,
+            planned: planned.collect(),
+            deals: deals.collect(),
         }
     }
 }
 
 impl UnitPrice {
-    fn of(price: Price, unit: Unit) -> Option<Self> {
-        let (amount, unit) = match unit {
+    /// Loose goods by their price; packs by what is in them, without the deposit, where somebody
+    /// said so; the rest by the piece.
+    fn of(price: Price, variant: &Variant) -> Option<Self> {
+        let loose = |unit| match unit {
             Unit::Piece => (1, "piece"),
             Unit::Gram => (1000, "kg"),
             Unit::Millilitre => (1000, "l"),
+        };
+        let pack = variant.content.filter(|_| variant.unit == Unit::Piece);
+        let (price, (amount, unit)) = match pack {
+            Some(content) => {
+                let one = price.of(1).ok()?;
+                let deposit = i64::try_from(variant.deposit.unwrap_or(0)).ok()?;
+                let (minor, per) = (one.minor.saturating_sub(deposit).max(0), content.amount());
+                (Price { minor, per, ..price }, loose(content.unit()))
+            }
+            None => (price, loose(variant.unit)),
         };
         let money = price.of(amount).ok()?;
         Some(Self { minor: money.minor, currency: money.currency, unit })

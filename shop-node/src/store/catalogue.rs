@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use kirana_core::{
-    catalogue::{BucketNo, product::Product},
+    catalogue::{BucketNo, pricing::Schedule, product::Product},
     gtin::Gtin,
     id::{ProductId, ShopId, VariantId},
 };
@@ -65,17 +65,20 @@ pub fn offer(tx: &Tx<'_>, shop: ShopId, product: &Product, version: u64) -> Resu
     for (id, variant) in &product.variants {
         let Some(price) = variant.price.filter(|_| !product.delisted) else { continue };
         let before = offers::get(tx, *id)?;
-        let safety = before.as_ref().map_or(0, |shelf| shelf.safety);
-        let same = before.as_ref().filter(|shelf| shelf.price == price);
+        let schedule = Schedule::of(variant);
+        let is_same = |shelf: &&Shelf| shelf.price == price && shelf.schedule == schedule;
+        let same = before.as_ref().filter(is_same);
+        let version = same.map_or(version, |shelf| shelf.version);
         let shelf = Shelf {
             variant: *id,
             product: product.id,
             price,
-            tax_bp: product.tax_bp,
+            schedule,
+            tax_bp: variant.tax_bp.unwrap_or(product.tax_bp),
             unit: variant.unit,
             counted: product.counted,
-            safety,
-            version: same.map_or(version, |shelf| shelf.version),
+            safety: variant.safety,
+            version,
             closed: false,
         };
         offers::put(tx, &shelf)?;
@@ -97,8 +100,8 @@ pub fn offer(tx: &Tx<'_>, shop: ShopId, product: &Product, version: u64) -> Resu
 /// Marks a product as in stock if somebody who orders it now could get some.
 fn mark_in_stock(tx: &Tx<'_>, shop: ShopId, product: &Product) -> Result<(), StoreError> {
     let mut in_stock = !product.counted;
-    for variant in product.variants.keys() {
-        in_stock = in_stock || is_there(tx, *variant)?;
+    for (id, variant) in &product.variants {
+        in_stock = in_stock || is_there(tx, *id, variant.safety)?;
     }
     match product.variants.keys().next() {
         Some(variant) => projection::set_in_stock(tx, shop, *variant, in_stock),
@@ -106,10 +109,11 @@ fn mark_in_stock(tx: &Tx<'_>, shop: ShopId, product: &Product) -> Result<(), Sto
     }
 }
 
-fn is_there(c: &Connection, variant: VariantId) -> Result<bool, StoreError> {
+fn is_there(c: &Connection, variant: VariantId, safety: u64) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM stock_balance WHERE variant = ?1
-                              AND on_hand > reserved)";
-    Ok(c.prepare_cached(sql)?.query_row([variant.as_bytes()], |row| row.get(0))?)
+                              AND on_hand > reserved + ?2)";
+    let keys = (variant.as_bytes(), super::int(safety));
+    Ok(c.prepare_cached(sql)?.query_row(keys, |row| row.get(0))?)
 }
 
 /// How much of a product is free to sell, in base units; `None` where nobody counts.
@@ -129,7 +133,7 @@ pub fn available(c: &Connection, product: &Product) -> Result<Option<u64>, Store
 pub fn stock_changed(tx: &Tx<'_>, shop: ShopId, variant: VariantId) -> Result<(), StoreError> {
     let sql = "SELECT NOT o.counted OR EXISTS (
                  SELECT 1 FROM offer s JOIN stock_balance b ON b.variant = s.variant
-                 WHERE s.product = o.product AND b.on_hand > b.reserved)
+                 WHERE s.product = o.product AND b.on_hand > b.reserved + s.safety)
                FROM offer o WHERE o.variant = ?1";
     let in_stock: Option<bool> =
         tx.prepare_cached(sql)?.query_row([variant.as_bytes()], |row| row.get(0)).optional()?;

@@ -1,6 +1,8 @@
 //! What is for sale, at what price, and whether it is counted: the decision reads it here.
 
 use kirana_core::{
+    catalogue::pricing::Schedule,
+    cbor,
     id::{ProductId, VariantId},
     money::{Currency, Price},
     quantity::Unit,
@@ -12,6 +14,9 @@ use kirana_migrations::{
 
 use super::{int, uint};
 
+/// The longest stored schedule, in bytes.
+const TERMS_BYTES_MAX: usize = 4096;
+
 /// One size or pack of a product as it is sold now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shelf {
@@ -19,8 +24,10 @@ pub struct Shelf {
     pub variant: VariantId,
     /// Of which product.
     pub product: ProductId,
-    /// The price now, tax included.
+    /// The usual price, tax included.
     pub price: Price,
+    /// Prices for a time, and deals.
+    pub schedule: Schedule,
     /// The tax inside it, in basis points.
     pub tax_bp: u32,
     /// How it is measured.
@@ -38,7 +45,7 @@ pub struct Shelf {
 /// Reads one.
 pub fn get(c: &Connection, variant: VariantId) -> Result<Option<Shelf>, StoreError> {
     let sql = "SELECT variant, product, currency, minor, per, tax_bp, unit, counted, safety,
-                      version, closed
+                      version, closed, terms
                FROM offer WHERE variant = ?1";
     let mut statement = c.prepare_cached(sql)?;
     statement.query_row([variant.as_bytes()], |row| Ok(read(row))).optional()?.transpose()
@@ -47,13 +54,13 @@ pub fn get(c: &Connection, variant: VariantId) -> Result<Option<Shelf>, StoreErr
 /// Writes one as the catalogue says; whether it is closed stays as it was.
 pub fn put(tx: &Tx<'_>, shelf: &Shelf) -> Result<(), StoreError> {
     let sql = "INSERT INTO offer (variant, product, currency, minor, per, tax_bp, unit, counted,
-                                  safety, version, closed)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                                  safety, version, closed, terms)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
                ON CONFLICT (variant) DO UPDATE SET
                  product = excluded.product, currency = excluded.currency,
                  minor = excluded.minor, per = excluded.per, tax_bp = excluded.tax_bp,
                  unit = excluded.unit, counted = excluded.counted, safety = excluded.safety,
-                 version = excluded.version";
+                 version = excluded.version, terms = excluded.terms";
     tx.prepare_cached(sql)?.execute((
         shelf.variant.as_bytes(),
         shelf.product.as_bytes(),
@@ -66,6 +73,7 @@ pub fn put(tx: &Tx<'_>, shelf: &Shelf) -> Result<(), StoreError> {
         int(shelf.safety),
         int(shelf.version),
         shelf.closed,
+        (!shelf.schedule.is_empty()).then(|| cbor::to_vec(&shelf.schedule)),
     ))?;
     Ok(())
 }
@@ -118,5 +126,10 @@ fn read(row: &Row<'_>) -> Result<Shelf, StoreError> {
         safety: uint("a safety stock", row.get(8)?)?,
         version: uint("a price version", row.get(9)?)?,
         closed: row.get(10)?,
+        schedule: match row.get::<_, Option<Vec<u8>>>(11)? {
+            Some(bytes) => cbor::from_slice("planned prices", &bytes, TERMS_BYTES_MAX)
+                .map_err(|_| damaged())?,
+            None => Schedule::default(),
+        },
     })
 }

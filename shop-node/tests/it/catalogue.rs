@@ -16,17 +16,20 @@ use kirana_core::{
     id::ProductId,
     key::{KeyId, KeyPair},
     money::Price,
+    order::axes::Stage,
+    time::DAY_MS,
     trust::Trust,
 };
 use kirana_migrations::catalogue::{chunks, search::Query};
 use kirana_shop::app::{
     Shop,
     catalogue::{NotEdited, amendment::Amendment},
+    counter::What,
     import::{Format, Locale, Order, Report, draw_id},
 };
 use kirana_sync::pull::{Effect, Pull};
 
-use crate::neighbour::{NOW, Neighbourhood, rng, rupees};
+use crate::neighbour::{Customer, NOW, Neighbourhood, rng, rupees};
 
 fn owner(shop: &Shop) -> KeyId {
     shop.keys().node.id()
@@ -41,6 +44,10 @@ fn add(shop: &Shop, name: &str, minor: i64) -> ProductId {
         "name": name, "variants": [{"price": {"minor": minor}}],
     }));
     shop.add_product(&what, owner(shop), NOW, &mut rng(name.as_bytes()[0])).expect("a product")
+}
+
+fn product(shop: &Shop, id: ProductId) -> Product {
+    shop.product(id).expect("read").expect("a product").shelved.product
 }
 
 fn names(shop: &Shop, question: &str) -> Vec<String> {
@@ -58,6 +65,37 @@ fn what_is_put_on_the_shelf_is_found_until_it_is_taken_off() {
     let delist = vec![Edit::Delist { product: rice }];
     shop.edit_catalogue(delist, owner(&shop), None, NOW, &mut rng(9)).expect("an edit");
     assert_eq!(names(&shop, ""), ["Atta"]);
+}
+
+#[test]
+fn p2_a_planned_price_and_a_deal_count_from_their_moment_in_the_list_and_in_the_decision() {
+    let street = Neighbourhood::new();
+    let shop = &street.shop;
+    let soap = add(shop, "Soap", 1_000);
+    let variant = *product(shop, soap).variants.keys().next().expect("a variant");
+    street.enter(variant, What::Receipt(20));
+    let (asha, tomorrow) = (Customer::new(&street, 5), NOW.plus_ms(DAY_MS));
+    let what = amendment(serde_json::json!({"variants": [{
+        "id": variant, "safety": 2,
+        "planned": [{"price": {"minor": 1_200}, "from": tomorrow}],
+        "deals": [{"deal": {"kind": "x_for_y", "take": 3, "pay": 2}, "from": NOW, "until": tomorrow}],
+    }]}));
+    shop.amend_product(soap, what, owner(shop), None, NOW, &mut rng(4)).expect("an edit");
+    let soap = product(shop, soap).variants[&variant].clone();
+    assert_eq!(soap.price_at(NOW).map(|price| price.minor), Some(1_000));
+    assert_eq!(soap.price_at(tomorrow).map(|price| price.minor), Some(1_200));
+
+    let order = |n, amount, minor| {
+        let signed = asha.sign(n, asha.wants(&[(variant, amount, minor)]));
+        let parcel = asha.parcel(&[&signed]);
+        let taken = street.deliver(&asha.mail(&street, &parcel)).expect("it is taken");
+        asha.read(&street, &taken.reply.expect("a reply")).1
+    };
+    let three = order(1, 3, 1_000);
+    let charged = three.lines[0].charge.expect("it is granted").price;
+    assert_eq!(charged.of(3).map(|sum| sum.minor), Ok(2_000), "three for the price of two");
+    let rest = order(2, 16, 1_000).stage;
+    assert!(matches!(rest, Stage::Declined { .. }), "two are never promised: {rest:?}");
 }
 
 #[test]

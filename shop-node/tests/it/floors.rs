@@ -139,6 +139,7 @@ fn fill(_: &Home, shop: &Shop) -> anyhow::Result<()> {
             unit: quantity::Unit::Piece,
             counted: true,
             safety: 0,
+            schedule: kirana_core::catalogue::pricing::Schedule::default(),
             version: 1,
             closed: false,
         };

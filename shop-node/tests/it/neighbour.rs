@@ -91,6 +91,7 @@ impl Neighbourhood {
             unit: Unit::Piece,
             counted: true,
             safety: 0,
+            schedule: kirana_core::catalogue::pricing::Schedule::default(),
             version: 1,
             closed: false,
         };

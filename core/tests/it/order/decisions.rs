@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kirana_core::{
+    catalogue::pricing::Deal,
     id::VariantId,
     order::{
         decide::{Decision, Judge, Offer, decide},
@@ -15,7 +16,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn offer(minor: i64, per: u64, unit: Unit, available: u64) -> Offer {
-    Offer { price: price(minor, per), tax_bp: 500, unit, available, counted: true }
+    let (price, deals) = (price(minor, per), Vec::new());
+    Offer { price, deals, tax_bp: 500, unit, available, counted: true }
 }
 
 fn offers() -> BTreeMap<VariantId, Offer> {
@@ -47,6 +49,28 @@ fn outcome(placed: &Placed, offers: &BTreeMap<VariantId, Offer>) -> (Vec<u64>, V
 #[test]
 fn what_is_there_at_the_price_seen_is_granted() {
     assert_eq!(outcome(&placed(), &offers()), (vec![2, 500], vec![]));
+}
+
+#[test]
+fn p2_a_deal_is_charged_for_what_is_granted_and_never_above_what_was_agreed_to() {
+    let deal = Deal::XForY { take: 2, pay: 1 };
+    let on_offer = |available| {
+        changed(1, |offer| {
+            offer.deals = vec![deal];
+            offer.available = available;
+        })
+    };
+    let Decision::Accept { lines, .. } = decide(&placed(), &on_offer(10), Judge::Program) else {
+        panic!("it is there");
+    };
+    assert_eq!(lines[0].price, price(2_950, 2), "two for the price of one");
+    // Somebody who saw the deal does not get one alone at the whole price.
+    let mut saw_it = placed();
+    saw_it.lines[0].seen = price(2_950, 2);
+    saw_it.partial_ok = true;
+    assert_eq!(outcome(&saw_it, &on_offer(10)), (vec![2, 500], vec![]));
+    assert_eq!(outcome(&saw_it, &on_offer(1)), (vec![500], vec![LineRefusal::NotEnough]));
+    assert_eq!(outcome(&saw_it, &offers()), (vec![500], vec![LineRefusal::PriceChanged]));
 }
 
 #[test]

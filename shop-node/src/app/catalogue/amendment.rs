@@ -6,13 +6,14 @@ use kirana_core::{
     catalogue::{
         document::{Author, Bucket, Heads},
         edit::{Edit, EditError},
+        pricing::{Deal, Terms},
         product::{Language, Product, Variant},
     },
     gtin::Gtin,
     id::{ProductId, VariantId},
     key::KeyId,
     money::{Currency, Price},
-    quantity::Unit,
+    quantity::{Quantity, Unit},
     time::UnixMs,
 };
 use kirana_migrations::{Abort, catalogue::chunks};
@@ -44,6 +45,14 @@ pub struct Amendment {
     pub counted: Option<bool>,
     /// Whether it is off the shelf.
     pub delisted: Option<bool>,
+    /// What it is made of; empty for nothing said.
+    pub ingredients: Option<String>,
+    /// How old somebody must be to buy it; 0 for any age.
+    pub age_min: Option<u8>,
+    /// How it is kept; empty for nothing said.
+    pub storage: Option<String>,
+    /// Its class of the Harmonised System; empty for none.
+    pub hsn: Option<String>,
     /// All diets it suits.
     pub diets: Option<BTreeSet<String>>,
     /// All allergens it holds.
@@ -72,6 +81,54 @@ pub struct VariantAmendment {
     pub step: Option<u64>,
     /// The least that is sold.
     pub min: Option<u64>,
+    /// Its own tax in basis points; `null` for that of the product.
+    #[serde(deserialize_with = "present")]
+    pub tax_bp: Option<Option<u32>>,
+    /// How much of the price is given back for the empty, in minor units; 0 for nothing.
+    pub deposit: Option<u64>,
+    /// The highest price that is allowed, in minor units; `null` for none.
+    #[serde(deserialize_with = "present")]
+    pub max_price: Option<Option<u64>>,
+    /// By how much its weight usually differs, in basis points.
+    pub tolerance_bp: Option<u32>,
+    /// What is in one pack; `null` for nothing said.
+    #[serde(deserialize_with = "present")]
+    pub content: Option<Option<Quantity>>,
+    /// How much is never promised to orders, in base units.
+    pub safety: Option<u64>,
+    /// All planned prices.
+    pub planned: Option<Vec<PlannedAmendment>>,
+    /// All deals.
+    pub deals: Option<Vec<DealAmendment>>,
+}
+
+/// A price that holds for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedAmendment {
+    price: PriceAmendment,
+    from: UnixMs,
+    #[serde(default)]
+    until: Option<UnixMs>,
+}
+
+/// A deal that holds for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DealAmendment {
+    deal: Deal,
+    from: UnixMs,
+    #[serde(default)]
+    until: Option<UnixMs>,
+}
+
+/// Tells a `null` from a field that is not there.
+fn present<'de, T, D>(d: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Option::deserialize(d).map(Some)
 }
 
 /// A price in the shop's currency unless it says another.
@@ -214,6 +271,12 @@ impl Amendment {
         put(&mut product.brand, &self.brand);
         put(&mut product.category, &self.category);
         put(&mut product.description, &self.description);
+        put(&mut product.ingredients, &self.ingredients);
+        put(&mut product.storage, &self.storage);
+        put(&mut product.hsn, &self.hsn);
+        if let Some(years) = self.age_min {
+            product.age_min = Some(years).filter(|years| *years > 0);
+        }
         product.tax_bp = self.tax_bp.unwrap_or(product.tax_bp);
         product.counted = self.counted.unwrap_or(product.counted);
         product.delisted = self.delisted.unwrap_or(product.delisted);
@@ -224,7 +287,7 @@ impl Amendment {
                 let product = product.id;
                 return Err(EditError::NoSuchVariant { product, variant: id }.into());
             }
-            amended.fill(product.variants.entry(id).or_default());
+            amended.fill(product.variants.entry(id).or_default(), currency)?;
             if let Some(price) = amended.price {
                 let price = Some(price.price(currency));
                 prices.push(Edit::SetPrice { product: product.id, variant: id, price });
@@ -235,14 +298,46 @@ impl Amendment {
 }
 
 impl VariantAmendment {
-    fn fill(&self, variant: &mut Variant) {
+    fn fill(&self, variant: &mut Variant, currency: Currency) -> Result<(), NotEdited> {
         put(&mut variant.label, &self.label);
         put(&mut variant.sku, &self.sku);
         variant.gtin = self.gtin.or(variant.gtin);
         variant.unit = self.unit.unwrap_or(variant.unit);
         variant.step = self.step.unwrap_or(variant.step);
         variant.min = self.min.or(self.step).unwrap_or(variant.min);
+        variant.tax_bp = self.tax_bp.unwrap_or(variant.tax_bp);
+        if let Some(deposit) = self.deposit {
+            variant.deposit = Some(deposit).filter(|deposit| *deposit > 0);
+        }
+        variant.max_price = self.max_price.unwrap_or(variant.max_price);
+        variant.tolerance_bp = self.tolerance_bp.unwrap_or(variant.tolerance_bp);
+        variant.content = self.content.unwrap_or(variant.content);
+        variant.safety = self.safety.unwrap_or(variant.safety);
+        if let Some(planned) = &self.planned {
+            let terms = |p: &PlannedAmendment| {
+                (p.from, Terms { what: p.price.price(currency), until: p.until })
+            };
+            variant.planned = filed(planned.iter().map(terms))?;
+        }
+        if let Some(deals) = &self.deals {
+            let terms = |d: &DealAmendment| (d.from, Terms { what: d.deal, until: d.until });
+            variant.deals = filed(deals.iter().map(terms))?;
+        }
+        Ok(())
     }
+}
+
+/// Files what is planned by when it begins; two at one moment would hide one another.
+fn filed<T>(
+    all: impl Iterator<Item = (UnixMs, Terms<T>)>,
+) -> Result<BTreeMap<UnixMs, Terms<T>>, NotEdited> {
+    let mut filed = BTreeMap::new();
+    for (from, terms) in all {
+        if filed.insert(from, terms).is_some() {
+            return Err(NotEdited::SameMoment(from));
+        }
+    }
+    Ok(filed)
 }
 
 /// A text that was said takes the place of what was there; an empty one takes it away.

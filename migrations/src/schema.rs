@@ -24,7 +24,7 @@ const SHOP: &[M<'static>] = &[
     M::up(include_str!("../shop/004_offers_by_product.sql")),
     M::up(include_str!("../shop/005_damage.sql")),
     M::up(include_str!("../shop/006_staff.sql")),
-    M::up(include_str!("../shop/010_terms.sql")),
+    M::up(include_str!("../shop/007_terms.sql")),
 ];
 const CUSTOMER: &[M<'static>] = &[
     M::up(include_str!("../customer/001_household.sql")),

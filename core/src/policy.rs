@@ -38,8 +38,12 @@ const POLICIES: &str = include_str!("../policies/kirana.cedar");
 const SCHEMA: &str = include_str!("../policies/kirana.cedarschema");
 
 mod action;
+mod memo;
+#[cfg(test)]
+mod tests;
 
 pub use action::Action;
+use memo::{Memo, Question};
 
 /// A bundle of permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -191,6 +195,7 @@ pub struct Policies {
     /// Each action with the policies that name it: the others can say nothing about it.
     actions: Vec<(EntityUid, PolicySet, Context)>,
     types: Types,
+    memo: Memo,
 }
 
 #[derive(Debug)]
@@ -237,7 +242,7 @@ impl Policies {
             hub: uid("Hub", "what")?,
         };
         let actions = actions.collect::<Result<_, _>>()?;
-        Ok(Self { authorizer: Authorizer::new(), policies, actions, types })
+        Ok(Self { authorizer: Authorizer::new(), policies, actions, types, memo: Memo::default() })
     }
 
     /// The digest of policies and schema, so that a person can see which rules a program follows.
@@ -271,9 +276,15 @@ impl Policies {
         if found.is_empty() { Ok(()) } else { Err(BadPolicies(found.join("; "))) }
     }
 
-    /// Whether somebody may do something to a resource; what cannot be evaluated is refused.
+    /// Whether somebody may do something to a resource; what cannot be evaluated is refused. Equal
+    /// questions are evaluated once.
     #[must_use]
     pub fn is_allowed(&self, principal: &Principal, action: Action, resource: &Resource) -> bool {
+        let question = Question::of(principal, action, resource);
+        self.memo.answer(question, || self.evaluate(principal, action, resource))
+    }
+
+    fn evaluate(&self, principal: &Principal, action: Action, resource: &Resource) -> bool {
         let Some((action, policies, named)) = self.actions.get(action as usize) else {
             return false;
         };
@@ -347,169 +358,3 @@ fn entity(uid: &EntityUid, attributes: Vec<(&str, RestrictedExpression)>) -> Opt
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the policies of this program are broken: {0}")]
 pub struct BadPolicies(String);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::time::UnixMs;
-    use std::fmt::Write;
-
-    fn shop(n: u8) -> ShopId {
-        ShopId::new(UnixMs::new(1), [n; 10])
-    }
-
-    fn account(n: u8) -> AccountId {
-        AccountId::new(UnixMs::new(1), [n; 10])
-    }
-
-    /// Everything that belongs to shop and account `n`.
-    fn resources(n: u8) -> Vec<Resource> {
-        let customer = Party::Account(account(n));
-        vec![
-            Resource::Shop(shop(n)),
-            Resource::Order { shop: shop(9), customer, delivery: true },
-            Resource::Order { shop: shop(n), customer: Party::Account(account(9)), delivery: true },
-            Resource::Order {
-                shop: shop(n),
-                customer: Party::Account(account(9)),
-                delivery: false,
-            },
-            Resource::Account(account(n)),
-            Resource::Mailbox(Address::Shop(shop(n))),
-            Resource::Mailbox(Address::Device(KeyId::of(&[n; 32]))),
-            Resource::Hub,
-        ]
-    }
-
-    fn somebody(role: Role) -> Principal {
-        let who = match role {
-            Role::Customer => Principal::customer(Party::Account(account(1))),
-            Role::HubOperator | Role::Admin => Principal {
-                roles: BTreeSet::from([role]),
-                account: Some(account(1)),
-                ..Principal::nobody()
-            },
-            in_shop => Principal::in_shop(in_shop, shop(1)),
-        };
-        who.on_device(KeyId::of(&[1; 32]))
-    }
-
-    fn with(permissions: BTreeSet<Action>) -> Principal {
-        Principal::with_permissions(permissions, shop(1)).on_device(KeyId::of(&[1; 32]))
-    }
-
-    fn packing() -> BTreeSet<Action> {
-        use Action::{ListOrders, PackOrder, ViewOrder, ViewStock};
-        BTreeSet::from([ListOrders, PackOrder, ViewOrder, ViewStock])
-    }
-
-    #[test]
-    fn p6_an_own_role_permits_exactly_what_is_in_it_and_never_what_owners_may_not_give() {
-        let policies = Policies::load().expect("they parse");
-        for action in Action::ALL {
-            let may = |who: &Principal| {
-                resources(1).iter().any(|what| policies.is_allowed(who, *action, what))
-            };
-            let alone = with(BTreeSet::from([*action]));
-            let public = may(&with(BTreeSet::new()));
-            let given = Action::given_by_owners(action.label()).is_some();
-            assert_eq!(may(&alone), given || public, "{action:?}");
-            assert_eq!(may(&with(packing())), packing().contains(action) || public, "{action:?}");
-        }
-    }
-
-    #[test]
-    fn every_policy_passes_the_type_check_against_the_schema() {
-        Policies::load().expect("they parse").check().expect("they are sound");
-    }
-
-    #[test]
-    fn p6_the_whole_table_of_roles_and_actions_is_as_reviewed() {
-        let policies = Policies::load().expect("they parse");
-        let names =
-            ["shop", "ordered", "brought", "fetched", "account", "shop's box", "own box", "hub"];
-        let mut table = String::from(
-            "What each role may do: to its own things, and (with a star) to everybody's.\n\
-             ordered = own order; brought, fetched = orders of the shop for delivery or pickup.\n",
-        );
-        let packer = "packer, one of a shop's own: order.list order.view order.pack stock.view";
-        let everything = "all that an owner may give";
-        let given = Action::GIVEN_BY_OWNERS.into();
-        let everybody = Role::ALL.map(|role| (role.label(), somebody(role)));
-        let own = [(packer, with(packing())), (everything, with(given))];
-        for (name, who) in everybody.into_iter().chain(own) {
-            writeln!(table, "\n{name}").expect("memory");
-            for action in Action::ALL {
-                let may = |resource: &Resource| policies.is_allowed(&who, *action, resource);
-                let cells: Vec<String> = names
-                    .iter()
-                    .zip(resources(1).iter().zip(&resources(2)))
-                    .filter(|(_, (own, _))| may(own))
-                    .map(|(name, (_, other))| {
-                        let star = if may(other) && *name != "hub" { "*" } else { "" };
-                        format!("{name}{star}")
-                    })
-                    .collect();
-                if !cells.is_empty() {
-                    writeln!(table, "  {:20} {}", action.label(), cells.join(", "))
-                        .expect("memory");
-                }
-            }
-        }
-        expect_test::expect_file!["../policies/table.txt"].assert_eq(&table);
-    }
-
-    #[test]
-    fn p6_nobody_reaches_another_shop_or_another_household() {
-        let policies = Policies::load().expect("they parse");
-        let public = [Action::PlaceOrder, Action::PutMail];
-        for role in [Role::Customer, Role::Courier, Role::Staff, Role::Owner, Role::Node] {
-            for resource in resources(2).iter().filter(|r| **r != Resource::Hub) {
-                for action in Action::ALL.iter().filter(|action| !public.contains(action)) {
-                    let all = with(Action::GIVEN_BY_OWNERS.into());
-                    let allowed = policies.is_allowed(&all, *action, resource);
-                    assert!(!allowed, "an own role may {action:?} {resource:?}");
-                }
-                for action in Action::ALL.iter().filter(|action| !public.contains(action)) {
-                    let allowed = policies.is_allowed(&somebody(role), *action, resource);
-                    assert!(!allowed, "{role:?} may {action:?} {resource:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn p6_without_a_role_only_what_is_public_is_open() {
-        let policies = Policies::load().expect("they parse");
-        let open: Vec<_> = Action::ALL
-            .iter()
-            .filter(|action| {
-                let may = |r: &Resource| policies.is_allowed(&Principal::nobody(), **action, r);
-                resources(1).iter().any(may)
-            })
-            .collect();
-        assert_eq!(open, [&Action::ReadDirectory, &Action::ReadPolicies]);
-    }
-
-    #[test]
-    fn p6_a_guest_sees_the_orders_of_its_own_key_only() {
-        let policies = Policies::load().expect("they parse");
-        let guest = |n: u8| Party::Guest(KeyId::of(&[n; 32]));
-        let order = |customer| Resource::Order { shop: shop(1), customer, delivery: false };
-        let who = Principal::customer(guest(1));
-        assert!(policies.is_allowed(&who, Action::PlaceOrder, &Resource::Shop(shop(3))));
-        assert!(policies.is_allowed(&who, Action::ViewOrder, &order(guest(1))));
-        assert!(!policies.is_allowed(&who, Action::ViewOrder, &order(guest(2))));
-        assert!(!policies.is_allowed(&who, Action::ApplyForShop, &Resource::Hub));
-    }
-
-    #[test]
-    fn roles_are_read_by_their_words() {
-        for role in Role::ALL {
-            assert_eq!(Role::from_label(role.label()), Some(role));
-            let json = serde_json::to_string(&role).expect("memory");
-            assert_eq!(json, format!("\"{}\"", role.label()));
-        }
-        assert_eq!(Role::from_label("king"), None);
-    }
-}

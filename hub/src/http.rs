@@ -14,9 +14,9 @@ use axum::{
 };
 use futures::StreamExt;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tower::ServiceBuilder;
 use tower_http::{
-    catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
-    timeout::TimeoutLayer,
+    catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer,
 };
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -154,16 +154,21 @@ pub fn router(door: Door, cors_origins: &[String]) -> Router {
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .with_state(door)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(BODY_BYTES_MAX, hear_out))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
-        .layer(CatchPanicLayer::custom(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()))
-        .layer(middleware::from_fn_with_state(is_https, surround));
-    let router = FIXED_HEADERS.iter().fold(router, |router, (name, value)| {
-        let value = HeaderValue::from_static(value);
-        router.layer(SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), value))
-    });
+        // One layer of many: each that the router itself is given is copied for each request.
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn_with_state(is_https, surround))
+                .layer(CatchPanicLayer::custom(|_| {
+                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                }))
+                .layer(TimeoutLayer::with_status_code(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    REQUEST_TIME_MAX,
+                ))
+                .layer(middleware::from_fn_with_state(BODY_BYTES_MAX, hear_out))
+                .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+                .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
+        );
     match cors::layer(cors_origins) {
         Some(cors) => router.layer(cors),
         None => router,
@@ -203,7 +208,7 @@ async fn hear_out(State(limit): State<usize>, request: Request, next: Next) -> R
     (StatusCode::PAYLOAD_TOO_LARGE, [(header::CONNECTION, "close")]).into_response()
 }
 
-/// Gives every error a problem document, counts requests, and names https where it is spoken.
+/// Gives every error a problem document, counts requests, and says what browsers must not do.
 async fn surround(State(is_https): State<bool>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<axum::extract::MatchedPath>();
@@ -222,6 +227,10 @@ async fn surround(State(is_https): State<bool>, request: Request, next: Next) ->
     }
     if is_page && is_problem(&response) {
         response = console::failed(response);
+    }
+    for (name, value) in FIXED_HEADERS {
+        let name = HeaderName::from_static(name);
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     if is_https {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");

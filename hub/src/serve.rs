@@ -149,7 +149,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     let door_metrics = metrics.handle();
     // Only a second hub in one process would have set one already, and it may keep it.
     let _ = metrics::set_global_recorder(metrics);
-    let hasher = Hasher::pooled(config.cost);
+    let hasher = Hasher::pooled(config.cost)?;
     let hub = open(&config.data, settings, passphrase.as_deref(), hasher).await?;
     erased::agree(&hub, &config.data).await?;
     let (node, news) = net::listen(&hub, p2p).await?;

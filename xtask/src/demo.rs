@@ -7,10 +7,10 @@ use anyhow::Context;
 use clap::Args;
 
 mod checker;
-mod door;
+pub mod door;
 mod forger;
 mod papers;
-mod process;
+pub mod process;
 mod report;
 mod steps;
 mod story;

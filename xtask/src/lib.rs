@@ -11,6 +11,7 @@ pub mod bench;
 mod build;
 mod clock;
 pub mod demo;
+pub mod prove;
 pub mod sim;
 pub mod test;
 
@@ -32,6 +33,8 @@ enum Task {
     Sim(sim::Sim),
     /// Measures the programs beside their raw floors.
     Bench(bench::Bench),
+    /// Tries faults and enemies on the real programs.
+    Prove(prove::Prove),
 }
 
 impl Xtask {
@@ -46,6 +49,7 @@ impl Xtask {
             Task::Demo(demo) => demo.run(),
             Task::Sim(sim) => sim.run(),
             Task::Bench(bench) => bench.run(),
+            Task::Prove(prove) => prove.run(),
         }
     }
 }

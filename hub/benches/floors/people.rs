@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use argon2::{Algorithm, Argon2, Params, Version, password_hash::PasswordHasher};
-use kirana_hub::app::password::{Cost, Hasher};
+use kirana_hub::app::password::{Cost, threads};
 use serde_json::{Value, json};
 
 use crate::{
@@ -128,8 +128,8 @@ pub fn hash(hashes: usize) -> anyhow::Result<Round> {
     let me = std::process::id();
     let (before, watch) = (clock::processor(me)?, Stopwatch::start());
     let each = std::thread::scope(|scope| {
-        let one = |_| scope.spawn(move || hash_many(argon2, hashes / Hasher::PARALLEL_MAX));
-        let threads: Vec<_> = (0..Hasher::PARALLEL_MAX).map(one).collect();
+        let one = |_| scope.spawn(move || hash_many(argon2, hashes / threads::parallel()));
+        let threads: Vec<_> = (0..threads::parallel()).map(one).collect();
         let mut each = Vec::new();
         for thread in threads {
             each.extend(thread.join().map_err(|_| anyhow::anyhow!("a hash panicked"))??);

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** what names the person is sealed under the person's own key before it is stored.
 
+use std::sync::Arc;
+
 use kirana_core::{hash::Hash, id::AccountId, time::UnixMs};
 
 use super::{
@@ -170,10 +172,18 @@ impl Hub {
     ///
     /// # Errors
     /// [`Error::NotSignedIn`] when the account was erased meanwhile.
-    pub async fn me(&self, actor: &Actor, now: UnixMs) -> Result<Profile, Error> {
+    pub async fn me(&self, actor: &Actor, now: UnixMs) -> Result<Arc<Profile>, Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
-        let stored = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
-        self.profile(stored).await
+        if let Some(profile) = self.seen_profile(actor.account, actor.as_of) {
+            return Ok(profile);
+        }
+        let profile = Arc::new(self.profile_now(actor.account).await?);
+        self.remember_profile(profile.clone(), actor.as_of);
+        Ok(profile)
+    }
+
+    async fn profile_now(&self, id: AccountId) -> Result<Profile, Error> {
+        self.profile(self.store().account(id).await?.ok_or(Error::NotSignedIn)?).await
     }
 
     /// Changes the own profile.
@@ -190,7 +200,7 @@ impl Hub {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
         let stored = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
         self.change(stored, change, None, now, rng).await?;
-        self.me(actor, now).await
+        self.profile_now(actor.account).await
     }
 
     pub(super) async fn change(
@@ -251,7 +261,7 @@ impl Hub {
         let digest = self.secrets().digest("login", &personal.login);
         let sealed = person.seal(&personal, draw(rng));
         self.store().set_login(stored.id, digest, sealed, now).await?;
-        self.me(actor, now).await
+        self.profile_now(actor.account).await
     }
 
     /// Sets another password and ends all other sessions.

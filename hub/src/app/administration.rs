@@ -1,9 +1,12 @@
 //! What administrators do with the accounts of others.
 //!
 //! **Invariants:** who only keeps the hub running sees no name, address or login; one
-//! administrator who can sign in always stays.
+//! administrator who can sign in always stays, and none gets into the account of another.
 
-use kirana_core::{id::AccountId, time::UnixMs};
+use kirana_core::{
+    id::AccountId,
+    time::{DAY_MS, UnixMs},
+};
 
 use super::{
     Error, Hub,
@@ -15,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::Rng,
-    store::{account::Stored, idempotency::Once},
+    store::{account::Stored, audit::ROLES_SET, idempotency::Once},
 };
 
 /// Which accounts are looked for.
@@ -185,7 +188,8 @@ impl Hub {
     /// Changes the profile of somebody.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for everybody but administrators.
+    /// [`Error::Forbidden`] for everybody but administrators; [`Error::Conflict`] for the address of
+    /// another administrator.
     pub async fn change_account(
         &self,
         actor: &Actor,
@@ -196,9 +200,38 @@ impl Hub {
     ) -> Result<Profile, Error> {
         let action = Action::ChangeAccount(id);
         self.authorise(actor, action, &id.to_string(), now).await?;
+        let known = self.known(id).await?;
+        if change.email.is_some() {
+            self.keep_out(actor, action, &known, now).await?;
+        }
         let act = actor.act(action, &id.to_string(), "profile changed", now);
-        self.change(self.known(id).await?, change, Some(act), now, rng).await?;
+        self.change(known, change, Some(act), now, rng).await?;
         self.shown(actor, self.known(id).await?).await
+    }
+
+    /// Refuses what would lead an administrator into the account of another one: a code to hand
+    /// over, or another address for the letter with the link. Nobody stands above an administrator,
+    /// so the way back is the person's own: a printed code or a letter (NIST SP 800-63B, 4.2; OWASP
+    /// ASVS 5, 6.4.6). It stays so for a day after other roles were given, or taking the role away
+    /// first would be the way around.
+    pub(super) async fn keep_out(
+        &self,
+        actor: &Actor,
+        action: Action,
+        target: &Stored,
+        now: UnixMs,
+    ) -> Result<(), Error> {
+        let is_own = target.id == actor.account;
+        let is_admin = role::roles_from_text(&target.roles).contains(&Role::Admin);
+        let since = now.minus_ms(DAY_MS);
+        if is_own || !(is_admin || self.store().had_roles_set(target.id, since).await?) {
+            return Ok(());
+        }
+        self.store().note(actor.act(action, &target.id.to_string(), "refused", now)).await?;
+        let why = "this account is an administrator's, or its roles were set less than a day ago: \
+                   the way back is the person's own printed code or a letter; failing both, whoever \
+                   keeps the hub's machine makes another administrator with `kirana-hub admin add`";
+        Err(Error::Conflict { why })
     }
 
     /// Closes an account for the time being, which signs it out everywhere; or opens it again.
@@ -234,7 +267,7 @@ impl Hub {
     ) -> Result<Profile, Error> {
         let action = Action::SetRoles(id);
         self.authorise(actor, action, &id.to_string(), now).await?;
-        let act = actor.act(action, &id.to_string(), "roles set", now);
+        let act = actor.act(action, &id.to_string(), ROLES_SET, now);
         self.store().set_roles(id, role::roles_to_text(roles), act).await?;
         self.shown(actor, self.known(id).await?).await
     }

@@ -14,6 +14,7 @@ use super::{
     authorize::{BROWSER_MS, digest, fresh_cookie},
     policy::{Action, Actor},
     role::{roles_from_text, scopes_of},
+    seen::AsOf,
     session::{Proved, uuid},
     visitor::{Device, Visitor},
 };
@@ -163,5 +164,6 @@ fn actor(visit: &Visit) -> Actor {
         roles,
         factor: visit.proved,
         signed_in: visit.signed_in,
+        as_of: AsOf::default(),
     }
 }

@@ -11,6 +11,7 @@ use super::{
     account::Profile,
     client::Caller,
     policy::{Action, Actor},
+    seen::AsOf,
     session::digest,
 };
 use crate::store::session::Refreshable;
@@ -18,7 +19,7 @@ use crate::store::session::Refreshable;
 /// Whom a token stands for, as of now.
 pub(super) enum Standing {
     /// A person, in a session that is alive.
-    Person(Arc<Refreshable>),
+    Person(Arc<Refreshable>, AsOf),
     /// A service, for itself.
     Service,
 }
@@ -57,8 +58,8 @@ impl Hub {
         };
         let Some(sid) = id(sid) else { return Ok(None) };
         let found = self.session_now(sid, now).await?;
-        let found = found.filter(|found| found.account.id.to_string() == claims.sub);
-        Ok(found.map(Standing::Person))
+        let found = found.filter(|(found, _)| found.account.id.to_string() == claims.sub);
+        Ok(found.map(|(found, as_of)| Standing::Person(found, as_of)))
     }
 
     /// Whether a token counts, for a program that showed its secret.
@@ -100,7 +101,7 @@ impl Hub {
     ) -> Result<(), Error> {
         let found = match self.verify_token(token, now).await {
             Ok(claims) => match self.standing(&claims, now).await? {
-                Some(Standing::Person(found)) => Some(found.session.clone()),
+                Some(Standing::Person(found, _)) => Some(found.session.clone()),
                 Some(Standing::Service) => {
                     let own = caller.id() == Some(&claims.client_id);
                     if let Some(id) = id(&claims.jti).filter(|_| own) {

@@ -1,25 +1,23 @@
-//! Hashes passwords with argon2id on a bounded pool, and refuses those that are easily guessed.
+//! Hashes passwords with argon2id on threads of their own, and refuses those that are easily guessed.
 //!
-//! **Invariant:** checking a password costs the same whether the account exists or not, and never
-//! more than [`Hasher::PARALLEL_MAX`] run at once, so that sign-ins cannot starve the rest.
+//! **Invariant:** checking a password costs the same whether the account exists or not, and it waits
+//! for everything else: see [`threads`].
 
 use std::sync::Arc;
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, PasswordVerifier, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
-use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 mod frequent;
 mod rules;
+pub mod threads;
 
 pub use rules::{BYTES_MAX, Beside, Weak};
-
-/// How many may wait for the pool before the next is told to come back.
-pub const WAITING_MAX: usize = 256;
+use threads::Threads;
 
 /// What a hash costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +66,20 @@ fn is_space(c: char) -> bool {
 enum Pool {
     /// At once, on the caller's thread: the simulation and one-off commands.
     Inline,
-    /// On threads for blocking work, a few at a time.
-    Threads { running: Arc<Semaphore>, waiting: Arc<Semaphore> },
+    /// On threads of their own, a few at a time.
+    Threads(Threads),
+}
+
+/// The memory that a hash fills. Getting it from the system anew costs a good part of a hash, so a
+/// thread that hashes much keeps it.
+#[derive(Default)]
+pub struct Memory(Vec<Block>);
+
+impl Memory {
+    fn for_hashes_of(&mut self, argon2: &Argon2<'_>) -> &mut [Block] {
+        self.0.resize(argon2.params().block_count(), Block::new());
+        &mut self.0
+    }
 }
 
 /// Hashes and checks passwords.
@@ -86,24 +96,22 @@ pub struct Hasher {
 pub struct Busy;
 
 impl Hasher {
-    /// How many passwords are hashed at once.
-    pub const PARALLEL_MAX: usize = 2;
-
     /// A hasher that works on the caller's thread.
     pub fn inline(cost: Cost) -> Self {
         let params = Params::new(cost.memory_kib, cost.passes, 1, None)
             .expect("the costs that settings allow are within the algorithm's limits");
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         // Nobody has this password: it gives an unknown login the same work as a known one.
-        let decoy = hash(&argon2, "", [0; 16]).into();
+        let decoy = hash(&argon2, &mut Memory::default(), "", [0; 16]).into();
         Self { argon2, decoy, pool: Pool::Inline }
     }
 
     /// A hasher that works beside the runtime's threads.
-    pub fn pooled(cost: Cost) -> Self {
-        let running = Arc::new(Semaphore::new(Self::PARALLEL_MAX));
-        let waiting = Arc::new(Semaphore::new(WAITING_MAX));
-        Self { pool: Pool::Threads { running, waiting }, ..Self::inline(cost) }
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn pooled(cost: Cost) -> std::io::Result<Self> {
+        Ok(Self { pool: Pool::Threads(Threads::start()?), ..Self::inline(cost) })
     }
 
     /// The PHC string to be stored.
@@ -112,7 +120,7 @@ impl Hasher {
     /// [`Busy`] when the pool's queue is full.
     pub async fn hash(&self, password: Password, salt: [u8; 16]) -> Result<String, Busy> {
         let argon2 = self.argon2.clone();
-        self.run(move || hash(&argon2, &password.0, salt)).await
+        self.run(move |memory| hash(&argon2, memory, &password.0, salt)).await
     }
 
     /// Checks a password that somebody chose, and gives the PHC string to be stored.
@@ -127,23 +135,16 @@ impl Hasher {
         salt: [u8; 16],
     ) -> Result<Result<String, Weak>, Busy> {
         let argon2 = self.argon2.clone();
-        let work = move || {
+        let work = move |memory: &mut Memory| {
             password.check(&own_words, beside)?;
-            Ok(hash(&argon2, &password.0, salt))
+            Ok(hash(&argon2, memory, &password.0, salt))
         };
         self.run(work).await
     }
 
     /// Whether a PHC string was made at another cost than today's.
     pub fn is_outdated(&self, stored: &str) -> bool {
-        PasswordHash::new(stored).ok().is_none_or(|phc| {
-            let params = Params::try_from(&phc).ok();
-            phc.algorithm != Algorithm::Argon2id.ident()
-                || params.is_none_or(|params| {
-                    let cost = |p: &Params| (p.m_cost(), p.t_cost(), p.p_cost());
-                    cost(&params) != cost(self.argon2.params())
-                })
-        })
+        PasswordHash::new(stored).ok().is_none_or(|phc| !is_todays(&self.argon2, &phc))
     }
 
     /// Whether `password` is the one of `stored`; without a stored one the same work is done in vain.
@@ -154,34 +155,67 @@ impl Hasher {
         let argon2 = self.argon2.clone();
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.decoy.to_string());
-        let matches = move || {
-            PasswordHash::new(&stored)
-                .is_ok_and(|phc| argon2.verify_password(password.0.as_bytes(), &phc).is_ok())
-        };
-        Ok(self.run(matches).await? && known)
+        let work = move |memory: &mut Memory| matches(&argon2, memory, &password.0, &stored);
+        Ok(self.run(work).await? && known)
     }
 
     async fn run<T, F>(&self, work: F) -> Result<T, Busy>
     where
         T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
+        F: FnOnce(&mut Memory) -> T + Send + 'static,
     {
-        let Pool::Threads { running, waiting } = &self.pool else { return Ok(work()) };
-        let queued = waiting.clone().try_acquire_owned().map_err(|_| Busy)?;
-        let permit = running.clone().acquire_owned().await.map_err(|_| Busy)?;
-        let work = move || {
-            let done = work();
-            drop((queued, permit));
-            done
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| Busy)
+        match &self.pool {
+            Pool::Inline => Ok(work(&mut Memory::default())),
+            Pool::Threads(threads) => threads.run(work).await,
+        }
     }
 }
 
-fn hash(argon2: &Argon2<'static>, password: &str, salt: [u8; 16]) -> String {
-    let phc: PasswordHash = argon2
-        .hash_password_with_salt(password.as_bytes(), &salt)
-        .expect("a password below four gigabytes and a salt of sixteen bytes always hash");
+/// Whether a hash was made at today's cost.
+fn is_todays(argon2: &Argon2<'_>, phc: &PasswordHash) -> bool {
+    let cost = |p: &Params| (p.m_cost(), p.t_cost(), p.p_cost());
+    phc.algorithm == Algorithm::Argon2id.ident()
+        && phc.version == Some(Version::V0x13.into())
+        && Params::try_from(phc).is_ok_and(|params| cost(&params) == cost(argon2.params()))
+}
+
+fn matches(argon2: &Argon2<'_>, memory: &mut Memory, password: &str, stored: &str) -> bool {
+    let Ok(phc) = PasswordHash::new(stored) else { return false };
+    match (&phc.salt, &phc.hash) {
+        (Some(salt), Some(kept)) if is_todays(argon2, &phc) => {
+            // Outputs are compared in a time that does not depend on them.
+            fill(argon2, memory, password, salt, kept.len()).is_some_and(|made| made == *kept)
+        }
+        _ => argon2.verify_password(password.as_bytes(), &phc).is_ok(),
+    }
+}
+
+fn fill(
+    argon2: &Argon2<'_>,
+    memory: &mut Memory,
+    password: &str,
+    salt: &Salt,
+    bytes: usize,
+) -> Option<Output> {
+    let (mut made, blocks) = ([0; Output::MAX_LENGTH], memory.for_hashes_of(argon2));
+    let made = made.get_mut(..bytes)?;
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, made, blocks).ok()?;
+    Output::new(made).ok()
+}
+
+fn hash(argon2: &Argon2<'_>, memory: &mut Memory, password: &str, salt: [u8; 16]) -> String {
+    let mut hashed = || {
+        let salt = Salt::new(&salt).ok()?;
+        let hash = fill(argon2, memory, password, &salt, Params::DEFAULT_OUTPUT_LEN)?;
+        Some(PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(argon2.params()).ok()?,
+            salt: Some(salt),
+            hash: Some(hash),
+        })
+    };
+    let phc = hashed().expect("a password below four gigabytes and sixteen bytes always hash");
     phc.to_string()
 }
 
@@ -253,5 +287,19 @@ mod tests {
         let weak = Password::new("password1234567");
         let refused = block_on(hasher.hash_new(weak, Vec::new(), Beside::Alone, [1; 16]));
         assert_eq!(refused, Ok(Err(Weak::Common)));
+    }
+
+    #[test]
+    fn std_31_memory_that_was_used_before_changes_no_hash() {
+        let hasher = Hasher::inline(Cost::STANDARD);
+        let (mut used, mut fresh) = (Memory::default(), Memory::default());
+        let first = hash(&hasher.argon2, &mut used, "one set of words", [1; 16]);
+        let made = hash(&hasher.argon2, &mut used, "another set of words", [2; 16]);
+        assert_eq!(made, hash(&hasher.argon2, &mut fresh, "another set of words", [2; 16]));
+        assert!(matches(&hasher.argon2, &mut used, "one set of words", &first));
+        assert!(!matches(&hasher.argon2, &mut used, "one set of words", &made));
+        // What the crate itself makes of it is the same.
+        let phc = PasswordHash::new(&made).expect("a PHC string");
+        assert!(hasher.argon2.verify_password(b"another set of words", &phc).is_ok());
     }
 }

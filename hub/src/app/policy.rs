@@ -5,13 +5,14 @@
 
 use kirana_core::{
     id::{AccountId, ShopId},
-    policy::{self, Principal},
+    policy::{self, Policies, Principal},
     time::UnixMs,
 };
 
 use super::{
     Error, Hub,
     role::{Roles, Scope, Scopes},
+    seen::AsOf,
 };
 use crate::store::{
     audit::{self, Act, Line},
@@ -33,6 +34,8 @@ pub struct Actor {
     pub factor: bool,
     /// When the person signed in.
     pub signed_in: UnixMs,
+    /// The state of the database that all this was found out from.
+    pub as_of: AsOf,
 }
 
 /// What is asked.
@@ -176,17 +179,8 @@ impl Hub {
         subject: &str,
         now: UnixMs,
     ) -> Result<(), Error> {
-        let scope = action.scope();
-        let refusal = if !self.permits(actor, action) {
-            Error::Forbidden { action: action.name() }
-        } else if scope == Scope::Admin && !actor.factor {
-            Error::FactorRequired
-        } else if !actor.scopes.contains(&scope) {
-            Error::ScopeMissing { scope: scope.name() }
-        } else {
-            return Ok(());
-        };
-        if scope == Scope::Admin {
+        let Some(refusal) = refusal(self.policies(), actor, action) else { return Ok(()) };
+        if action.scope() == Scope::Admin {
             let act = actor.act(action, subject, "refused", now);
             self.store().note(act).await?;
         }
@@ -195,9 +189,27 @@ impl Hub {
 
     /// Whether the policies permit it, whatever the token is for.
     pub(super) fn permits(&self, actor: &Actor, action: Action) -> bool {
-        let (asked, resource) = action.in_policies(actor);
-        let principal = Principal::account(actor.account, actor.roles.iter().copied());
-        self.policies().is_allowed(&principal, asked, &resource)
+        permits(self.policies(), actor, action)
+    }
+}
+
+fn permits(policies: &Policies, actor: &Actor, action: Action) -> bool {
+    let (asked, resource) = action.in_policies(actor);
+    let principal = Principal::account(actor.account, actor.roles.iter().copied());
+    policies.is_allowed(&principal, asked, &resource)
+}
+
+/// Why it may not be done.
+fn refusal(policies: &Policies, actor: &Actor, action: Action) -> Option<Error> {
+    let scope = action.scope();
+    if !permits(policies, actor, action) {
+        Some(Error::Forbidden { action: action.name() })
+    } else if scope == Scope::Admin && !actor.factor {
+        Some(Error::FactorRequired)
+    } else if !actor.scopes.contains(&scope) {
+        Some(Error::ScopeMissing { scope: scope.name() })
+    } else {
+        None
     }
 }
 
@@ -292,5 +304,76 @@ impl Actor {
     pub fn act(&self, action: Action, subject: &str, outcome: &'static str, at: UnixMs) -> Act {
         let actor = self.account.to_string();
         Act { at, actor, action: action.name(), subject: subject.to_owned(), outcome }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::role::{Role, scopes_of};
+    use kirana_core::time::UnixMs;
+
+    fn id(n: u8) -> AccountId {
+        AccountId::new(UnixMs::new(1), [n; 10])
+    }
+
+    fn somebody(role: Role) -> Actor {
+        let roles: Roles = [Role::Customer, role].into();
+        Actor {
+            account: id(1),
+            session: [1; 16],
+            scopes: scopes_of(&roles, true),
+            roles,
+            factor: true,
+            signed_in: UnixMs::new(1),
+            as_of: AsOf::default(),
+        }
+    }
+
+    /// The one after it, upon somebody else's things; a new action finds its place here or the
+    /// tests do not compile.
+    fn after(action: Action) -> Option<Action> {
+        let shop = ShopId::new(UnixMs::new(1), [2; 10]);
+        Some(match action {
+            Action::OwnAccount => Action::OwnIdentity,
+            Action::OwnIdentity => Action::OwnDevices,
+            Action::OwnDevices => Action::OwnShop,
+            Action::OwnShop => Action::SeeAccounts,
+            Action::SeeAccounts => Action::SearchAccounts,
+            Action::SearchAccounts => Action::SeePerson(id(2)),
+            Action::SeePerson(_) => Action::CreateAccount,
+            Action::CreateAccount => Action::ChangeAccount(id(2)),
+            Action::ChangeAccount(_) => Action::CloseAccount(id(2)),
+            Action::CloseAccount(_) => Action::SetRoles(id(2)),
+            Action::SetRoles(_) => Action::RevokeDevice(id(2)),
+            Action::RevokeDevice(_) => Action::ReviewShops,
+            Action::ReviewShops => Action::ApproveShop(shop),
+            Action::ApproveShop(_) => Action::MendShop(shop),
+            Action::MendShop(_) => Action::ApproveHub,
+            Action::ApproveHub => Action::RevokeHub,
+            Action::RevokeHub => Action::SeeAudit,
+            Action::SeeAudit => Action::OpenConsole,
+            Action::OpenConsole => Action::SeeQueues,
+            Action::SeeQueues => return None,
+        })
+    }
+
+    #[test]
+    fn p6_each_action_of_the_hub_is_permitted_to_somebody_and_refused_to_somebody() {
+        let policies = Policies::load().expect("they parse");
+        let everybody = [Role::Customer, Role::HubOperator, Role::Admin].map(somebody);
+        for action in std::iter::successors(Some(Action::OwnAccount), |action| after(*action)) {
+            let may = |actor: &Actor| refusal(&policies, actor, action).is_none();
+            assert!(everybody.iter().any(may), "nobody may {}", action.name());
+            let is_own = action.scope() != Scope::Admin;
+            assert_eq!(may(&everybody[0]), is_own, "customers and {}", action.name());
+            // What everybody may do with their own is refused to a token that is for other things.
+            for actor in &everybody {
+                let narrow = Actor { scopes: Scopes::new(), ..actor.clone() };
+                assert!(!may(&narrow), "any token may {}", action.name());
+                let without = Actor { factor: false, ..actor.clone() };
+                assert_eq!(may(&without), is_own, "without a factor, {}", action.name());
+            }
+        }
     }
 }

@@ -192,7 +192,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`Error::Forbidden`] for everybody but administrators; [`Error::Conflict`] for the own
-    /// account, whose password is changed by whoever knows it.
+    /// account, whose password is changed by whoever knows it, and for another administrator's.
     pub async fn hand_code(
         &self,
         actor: &Actor,
@@ -207,6 +207,7 @@ impl Hub {
             return Err(Error::Conflict { why });
         }
         let account = self.store().account(id).await?.ok_or(Error::NotFound { what: "account" })?;
+        self.keep_out(actor, Action::SetRoles(id), &account, now).await?;
         let code = recovery_code(draw(rng));
         let handed = codes(id, Kind::Handed, vec![code_digest(id, &code)], Some(now));
         let personal = self.person(&account)?.open(&account.personal)?;

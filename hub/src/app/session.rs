@@ -125,8 +125,11 @@ impl Hub {
         let tokens = self.tokens(&session, &session.scope, now, rng).await?;
         let digest = digest(&tokens.refresh_token);
         let arrival = self.arrival(&proved, &device, visitor, now, rng)?;
+        let is_told = arrival.letter.is_some();
         self.store().open_session(session, digest, arrival).await?;
-        self.call_post();
+        if is_told {
+            self.call_post();
+        }
         Ok((tokens, device))
     }
 
@@ -264,8 +267,8 @@ impl Hub {
     pub async fn authenticate(&self, token: &str, now: UnixMs) -> Result<Actor, Error> {
         self.central_only()?;
         let claims = self.verify_token(token, now).await?;
-        let found = match self.standing(&claims, now).await?.ok_or(Error::NotSignedIn)? {
-            Standing::Person(found) => found,
+        let (found, as_of) = match self.standing(&claims, now).await?.ok_or(Error::NotSignedIn)? {
+            Standing::Person(found, as_of) => (found, as_of),
             // A service is nobody who could have an account, devices or shops.
             Standing::Service => return Err(Error::ScopeMissing { scope: Scope::Account.name() }),
         };
@@ -276,6 +279,7 @@ impl Hub {
             roles: roles_from_text(&found.account.roles),
             factor: found.session.factor,
             signed_in: found.session.created_at,
+            as_of,
         })
     }
 

@@ -203,7 +203,8 @@ pub async fn register(
     (status = 200, body = Profile),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn me(State(door): State<Door>, Signed(actor): Signed) -> Result<Json<Profile>, Problem> {
-    Ok(Json(door.hub.me(&actor, clock::now()).await?.into()))
+    let profile = door.hub.me(&actor, clock::now()).await?;
+    Ok(Json(account::Profile::clone(&profile).into()))
 }
 
 /// Changes the own profile.

@@ -126,3 +126,23 @@ impl From<Error> for Problem {
         problem
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{password::Busy, throttle::Throttled};
+
+    #[test]
+    fn std_36_whoever_is_turned_away_is_told_when_to_come_back() {
+        for (error, status, after) in [
+            (Error::Busy(Busy), StatusCode::SERVICE_UNAVAILABLE, "5"),
+            (Error::Throttled(Throttled { retry_after_s: 7 }), StatusCode::TOO_MANY_REQUESTS, "7"),
+        ] {
+            let response = Problem::from(error).into_response();
+            assert_eq!(
+                (response.status(), &response.headers()["retry-after"]),
+                (status, &HeaderValue::from_static(after))
+            );
+        }
+    }
+}

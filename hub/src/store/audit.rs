@@ -89,6 +89,25 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether somebody gave this account other roles since then.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn had_roles_set(&self, id: AccountId, since: UnixMs) -> Result<bool, StoreError> {
+        self.read(|c| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM audit WHERE subject = ?1 AND outcome = ?2
+                       AND at > ?3)";
+            let given = params![id.to_string(), ROLES_SET, to_sql(since)];
+            Ok(c.prepare_cached(sql)?.query_row(given, |row| row.get(0))?)
+        })
+        .await
+    }
+}
+
+/// The outcome of giving an account other roles.
+pub const ROLES_SET: &str = "roles set";
+
 const LINE: &str = "seq, at, actor, action, subject, outcome, prev, hash";
 
 fn line(row: &Row<'_>) -> Result<Line, rusqlite::Error> {

@@ -250,20 +250,20 @@ pub(super) fn insert(
     session: &Session,
     refresh: [u8; 32],
 ) -> Result<(), StoreError> {
-    c.execute(
+    let mut statement = c.prepare_cached(
         "INSERT INTO session (id, account, scope, created_at, used_at, ends_at, client, factor)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            session.id,
-            session.account.as_bytes(),
-            session.scope,
-            to_sql(session.created_at),
-            to_sql(session.used_at),
-            to_sql(session.ends_at),
-            session.client,
-            session.factor
-        ],
     )?;
+    statement.execute(params![
+        session.id,
+        session.account.as_bytes(),
+        session.scope,
+        to_sql(session.created_at),
+        to_sql(session.used_at),
+        to_sql(session.ends_at),
+        session.client,
+        session.factor
+    ])?;
     insert_refresh(c, refresh, session.id, session.created_at)
 }
 
@@ -273,10 +273,9 @@ fn insert_refresh(
     session: SessionId,
     now: UnixMs,
 ) -> Result<(), StoreError> {
-    c.execute(
-        "INSERT INTO refresh (digest, session, issued_at) VALUES (?1, ?2, ?3)",
-        params![digest, session, to_sql(now)],
-    )?;
+    let mut statement =
+        c.prepare_cached("INSERT INTO refresh (digest, session, issued_at) VALUES (?1, ?2, ?3)")?;
+    statement.execute(params![digest, session, to_sql(now)])?;
     Ok(())
 }
 

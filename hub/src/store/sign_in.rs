@@ -113,31 +113,31 @@ pub(super) fn arrive(c: &Connection, arrival: &Arrival) -> Result<(), StoreError
     if c.prepare_cached(sql)?.query_row([account], |row| row.get(0))? {
         letter::queue(c, letter.as_ref())?;
     }
-    c.execute(
+    let mut statement = c.prepare_cached(
         "INSERT INTO known_device (account, digest, seen_at) VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at",
-        params![account, device, to_sql(noted.at)],
     )?;
-    c.execute(
+    statement.execute(params![account, device, to_sql(noted.at)])?;
+    let mut statement = c.prepare_cached(
         "DELETE FROM known_device WHERE account = ?1 AND digest NOT IN
            (SELECT digest FROM known_device WHERE account = ?1 ORDER BY seen_at DESC LIMIT ?2)",
-        params![account, DEVICES_MAX],
     )?;
+    statement.execute(params![account, DEVICES_MAX])?;
     note(c, noted)
 }
 
 fn note(c: &Connection, noted: &Try) -> Result<(), StoreError> {
     let Try { id, account, at, refused, sealed } = noted;
-    c.execute(
+    let mut statement = c.prepare_cached(
         "INSERT INTO sign_in (id, account, at, refused, sealed)
          SELECT ?1, id, ?3, ?4, ?5 FROM account WHERE id = ?2",
-        params![id, account.as_bytes(), to_sql(*at), refused, sealed],
     )?;
-    c.execute(
+    statement.execute(params![id, account.as_bytes(), to_sql(*at), refused, sealed])?;
+    let mut statement = c.prepare_cached(
         "DELETE FROM sign_in WHERE account = ?1 AND refused = ?2 AND id <=
            (SELECT id FROM sign_in WHERE account = ?1 AND refused = ?2
             ORDER BY id DESC LIMIT 1 OFFSET ?3)",
-        params![account.as_bytes(), refused, TRIES_MAX],
     )?;
+    statement.execute(params![account.as_bytes(), refused, TRIES_MAX])?;
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kirana_core::{enrolment::Enrolment, key::KeyPair};
-use reqwest::StatusCode;
+use kirana_migrations::rusqlite::Connection;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::program::{PASSWORD, Running, code, send, text};
@@ -298,4 +299,109 @@ async fn p6_a_community_hub_is_shut_out_by_the_list_and_comes_back_only_when_som
     let again = send(hub.post("/v1/hubs", &body).bearer_auth(&admin.token)).await;
     assert_eq!(again.0, StatusCode::CREATED, "{}", again.1);
     assert_eq!(certified().await, Some(1));
+}
+
+#[tokio::test]
+async fn p6_each_act_of_an_administrator_is_open_to_one_and_to_nobody_else() {
+    let hub = Running::start(&[]);
+    let admin = hub.admin("root@example.org").await;
+    let (_, asha) = hub.person("asha").await;
+    let nobody = "/v1/accounts/01890a5d-ac96-774b-bcce-b302099a8057";
+    let approval = "/v1/shops/01890a5d-ac96-774b-bcce-b302099a8057/approval";
+    let new = json!({ "login": "ravi", "password": PASSWORD, "roles": ["customer"] });
+    let acts = [
+        (Method::GET, "/v1/accounts".to_owned(), json!({})),
+        (Method::GET, "/v1/accounts?q=asha".to_owned(), json!({})),
+        (Method::GET, "/v1/audit".to_owned(), json!({})),
+        (Method::GET, "/v1/queues".to_owned(), json!({})),
+        (Method::GET, "/v1/shop-applications".to_owned(), json!({})),
+        (Method::GET, nobody.to_owned(), json!({})),
+        (Method::POST, "/v1/accounts".to_owned(), new),
+        (Method::PATCH, nobody.to_owned(), json!({ "language": "hi" })),
+        (Method::PATCH, nobody.to_owned(), json!({ "suspended": true })),
+        (Method::PUT, format!("{nobody}/roles"), json!({ "roles": ["customer"] })),
+        (Method::POST, format!("{nobody}/recovery"), json!({})),
+        (Method::DELETE, nobody.to_owned(), json!({})),
+        (Method::POST, approval.to_owned(), json!({ "approved": true })),
+    ];
+    for (method, path, body) in acts {
+        let ask = |token: &str| {
+            let request = hub.client.request(method.clone(), format!("{}{path}", hub.url));
+            send(request.json(&body).bearer_auth(token.to_owned()))
+        };
+        let (status, refusal) = ask(&asha).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}: {refusal}");
+        let (status, answer) = ask(&admin.token).await;
+        let refused = [StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED];
+        assert!(!refused.contains(&status), "{method} {path}: {answer}");
+        assert!(!status.is_server_error(), "{method} {path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn p6_no_administrator_gets_into_the_account_of_another() {
+    let hub = Running::start(&[]);
+    let root = hub.admin("root@example.org").await;
+    let other = hub.admin("second@example.org").await;
+    let (id, _) = hub.person("asha").await;
+    let recovery = |id: &str| {
+        let path = format!("/v1/accounts/{id}/recovery");
+        send(hub.post(&path, &json!({})).bearer_auth(&root.token))
+    };
+    let mail = |id: &str| {
+        let body = json!({ "email": "root@example.org" });
+        send(hub.patch(&format!("/v1/accounts/{id}"), &body).bearer_auth(&root.token))
+    };
+    let roles = |id: &str, roles: &[&str]| {
+        let body = json!({ "roles": roles });
+        send(hub.put(&format!("/v1/accounts/{id}/roles"), &body).bearer_auth(&root.token))
+    };
+    let second = text(&other.added, "id");
+    let closed = async || {
+        for (status, answer) in [recovery(second).await, mail(second).await] {
+            assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+            assert!(text(&answer, "detail").contains("printed code"), "{answer}");
+        }
+    };
+    closed().await;
+    // Taking the role away first is no way around.
+    assert_eq!(roles(second, &["customer"]).await.0, StatusCode::OK);
+    closed().await;
+    // Others are helped as before, and an administrator keeps their own address.
+    assert_eq!(recovery(&id).await.0, StatusCode::CREATED);
+    assert_eq!(mail(&id).await.0, StatusCode::OK);
+    assert_eq!(mail(text(&root.added, "id")).await.0, StatusCode::OK);
+    let (_, audit) = send(hub.get("/v1/audit").bearer_auth(&root.token)).await;
+    let refused = items(&audit)
+        .iter()
+        .filter(|line| line["outcome"] == "refused" && line["subject"] == second);
+    assert_eq!(refused.count(), 4, "{audit}");
+}
+
+#[tokio::test]
+async fn the_own_profile_is_as_of_now_whoever_changed_it() {
+    let hub = Running::start(&[]);
+    let admin = hub.admin("root@example.org").await;
+    let (id, asha) = hub.person("asha").await;
+    let me = async || send(hub.get("/v1/me").bearer_auth(&asha)).await.1;
+    for _ in 0..3 {
+        assert_eq!(me().await["language"], "en");
+    }
+    let account = format!("/v1/accounts/{id}");
+    let change = hub.patch(&account, &json!({ "language": "hi" })).bearer_auth(&admin.token);
+    assert_eq!(send(change).await.0, StatusCode::OK);
+    assert_eq!(me().await["language"], "hi", "by an administrator");
+    let change = hub.patch("/v1/me", &json!({ "language": "ta" })).bearer_auth(&asha);
+    assert_eq!(send(change).await.1["language"], "ta", "by oneself, in the answer");
+    assert_eq!(me().await["language"], "ta", "and after it");
+    // This test is another process than the hub.
+    let database = Connection::open(hub.data.path().join("hub.db")).expect("it opens");
+    let change = "UPDATE account SET language = ?1 WHERE language = 'ta'";
+    assert_eq!(database.execute(change, ["bn"]).expect("written"), 1);
+    assert_eq!(me().await["language"], "bn", "by another process");
+    let revoke = "UPDATE session SET revoked_at = 1 WHERE account =
+                  (SELECT id FROM account WHERE language = 'bn')";
+    assert_eq!(database.execute(revoke, []).expect("written"), 1);
+    let (status, _) = send(hub.get("/v1/me").bearer_auth(&asha)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "and a session that it ended");
 }

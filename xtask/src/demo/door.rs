@@ -9,6 +9,16 @@ use serde_json::Value;
 
 use crate::clock;
 
+/// What asks at doors.
+///
+/// # Errors
+/// When the system has no room for it.
+pub fn client() -> anyhow::Result<Client> {
+    // The programs' doors are on this machine, but the client wants to know its cryptography.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().timeout(super::wait::PATIENCE).build().context("no HTTP client")
+}
+
 /// A server's door, with a token where somebody signed in.
 #[derive(Debug, Clone)]
 pub struct Door {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use reqwest::Client;
 use tempfile::TempDir;
 
 use super::checker::{self, Evidence, Published, Shelf};
+use super::door;
 use super::story::Story;
 use super::wait::until;
 use crate::build::{self, Programs};
@@ -46,7 +46,7 @@ impl Town {
             }
         };
         let folder = tempfile::Builder::new().prefix("kirana-demo-").tempdir()?;
-        let client = client()?;
+        let client = door::client()?;
         let at = |name: &str| folder.path().join(name);
 
         let hub = Hub::start(&programs, &client, &at("hub"), Role::Central).await?;
@@ -285,12 +285,6 @@ async fn save_catalogues(household: &Household, shops: [(&Shop, u64); 2]) -> any
         Ok(Some(()))
     })
     .await
-}
-
-fn client() -> anyhow::Result<Client> {
-    // The programs' doors are on this machine, but the client wants to know its cryptography.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().timeout(super::wait::PATIENCE).build().context("no HTTP client")
 }
 
 fn data(name: &str) -> PathBuf {

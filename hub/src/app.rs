@@ -92,6 +92,7 @@ struct Inner {
     post: tokio::sync::Notify,
     erasing: tokio::sync::Notify,
     refusals: Mutex<Vec<crate::store::sign_in::Try>>,
+    studio: shop::photo::Studio,
 }
 
 const KEYS: &str = "keys";
@@ -126,6 +127,7 @@ impl Hub {
             post: tokio::sync::Notify::new(),
             erasing: tokio::sync::Notify::new(),
             refusals: Mutex::default(),
+            studio: shop::photo::Studio::default(),
         }));
         if hub.settings().role == Role::Central {
             hub.ensure_token_key(now, rng).await?;

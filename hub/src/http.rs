@@ -35,6 +35,7 @@ mod health;
 pub mod introspection;
 pub mod oauth;
 pub mod passphrases;
+pub mod photos;
 pub mod problem;
 mod queues;
 pub mod resets;
@@ -123,6 +124,7 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(shop_profile::remove_owner))
         .routes(routes!(shop_profile::hand_over))
         .routes(routes!(shop_profile::close))
+        .routes(routes!(photos::show))
         .routes(routes!(shops::decide))
         .routes(routes!(oauth::token))
         .routes(routes!(authorize::authorize, authorize::decide))
@@ -138,23 +140,41 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(health::metrics))
 }
 
+/// The one path whose bodies are whole files.
+fn files() -> OpenApiRouter<Door> {
+    OpenApiRouter::new().routes(routes!(photos::set, photos::remove))
+}
+
 /// The description that `/openapi.json` serves.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    routes().split_for_parts().1
+    routes().merge(files()).split_for_parts().1
+}
+
+/// Refuses bodies that are longer, once they were heard out.
+fn within(router: Router, limit: usize) -> Router {
+    router.layer(
+        ServiceBuilder::new()
+            .layer(middleware::from_fn_with_state(limit, hear_out))
+            .layer(RequestBodyLimitLayer::new(limit))
+            .layer(DefaultBodyLimit::max(limit)),
+    )
 }
 
 /// All routes with what surrounds them; pages of `cors_origins` may call them from a browser.
 pub fn router(door: Door, cors_origins: &[String]) -> Router {
-    let (router, api) = routes().split_for_parts();
     let is_https = door.hub.settings().issuer.starts_with("https://");
-    let document = axum::Json(api);
+    let document = axum::Json(openapi());
+    let files = files().split_for_parts().0.with_state(door.clone());
+    let router = routes().split_for_parts().0;
     let router = router
         .merge(console::router())
         .route("/openapi.json", axum::routing::get(move || async move { document.clone() }))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .with_state(door)
-        // One layer of many: each that the router itself is given is copied for each request.
+        .with_state(door);
+    // One layer of many: each that the router itself is given is copied for each request.
+    let router = within(router, BODY_BYTES_MAX)
+        .merge(within(files, kirana_picture::FILE_BYTES_MAX))
         .layer(
             ServiceBuilder::new()
                 .layer(middleware::from_fn_with_state(is_https, surround))
@@ -164,10 +184,7 @@ pub fn router(door: Door, cors_origins: &[String]) -> Router {
                 .layer(TimeoutLayer::with_status_code(
                     StatusCode::SERVICE_UNAVAILABLE,
                     REQUEST_TIME_MAX,
-                ))
-                .layer(middleware::from_fn_with_state(BODY_BYTES_MAX, hear_out))
-                .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-                .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
+                )),
         );
     match cors::layer(cors_origins) {
         Some(cors) => router.layer(cors),

@@ -17,6 +17,7 @@ pub mod factor;
 pub mod idempotency;
 pub mod letter;
 pub mod mail;
+pub mod photo;
 pub mod place;
 pub mod record;
 pub mod reset;

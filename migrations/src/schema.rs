@@ -42,6 +42,7 @@ const HUB: &[M<'static>] = &[
     M::up(include_str!("../hub/006_recovery.sql")),
     M::up(include_str!("../hub/007_shops.sql")),
     M::up(include_str!("../hub/008_console.sql")),
+    M::up(include_str!("../hub/009_photos.sql")),
 ];
 
 impl Schema {

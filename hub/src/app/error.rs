@@ -1,6 +1,7 @@
 //! Every way in which the hub says no, worded for the person who asked.
 
 use kirana_migrations::{StoreError, WriteError};
+use kirana_picture::Unfit;
 
 use super::{
     password::{Busy, Weak},
@@ -82,6 +83,9 @@ pub enum Error {
         /// What it should hold.
         why: &'static str,
     },
+    /// No picture can be made of a file.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// Whoever asks did not show that the keys are theirs.
     #[error("{why}")]
     Unproved {

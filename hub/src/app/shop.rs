@@ -11,6 +11,7 @@ use kirana_core::{
 };
 
 pub mod owners;
+pub mod photo;
 pub mod profile;
 
 use super::{
@@ -130,6 +131,7 @@ impl Hub {
             node,
             state: State::Applied,
             certificate: None,
+            photo: None,
             created_at: now,
         };
         let shop = self.store().apply(shop, once, now).await?;

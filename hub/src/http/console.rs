@@ -54,6 +54,7 @@ pub fn router() -> Router<Door> {
         .route("/console/accounts/{id}/{step}", get(standing::ask).post(standing::change))
         .route("/console/shops", get(shops::list))
         .route("/console/shops/{id}", get(shops::show).post(shops::decide))
+        .route("/console/shops/{id}/photo/{digest}", get(shops::photo))
         .route("/console/hubs", get(hubs::show).post(hubs::certify))
         .route("/console/hubs/{key}", get(hubs::ask_revoke).post(hubs::revoke))
         .route("/console/queues", get(queues::show))

@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use kirana_picture::Unfit;
 use serde::Serialize;
 
 use crate::{app::Error, store::account::NotCreated};
@@ -45,7 +46,9 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => {
                 ("method-not-allowed", "this address does not take that method; see Allow")
             }
-            StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "a body has at most 1 MiB"),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("too-large", "a body has at most 1 MiB, a picture 8 MiB")
+            }
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 ("unsupported-media-type", "send the body as application/json")
             }
@@ -80,6 +83,15 @@ impl IntoResponse for Problem {
     }
 }
 
+fn of_unfit(unfit: Unfit) -> (StatusCode, &'static str) {
+    match unfit {
+        Unfit::NoPicture => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "no-picture"),
+        Unfit::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+        Unfit::TooManyPixels { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too-many-pixels"),
+        Unfit::Damaged => (StatusCode::UNPROCESSABLE_ENTITY, "picture-damaged"),
+    }
+}
+
 /// How long somebody waits whom the hub could not serve, in seconds.
 const BUSY_WAIT_S: u64 = 5;
 
@@ -103,6 +115,7 @@ impl From<Error> for Problem {
             Error::Weak(_) => (StatusCode::UNPROCESSABLE_ENTITY, "weak-password"),
             Error::CodeUnknown => (StatusCode::FORBIDDEN, "code-unknown"),
             Error::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            Error::Unfit(unfit) => of_unfit(*unfit),
             Error::Unproved { .. } => (StatusCode::FORBIDDEN, "key-unproved"),
             Error::Conflict { .. } | Error::ClientExists(_) => (StatusCode::CONFLICT, "conflict"),
             Error::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled"),

@@ -13,6 +13,7 @@ use super::{
     Door,
     admin::Page,
     extract::{Body, GivenKeys, Key, Limit, Perhaps, Query, Signed, id, public_key},
+    photos,
     problem::Problem,
 };
 use crate::{
@@ -99,6 +100,8 @@ pub struct ShopItem {
     delivery: Option<Delivery>,
     /// Where it is, in words.
     addresses: Vec<Address>,
+    /// Where its picture is, if it has one.
+    photo: Option<String>,
     /// The owner's Ed25519 key.
     owner_key: String,
     /// The node's Ed25519 key, as the owner named it.
@@ -138,6 +141,7 @@ impl ShopItem {
             about,
             delivery,
             addresses,
+            photo: shop.photo.map(|photo| photos::address(shop.id, photo)),
             owner_key: shop.owner.to_string(),
             node_key: shop.node.map(|key| key.to_string()),
             certificate: shop.certificate.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)),

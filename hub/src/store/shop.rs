@@ -3,6 +3,7 @@
 use kirana_core::{
     certificate::SignedCertificate,
     geohash::Place,
+    hash::Hash,
     id::{AccountId, ShopId},
     key::{PublicKey, SealingPublic},
     time::UnixMs,
@@ -100,6 +101,8 @@ pub struct Shop {
     pub state: State,
     /// The shop's certificate (CWT), once approved.
     pub certificate: Option<Vec<u8>>,
+    /// What it looks like: the digest of a picture.
+    pub photo: Option<Hash>,
     /// When the owner applied.
     pub created_at: UnixMs,
 }
@@ -145,7 +148,8 @@ pub enum NotTaken {
 
 const COLUMNS: &str =
     "id, account, name, lat_e7, lon_e7, city, opens, owner_key, sealing, node_key,
-                       state, certificate, created_at, details, closed_on, question, closed_at";
+                       state, certificate, created_at, details, closed_on, question, closed_at,
+                       photo";
 
 impl Store {
     /// Takes an application; the same shop applying again changes its profile and keeps its state.
@@ -414,6 +418,7 @@ struct Raw {
     closed_on: Option<String>,
     question: Option<String>,
     closed_at: Option<i64>,
+    photo: Option<[u8; 32]>,
 }
 
 fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
@@ -434,6 +439,7 @@ fn raw(row: &Row<'_>) -> Result<Raw, rusqlite::Error> {
         closed_on: row.get(14)?,
         question: row.get(15)?,
         closed_at: row.get(16)?,
+        photo: row.get(17)?,
     })
 }
 
@@ -458,6 +464,7 @@ fn shop(raw: Raw) -> Result<Shop, StoreError> {
         city: raw.city,
         opens: raw.opens,
         certificate: raw.certificate,
+        photo: raw.photo.and_then(|digest| Hash::from_slice(&digest)),
         created_at: from_sql(raw.created_at),
     })
 }

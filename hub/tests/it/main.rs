@@ -15,6 +15,7 @@ mod independent;
 mod letters;
 mod oauth;
 mod passwords;
+mod photos;
 mod program;
 mod refusals;
 mod relay;

@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// A shop of somebody: its address in the door, its owner's token and account.
-struct Applied {
-    path: String,
-    token: String,
+pub struct Applied {
+    pub path: String,
+    pub token: String,
     body: Value,
 }
 
-async fn applied(hub: &Running, n: u8, login: &str, more: Value) -> Applied {
+pub async fn applied(hub: &Running, n: u8, login: &str, more: Value) -> Applied {
     let (token, id) = account(hub, login).await;
     let shop = ShopId::new(UnixMs::new(1_790_000_000_000), [n; 10]);
     let mut body = json!({

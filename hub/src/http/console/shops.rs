@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Path, State},
+    http::HeaderMap,
     response::Response,
 };
 use kirana_core::{id::ShopId, time::UnixMs};
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     app::{Error, shop::Decision},
     clock,
-    http::{Door, extract::id},
+    http::{Door, extract::id, photos},
     store::shop::{self, Shop},
 };
 
@@ -66,6 +67,18 @@ pub async fn show(
 ) -> Result<Response, Turned> {
     let shop = door.hub.application(&actor, id("shop", &shop)?, clock::now()).await?;
     Ok(page(&ShopPage { shell, shop })?)
+}
+
+/// What a shop looks like, before anybody decided on it too.
+pub async fn photo(
+    State(door): State<Door>,
+    Path((shop, digest)): Path<(String, String)>,
+    Operator { actor, .. }: Operator,
+    headers: HeaderMap,
+) -> Result<Response, Turned> {
+    let (shop, hash) = (id("shop", &shop)?, id("photo", &digest)?);
+    let jpeg = door.hub.application_photo(&actor, shop, hash, clock::now()).await?;
+    Ok(photos::sent(jpeg, hash, false, &headers))
 }
 
 /// Approves, asks the owner something, or refuses.

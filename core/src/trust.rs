@@ -20,9 +20,11 @@ use crate::{
 
 mod choice;
 mod distrust;
+mod ownership;
 
 pub use choice::{Honour, NoHonour, Pins};
 pub use distrust::Distrust;
+pub use ownership::{CONSENT_LIFETIME_MS, Unfollowed, follow};
 
 /// The longest chain: a device countersigned by a device, or staff under a shop under a hub.
 pub const CHAIN_MAX: usize = 4;
@@ -33,6 +35,7 @@ pub struct Trust {
     root: Option<PublicKey>,
     roster: Option<SignedRoster>,
     shops: BTreeMap<ShopId, PublicKey>,
+    former: Vec<PublicKey>,
     devices: Pins,
     lists: BTreeMap<KeyId, SignedList>,
     honours: Honour,
@@ -124,6 +127,12 @@ impl Trust {
         self.revision += 1;
     }
 
+    /// Takes in the lists of somebody who owned a shop before, to pass the last one on.
+    pub fn knew_owner(&mut self, owner: PublicKey) {
+        self.former.push(owner);
+        self.revision += 1;
+    }
+
     /// Remembers that this device is this account's.
     pub fn pin_device(&mut self, account: AccountId, device: PublicKey) {
         self.devices.add(account, device);
@@ -208,7 +217,8 @@ impl Trust {
     /// brings. Whether a hub vouches for it stands in [`Certified::vouched`].
     ///
     /// # Errors
-    /// [`Distrust`] when the chain is broken or another owner of this shop is pinned.
+    /// [`Distrust`] when the chain is broken, or another owner of this shop is pinned who consented
+    /// to no other.
     pub fn introduce<B: Deref<Target: AsRef<[u8]>>>(
         &self,
         chain: &[B],
@@ -218,12 +228,15 @@ impl Trust {
         for link in links {
             let link = link?;
             let Standing::Shop { shop } = link.claimed().standing else { continue };
-            let owner = link.claimed().key;
             let mut meeting = self.clone();
-            meeting.pin_shop(shop, owner)?;
+            if meeting.owner_of(shop).is_none() {
+                meeting.pin_shop(shop, link.claimed().key)?;
+            }
             let node = meeting.check(chain, now)?;
-            return match node.shop() {
-                Some(named) if named == shop => Ok(Introduction { shop, owner, node }),
+            return match (node.shop(), node.owner()) {
+                (Some(named), Some(owner)) if named == shop => {
+                    Ok(Introduction { shop, owner, node })
+                }
                 _ => Err(Distrust::NotAShop),
             };
         }
@@ -274,47 +287,6 @@ impl Trust {
         }
     }
 
-    fn walk_shop(&self, leaf: &UnverifiedCertificate, shop: ShopId) -> Result<Path, Distrust> {
-        let claimed = leaf.claimed();
-        let pinned = self.shops.get(&shop);
-        if pinned.is_some_and(|pinned| *pinned != claimed.key) {
-            return Err(Distrust::OwnerChanged { shop });
-        }
-        match self.central_hub(claimed.issuer) {
-            Some(hub) => Path::of(leaf, &hub, Vouched::Hub(claimed.issuer)),
-            None if pinned.is_some() => Path::of(leaf, &claimed.key, Vouched::Pinned),
-            None => Err(Distrust::UnknownIssuer { issuer: claimed.issuer }),
-        }
-    }
-
-    fn walk_under_owner(
-        &self,
-        leaf: &UnverifiedCertificate,
-        shop: ShopId,
-        above: &[UnverifiedCertificate],
-    ) -> Result<Path, Distrust> {
-        let issuer = leaf.claimed().issuer;
-        let owner = above.first().filter(|link| {
-            link.claimed().key.id() == issuer && link.claimed().standing == Standing::Shop { shop }
-        });
-        if let Some(pinned) = self.shops.get(&shop) {
-            if pinned.id() != issuer {
-                return Err(Distrust::OwnerChanged { shop });
-            }
-            // The pin is enough; a hub's word for the owner is taken note of, not needed.
-            let by_hub = owner.and_then(|owner| self.walk_shop(owner, shop).ok());
-            let by_hub = by_hub.filter(|path| {
-                path.links.iter().all(|link| self.check_not_revoked(link.certificate()).is_ok())
-            });
-            let vouched = by_hub.map_or(Vouched::Pinned, |path| path.vouched);
-            return Path::of(leaf, pinned, vouched);
-        }
-        let owner = self.walk_shop(owner.ok_or(Distrust::UnknownIssuer { issuer })?, shop)?;
-        let mut path = Path::of(leaf, &owner.leaf().key, owner.vouched)?;
-        path.links.extend(owner.links);
-        Ok(path)
-    }
-
     fn walk_hub(&self, leaf: &UnverifiedCertificate, role: HubRole) -> Result<Path, Distrust> {
         let issuer = leaf.claimed().issuer;
         if let Some(root) = self.root.filter(|root| root.id() == issuer) {
@@ -332,7 +304,8 @@ impl Trust {
     }
 
     fn issuer_of_lists(&self, issuer: KeyId) -> Option<PublicKey> {
-        let owner = self.shops.values().find(|owner| owner.id() == issuer).copied();
+        let owners = self.shops.values().chain(&self.former);
+        let owner = owners.into_iter().find(|owner| owner.id() == issuer).copied();
         let root = self.root.filter(|root| root.id() == issuer);
         self.central_hub(issuer).or(owner).or(root)
     }
@@ -398,6 +371,8 @@ fn is_new_device(certificate: &Certificate, vouched: Vouched, pins: &Pins) -> bo
 struct Path {
     links: Vec<SignedCertificate>,
     vouched: Vouched,
+    /// Whose shop it is, for its boxes and its staff.
+    owner: Option<PublicKey>,
 }
 
 impl Path {
@@ -406,7 +381,7 @@ impl Path {
         issuer: &PublicKey,
         vouched: Vouched,
     ) -> Result<Self, Distrust> {
-        Ok(Self { links: vec![leaf.clone().verify(issuer)?], vouched })
+        Ok(Self { links: vec![leaf.clone().verify(issuer)?], vouched, owner: None })
     }
 
     fn leaf(&self) -> &Certificate {
@@ -439,6 +414,7 @@ pub struct Certified {
     new_device: bool,
     signed_at: UnixMs,
     ends: Option<UnixMs>,
+    owner: Option<PublicKey>,
 }
 
 impl Certified {
@@ -459,6 +435,7 @@ impl Certified {
             new_device: is_new_device(path.leaf(), path.vouched, pins),
             signed_at,
             ends,
+            owner: path.owner,
         }
     }
 
@@ -506,6 +483,12 @@ impl Certified {
             Standing::Node { generation, .. } => Some(generation),
             _ => None,
         }
+    }
+
+    /// Under which owner's key a shop's box or staff counts. Where that is another one than was
+    /// pinned, the pinned owner has consented, and the pin is to follow.
+    pub fn owner(&self) -> Option<PublicKey> {
+        self.owner
     }
 
     /// On whose word it counts.

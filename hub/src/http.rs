@@ -173,9 +173,8 @@ pub fn router(door: Door, cors_origins: &[String]) -> Router {
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
         .with_state(door);
     // One layer of many: each that the router itself is given is copied for each request.
-    let router = within(router, BODY_BYTES_MAX)
-        .merge(within(files, kirana_picture::FILE_BYTES_MAX))
-        .layer(
+    let router =
+        within(router, BODY_BYTES_MAX).merge(within(files, kirana_picture::FILE_BYTES_MAX)).layer(
             ServiceBuilder::new()
                 .layer(middleware::from_fn_with_state(is_https, surround))
                 .layer(CatchPanicLayer::custom(|_| {

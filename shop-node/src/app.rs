@@ -62,6 +62,7 @@ pub mod refusal;
 pub mod roles;
 pub mod shelves;
 pub mod staff;
+pub mod succession;
 pub mod verify;
 pub mod wishes;
 

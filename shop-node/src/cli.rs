@@ -22,6 +22,7 @@ mod import;
 mod join;
 mod keep;
 mod orders;
+mod owner;
 mod people;
 mod recovery;
 
@@ -85,6 +86,8 @@ enum Command {
     Staff(people::Staff),
     /// The printed code that keeps an owner from being locked out: shows it, or uses it.
     Recovery(recovery::Recovery),
+    /// Gives the shop to another owner, without any hub.
+    Owner(owner::Owner),
     /// Prints an access token for this shop's own door.
     Token(people::Token),
     /// Orders: what is to be done, and what was done.
@@ -157,6 +160,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Join(join) => join.run(with),
         Command::Staff(staff) => staff.run(with),
         Command::Recovery(recovery) => recovery.run(with),
+        Command::Owner(owner) => owner.run(with),
         Command::Token(token) => token.run(with),
         Command::Orders(orders) => orders.run(with),
         Command::Stock(stock) => stock.run(with),

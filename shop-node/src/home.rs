@@ -11,6 +11,7 @@ use std::{
 };
 
 use kirana_core::{
+    key::SigningKey,
     time::UnixMs,
     vault::{self, Cost, Shut},
 };
@@ -21,12 +22,16 @@ use zeroize::Zeroizing;
 use crate::app::{
     Keys, Shop, Unopened,
     backup::{self, NoBackup},
+    succession::NotHandedOver,
 };
 
 /// The database's name in the folder.
 pub const DATABASE: &str = "shop.db";
 /// The keys' name in the folder.
 pub const KEYS: &str = "box.key";
+
+/// Where the keys of the next owner's box lie until the database names them.
+const NEXT_KEYS: &str = "next.key";
 
 /// The name of the file in the folder that the printed code opens.
 pub const RECOVERY: &str = "recovery.key";
@@ -124,6 +129,49 @@ impl Home {
         Ok(shop)
     }
 
+    /// Makes the shop another owner's, whose key the one before consented to; draws another printed
+    /// code. With `passphrase` the keys lie behind that one from then on. Where a power cut ended it
+    /// half-way, the same again ends it.
+    ///
+    /// # Errors
+    /// [`HomeError::NotHandedOver`]; the shop is as it was then.
+    pub fn take_over(
+        &self,
+        owner: &SigningKey,
+        consent: &[u8],
+        passphrase: Option<String>,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Shop, HomeError> {
+        let path = self.folder.join(NEXT_KEYS);
+        let keys = self.keys()?;
+        if keys.owner.as_ref().is_some_and(|held| held.public() == owner.public()) {
+            remove(&path).map_err(|source| HomeError::Io { path, source })?;
+            return self.shop();
+        }
+        let old = Shop::open_as_any(self.database()?, keys)?;
+        let next = match old.identity().owner == owner.public() && path.exists() {
+            true => self.read_keys(&path)?,
+            false => {
+                let mut next = old.keys().renewed(rng);
+                next.owner = Some(owner.clone());
+                let mut code = [0; 32];
+                rng.fill_bytes(&mut code);
+                next.recovery_code = Some(Zeroizing::new(vault::to_code(&code)));
+                // Keys first: a database that names keys which are gone could never be opened.
+                self.write_keys(&path, &next, rng)?;
+                self.shop()?.take_over(consent, &next, now, rng)?;
+                next
+            }
+        };
+        let passphrase = passphrase.map(Zeroizing::new).or_else(|| self.passphrase.clone());
+        let home = Self { folder: self.folder.clone(), passphrase };
+        home.keep_keys(&next, rng)?;
+        remove(&path).map_err(|source| HomeError::Io { path, source })?;
+        drop(old);
+        home.shop()
+    }
+
     /// Moves old data aside, with its list of heads, which says what that data once held.
     fn put_aside(&self, now: UnixMs) -> io::Result<()> {
         for name in [DATABASE, "shop.db-wal", "shop.db-shm", HEADS] {
@@ -148,12 +196,22 @@ impl Home {
             let locked = vault::lock(&bytes, &backup::plain(code), Cost::STANDARD, rng);
             write_synced(&path, &locked).map_err(|source| HomeError::Io { path, source })?;
         }
+        self.write_keys(&self.folder.join(KEYS), keys, rng)
+    }
+
+    fn write_keys(
+        &self,
+        path: &Path,
+        keys: &Keys,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), HomeError> {
+        let bytes = keys.to_bytes();
         let kept = match &self.passphrase {
             Some(passphrase) => vault::lock(&bytes, passphrase, Cost::STANDARD, rng),
             None => bytes.to_vec(),
         };
-        let path = self.folder.join(KEYS);
-        write_synced(&path, &Zeroizing::new(kept)).map_err(|source| HomeError::Io { path, source })
+        write_synced(path, &Zeroizing::new(kept))
+            .map_err(|source| HomeError::Io { path: path.to_owned(), source })
     }
 
     /// Opens the keys by the printed code, whatever became of the passphrase or of the keys' file.
@@ -176,7 +234,11 @@ impl Home {
     /// # Errors
     /// [`HomeError`]: not founded, open to others, or behind another passphrase.
     pub fn keys(&self) -> Result<Keys, HomeError> {
-        let path = self.folder.join(KEYS);
+        self.read_keys(&self.folder.join(KEYS))
+    }
+
+    fn read_keys(&self, path: &Path) -> Result<Keys, HomeError> {
+        let path = path.to_owned();
         let io = |source| HomeError::Io { path: path.clone(), source };
         let about = match std::fs::metadata(&path) {
             Ok(about) => about,
@@ -267,6 +329,9 @@ pub enum HomeError {
     /// The backup cannot be used.
     #[error(transparent)]
     Backup(#[from] NoBackup),
+    /// The shop keeps its owner.
+    #[error(transparent)]
+    NotHandedOver(#[from] NotHandedOver),
     /// The shop in it cannot be opened.
     #[error(transparent)]
     Unopened(#[from] Unopened),

@@ -14,7 +14,7 @@ use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use crate::app::{Shop, Undeliverable};
+use crate::app::{Shop, Undeliverable, succession::Step};
 
 /// Who signs in, and what the hub is told about the shop.
 pub struct Owner<'a> {
@@ -68,8 +68,14 @@ fn application(shop: &Shop, account: AccountId, owner: &Owner<'_>) -> Result<Val
     let (key, sealing) = (secret.public(), shop.keys().node.sealing.public());
     let asked = Enrolment { account: Some(account), shop: Some(shop.id()), key, sealing };
     let hex: String = sealing.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let told = |step: Step| {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        json!({ "consent": text(&step.consent), "list": text(&step.list) })
+    };
+    let steps: Vec<Value> = shop.steps()?.into_iter().take(STEPS_TOLD_MAX).map(told).collect();
     Ok(json!({
         "id": shop.id(),
+        "steps": steps,
         "name": shop.identity().name,
         "place": owner.place,
         "owner": {
@@ -80,6 +86,9 @@ fn application(shop: &Shop, account: AccountId, owner: &Owner<'_>) -> Result<Val
         "node_key": shop.keys().node.signing.public().to_string(),
     }))
 }
+
+/// How many owners back a hub is told of.
+const STEPS_TOLD_MAX: usize = 8;
 
 fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, NotJoined> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| NotJoined::Unreadable(part))
@@ -197,6 +206,9 @@ pub enum NotJoined {
     /// An answer holds something else than it should.
     #[error("the hub's {0} cannot be read")]
     Unreadable(&'static str),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] kirana_migrations::StoreError),
     /// The shop did not take what the hub gave.
     #[error(transparent)]
     NotTaken(#[from] Undeliverable),

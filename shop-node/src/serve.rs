@@ -84,7 +84,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
 
 /// Holds the folder for as long as the file is open: commands may work beside a shop that serves,
 /// a second one that serves may not.
-fn alone(home: &Home) -> Result<File, ServeError> {
+pub(crate) fn alone(home: &Home) -> Result<File, ServeError> {
     let path = home.folder().join("serve.lock");
     let lock = File::options().create(true).truncate(false).write(true).open(&path);
     let cannot = |source| HomeError::Io { path: path.clone(), source };

@@ -351,3 +351,88 @@ proptest::proptest! {
         proptest::prop_assert!(trust().check(&chain, NOW).is_err());
     }
 }
+
+const NEXT_OWNER: u8 = 7;
+const THIRD_OWNER: u8 = 8;
+
+fn own() -> Standing {
+    Standing::Shop { shop: shop() }
+}
+
+fn pinned_to(owner: u8) -> Trust {
+    let mut trust = trust();
+    trust.pin_shop(shop(), keys(owner).signing.public()).expect("first");
+    trust
+}
+
+#[test]
+fn p3_a_pin_follows_each_consent_of_the_owner_before() {
+    let to_next = by(OWNER, NEXT_OWNER, own());
+    let to_third = by(NEXT_OWNER, THIRD_OWNER, own());
+    let vouched = by(HUB, THIRD_OWNER, own());
+    let checked = check(&pinned_to(OWNER), &[&by(NEXT_OWNER, NODE, node()), &to_next]);
+    let checked = checked.expect("one step");
+    assert_eq!(checked.owner(), Some(keys(NEXT_OWNER).signing.public()));
+    assert_eq!(checked.vouched(), Vouched::Pinned);
+    let chain = [&by(THIRD_OWNER, NODE, node()), &to_third, &to_next, &vouched];
+    let bytes: Vec<&[u8]> = chain.iter().map(|link| link.bytes()).collect();
+    for trust in [pinned_to(OWNER), pinned_to(NEXT_OWNER), pinned_to(THIRD_OWNER), trust()] {
+        let met = trust.introduce(&bytes, NOW).expect("each finds its way");
+        assert_eq!(met.owner, keys(THIRD_OWNER).signing.public());
+        assert_eq!(met.node.vouched(), Vouched::Hub(keys(HUB).id()));
+    }
+    let (key, sealing) = (keys(NEXT_OWNER).signing.public(), keys(NEXT_OWNER).sealing.public());
+    let serial = Serial::from_slice(&[1; 16]).expect("sixteen bytes");
+    let owner = &keys(OWNER).signing;
+    let consent = Certificate::of_next_owner(owner, shop(), (key, sealing), NOW, serial);
+    let (later, mut fresh) = (NOW.plus_ms(5 * SHOP_LIFETIME_MS), ChaCha20Rng::from_seed([9; 32]));
+    let (key, sealing) = (keys(NODE).signing.public(), keys(NODE).sealing.public());
+    let holder = Holder { key, sealing, standing: node() };
+    let renewed = Certificate::issue(&keys(NEXT_OWNER).signing, &holder, later, &mut fresh);
+    let checked = check_at(&pinned_to(OWNER), &[&renewed, &consent], later);
+    assert!(checked.is_ok_and(|checked| !checked.expired()), "a consent lasts");
+}
+
+#[test]
+fn p6_a_consent_counts_only_where_its_signers_key_does() {
+    let node = by(NEXT_OWNER, NODE, node());
+    let changed = Err(Distrust::OwnerChanged { shop: shop() });
+    let pinned = pinned_to(OWNER);
+    assert_eq!(check(&pinned, &[&node, &by(NEXT_OWNER, NEXT_OWNER, own())]), changed);
+    assert_eq!(check(&pinned, &[&node, &by(THIEF, NEXT_OWNER, own())]), changed);
+    assert_eq!(check(&pinned, &[&node, &by(HUB, NEXT_OWNER, own())]), changed, "no hub gives it");
+    let elsewhere = Standing::Shop { shop: ShopId::new(NOW, [9; 10]) };
+    assert_eq!(check(&pinned, &[&node, &by(OWNER, NEXT_OWNER, elsewhere)]), changed);
+    let till = Standing::Staff {
+        shop: shop(),
+        role: StaffRole::Owner,
+        account: None,
+        label: String::new(),
+    };
+    let helped = [&node, &by(THIEF, NEXT_OWNER, own()), &by(OWNER, THIEF, till)];
+    assert_eq!(check(&pinned, &helped), changed, "who helps the owner gives nothing away");
+    // In a circle, under nobody.
+    let circle = [&node, &by(THIEF, NEXT_OWNER, own()), &by(NEXT_OWNER, THIEF, own())];
+    assert_eq!(check(&pinned, &circle), changed);
+    assert!(check(&trust(), &circle).is_err());
+    // Who was followed once is not gone back to.
+    let back = [&by(OWNER, NODE, self::node()), &by(OWNER, OWNER, own())];
+    assert_eq!(check(&pinned_to(NEXT_OWNER), &back), changed);
+}
+
+#[test]
+fn p6_a_consent_that_was_withdrawn_or_stands_under_a_withdrawn_word_counts_no_more() {
+    let (node, consent) = (by(NEXT_OWNER, NODE, node()), by(OWNER, NEXT_OWNER, own()));
+    let vouched = by(HUB, OWNER, own());
+    let mut pinned = pinned_to(OWNER);
+    revoke(&mut pinned, OWNER, &consent);
+    let revoked =
+        |link: &SignedCertificate| Err(Distrust::Revoked { serial: link.certificate().serial });
+    assert_eq!(check(&pinned, &[&node, &consent]), revoked(&consent));
+    let mut stranger = trust();
+    let chain = [&node, &consent, &vouched];
+    let checked = check(&stranger, &chain).expect("a hub vouched for who consented");
+    assert_eq!(checked.owner(), Some(keys(NEXT_OWNER).signing.public()));
+    revoke(&mut stranger, HUB, &vouched);
+    assert_eq!(check(&stranger, &chain), revoked(&vouched));
+}

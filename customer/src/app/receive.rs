@@ -21,7 +21,7 @@ use kirana_core::{
     },
     statement::{Position, SignedStatement, UnverifiedStatement},
     time::UnixMs,
-    trust::{Distrust, Trust},
+    trust::{Certified, Distrust, Trust},
 };
 use kirana_migrations::{Abort, StoreError, Tx};
 use minicbor::bytes::ByteVec;
@@ -75,7 +75,9 @@ impl Household {
             Ok::<_, HouseholdError>(())
         })?;
         let doubted = std::mem::take(&mut sorted.doubted);
+        let met: Vec<_> = sorted.shops.values().map(|shop| (shop.id, shop.owner)).collect();
         let received = write(&self.db, move |tx| sorted.store(tx, &own, now))?;
+        self.follow_owners(met);
         Ok(Received { doubted, ..received })
     }
 }
@@ -173,7 +175,7 @@ impl Witness<'_> {
         let (Some(shop), Some(generation)) = (certified.shop(), certified.generation()) else {
             return Ok(Err(Distrust::NotAShop));
         };
-        self.note_newer_node(shop, generation, path, sorted)?;
+        self.note_newer_node(shop, &certified, path, sorted)?;
         Ok(Ok(NodeKey { key: *certified.key(), shop, generation }))
     }
 
@@ -194,11 +196,12 @@ impl Witness<'_> {
         Ok(())
     }
 
-    /// A shop that came back from a backup shows a node of the next generation.
+    /// A shop that came back from a backup, or has another owner, shows a node of the next
+    /// generation; the pin follows where the owner who was pinned has consented.
     fn note_newer_node(
         &self,
         shop: ShopId,
-        generation: u64,
+        node: &Certified,
         path: Vec<ByteVec>,
         sorted: &mut Sorted,
     ) -> Result<(), HouseholdError> {
@@ -206,8 +209,10 @@ impl Witness<'_> {
             Some(known) => Some(known.clone()),
             None => shops::get(self.reader, shop)?,
         };
+        let generation = node.generation().unwrap_or_default();
         if let Some(known) = known.filter(|known| known.generation < generation) {
-            sorted.shops.insert(shop, KnownShop { generation, certificates: path, ..known });
+            let owner = node.owner().unwrap_or(known.owner);
+            sorted.shops.insert(shop, KnownShop { generation, owner, certificates: path, ..known });
         }
         Ok(())
     }
@@ -218,22 +223,24 @@ fn doubt(sorted: &mut Sorted, why: impl std::fmt::Display) -> Result<(), Househo
     Ok(())
 }
 
-/// The certificates that lead from a key to its issuers, leaf first.
+/// The certificates that lead from a key to its issuers, leaf first: of a shop's owner all, since
+/// one may be a hub's and one the consent of the owner before.
 fn path_of(certificates: &[ByteVec], signer: KeyId) -> Vec<ByteVec> {
     let read: Vec<_> = certificates
         .iter()
         .filter_map(|bytes| Some((bytes, UnverifiedCertificate::parse(bytes).ok()?)))
         .collect();
     let mut path: Vec<ByteVec> = Vec::new();
-    let mut wanted = signer;
+    let mut wanted = vec![signer];
     while path.len() < kirana_core::trust::CHAIN_MAX {
         let Some((bytes, certificate)) = read.iter().find(|(bytes, certificate)| {
-            certificate.claimed().key.id() == wanted && !path.contains(bytes)
+            let is_leaf = path.is_empty() || certificate.claimed().key.id() != signer;
+            is_leaf && wanted.contains(&certificate.claimed().key.id()) && !path.contains(bytes)
         }) else {
             break;
         };
         path.push((*bytes).clone());
-        wanted = certificate.claimed().issuer;
+        wanted.push(certificate.claimed().issuer);
     }
     path
 }

@@ -1,6 +1,6 @@
 //! Chooses shops and keeps what is known of them up to date.
 
-use kirana_core::{id::ShopId, time::UnixMs, trust::Vouched};
+use kirana_core::{id::ShopId, key::PublicKey, time::UnixMs, trust::Vouched};
 use kirana_migrations::{StoreError, Tx};
 use minicbor::bytes::ByteVec;
 
@@ -29,7 +29,7 @@ impl Household {
     ///
     /// # Errors
     /// [`HouseholdError::Distrust`] when the certificates do not hold together, or the shop now
-    /// shows another owner's key: then a person has to decide.
+    /// shows another owner's key to which the one before did not consent: a person has to decide.
     pub fn choose_shop(
         &self,
         introduced: Introduced,
@@ -43,7 +43,10 @@ impl Household {
         let shop = KnownShop {
             id: meeting.shop,
             name: introduced.name,
-            owner: meeting.owner,
+            owner: match before.as_ref().filter(|_| !newer) {
+                Some(before) => before.owner,
+                None => meeting.owner,
+            },
             certificates: match before.as_ref().filter(|_| !newer) {
                 Some(before) => before.certificates.clone(),
                 None => introduced.certificates,
@@ -60,8 +63,18 @@ impl Household {
             keep(tx, &stored)?;
             Ok(signers::put(tx, &node)?)
         })?;
-        self.identity().trust.pin_shop(shop.id, shop.owner)?;
+        self.follow_owners([(shop.id, shop.owner)]);
         Ok(shop)
+    }
+
+    /// Pins what was stored, now that it is.
+    pub(super) fn follow_owners(&self, met: impl IntoIterator<Item = (ShopId, PublicKey)>) {
+        let trust = &mut self.identity().trust;
+        for (shop, owner) in met {
+            if trust.owner_of(shop) != Some(owner) {
+                trust.replace_shop_owner(shop, owner);
+            }
+        }
     }
 
     /// A shop that was chosen.

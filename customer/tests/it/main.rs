@@ -14,6 +14,8 @@ mod files;
 mod neighbour;
 mod orders;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod shelf;

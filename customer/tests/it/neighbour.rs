@@ -1,7 +1,7 @@
 //! A shop that holds keys and signs what a test tells it to.
 
 use kirana_core::{
-    certificate::{Certificate, Holder, Standing},
+    certificate::{Certificate, Holder, Serial, Standing},
     envelope::{self, Parcel},
     hash::Hash,
     id::{OrderId, ProductId, ShopId, VariantId},
@@ -41,7 +41,7 @@ pub struct Neighbour {
     pub id: ShopId,
     pub generation: u64,
     pub node: KeyPair,
-    owner: KeyPair,
+    pub owner: KeyPair,
     shop_certificate: Vec<u8>,
     certificates: Vec<ByteVec>,
 }
@@ -74,6 +74,26 @@ impl Neighbour {
         let node = Certificate::issue(&self.owner.signing, &holder, NOW, &mut rng(seed.into()));
         self.certificates =
             vec![node.bytes().to_vec().into(), self.shop_certificate.clone().into()];
+    }
+
+    /// The owner gives the shop away; the new one certifies a fresh box.
+    pub fn next_owner(&mut self, next: KeyPair, node: u8) {
+        let to = (next.signing.public(), next.sealing.public());
+        let serial = Serial::random(&mut rng(node.into()));
+        let consent = Certificate::of_next_owner(&self.owner.signing, self.id, to, NOW, serial);
+        self.shop_certificate = consent.bytes().to_vec();
+        self.owner = next;
+        self.next_generation(node);
+    }
+
+    /// Somebody whom nobody gave the shop says that it is theirs.
+    pub fn seized_by(&mut self, thief: KeyPair, node: u8) {
+        self.owner = thief;
+        let to = (self.owner.signing.public(), self.owner.sealing.public());
+        let serial = Serial::random(&mut rng(node.into()));
+        let own_word = Certificate::of_next_owner(&self.owner.signing, self.id, to, NOW, serial);
+        self.shop_certificate = own_word.bytes().to_vec();
+        self.next_generation(node);
     }
 
     pub fn introduce_to(&self, household: &Household) {

@@ -1,5 +1,6 @@
 //! Every way in which the hub says no, worded for the person who asked.
 
+use kirana_core::trust::Unfollowed;
 use kirana_migrations::{StoreError, WriteError};
 use kirana_picture::Unfit;
 
@@ -92,6 +93,9 @@ pub enum Error {
         /// What was to be shown.
         why: &'static str,
     },
+    /// A shop did not come to whoever says so.
+    #[error(transparent)]
+    Unfollowed(#[from] Unfollowed),
     /// What is asked contradicts what is.
     #[error("{why}")]
     Conflict {

@@ -13,6 +13,7 @@ use kirana_core::{
 pub mod owners;
 pub mod photo;
 pub mod profile;
+mod succession;
 
 use super::{
     Error, Hub,
@@ -46,6 +47,9 @@ pub struct Application {
     pub owner: Keys,
     /// The key of the node that runs the shop.
     pub node: Option<PublicKey>,
+    /// How the shop came to this owner: consents, the newest first, each with the last list of who
+    /// signed it.
+    pub steps: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Which shops are looked for.
@@ -95,7 +99,8 @@ const RADIUS_M_MAX: u32 = 200_000;
 const LOOKED_AT_MAX: u32 = 5_000;
 
 impl Hub {
-    /// Takes an application, and approves it at once where that is the rule.
+    /// Takes an application, and approves it at once where that is the rule. Who owns the shop by the
+    /// consent of the owner known here takes that one's place.
     ///
     /// # Errors
     /// [`Error::Invalid`] names the field; [`Error::Conflict`] when the shop is somebody else's.
@@ -108,7 +113,7 @@ impl Hub {
         rng: Rng<'_>,
     ) -> Result<Shop, Error> {
         self.authorise(actor, Action::OwnShop, &application.id.to_string(), now).await?;
-        let Application { id, name, place, city, opens, details, owner, node } = application;
+        let Application { id, name, place, city, opens, details, owner, node, steps } = application;
         let Keys { key, sealing, proof } = owner;
         let asked = Enrolment { account: Some(actor.account), shop: Some(id), key, sealing };
         if !asked.is_proved_by(&proof) {
@@ -134,6 +139,10 @@ impl Hub {
             photo: None,
             created_at: now,
         };
+        let gone = self.gone_to(&shop, steps).await?;
+        if let Some(before) = gone {
+            return self.follow_shop(actor, shop, before, now, rng).await;
+        }
         let shop = self.store().apply(shop, once, now).await?;
         if shop.state == State::Applied && self.settings().auto_approve {
             return self.certify_shop(shop, "auto-approve".to_owned(), now, rng).await;

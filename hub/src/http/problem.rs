@@ -117,6 +117,7 @@ impl From<Error> for Problem {
             Error::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Error::Unfit(unfit) => of_unfit(*unfit),
             Error::Unproved { .. } => (StatusCode::FORBIDDEN, "key-unproved"),
+            Error::Unfollowed(_) => (StatusCode::FORBIDDEN, "not-handed-over"),
             Error::Conflict { .. } | Error::ClientExists(_) => (StatusCode::CONFLICT, "conflict"),
             Error::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             Error::Busy(_) | Error::Crowded(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),

@@ -64,7 +64,36 @@ pub struct NewShop {
     /// The Ed25519 key of the node that runs the shop.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     node_key: Option<String>,
+    /// How the shop came to this owner, where the hub knows another one: the newest step first.
+    #[serde(default)]
+    #[schema(max_items = 8)]
+    steps: Vec<Step>,
 }
+
+/// One step of a shop from an owner to the next.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The certificate (CWT) of the next owner's key, by the one before; in base64url.
+    #[schema(pattern = "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{2,3})?$")]
+    consent: String,
+    /// The last list of what the one before withdrew; in base64url.
+    #[schema(pattern = "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{2,3})?$")]
+    list: String,
+}
+
+impl Step {
+    fn parse(&self) -> Result<(Vec<u8>, Vec<u8>), Error> {
+        let why = "base64url without padding";
+        let read = |text: &str| {
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Invalid { field: "steps", why })
+        };
+        Ok((read(&self.consent)?, read(&self.list)?))
+    }
+}
+
+/// The most steps that an application shows.
+const STEPS_MAX: usize = 8;
 
 /// A shop.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -225,6 +254,9 @@ pub async fn apply(
 
 impl NewShop {
     fn parse(self) -> Result<Application, Error> {
+        if self.steps.len() > STEPS_MAX {
+            return Err(Error::Invalid { field: "steps", why: "at most eight steps" });
+        }
         let why = "a UUID, the shop's own id";
         let node = self.node_key.map(|key| public_key("node_key", &key)).transpose()?;
         Ok(Application {
@@ -243,6 +275,7 @@ impl NewShop {
             },
             owner: self.owner.parse()?,
             node,
+            steps: self.steps.iter().map(Step::parse).collect::<Result<_, _>>()?,
         })
     }
 }

@@ -119,7 +119,7 @@ pub struct Applied {
 impl Shop {
     /// What an application says, and where it is silent what stood there: a box that joins again
     /// knows no hours.
-    fn over(self, there: &Self) -> Self {
+    pub(super) fn over(self, there: &Self) -> Self {
         let silent = self.details == Details::default();
         Self {
             city: self.city.or_else(|| there.city.clone()),
@@ -368,7 +368,7 @@ pub(super) fn by_id(c: &Connection, id: ShopId) -> Result<Option<Shop>, StoreErr
     c.prepare_cached(&sql)?.query_row([id.as_bytes()], raw).optional()?.map(shop).transpose()
 }
 
-fn put(c: &Connection, shop: &Shop, fresh: bool, now: UnixMs) -> Result<(), StoreError> {
+pub(super) fn put(c: &Connection, shop: &Shop, fresh: bool, now: UnixMs) -> Result<(), StoreError> {
     let sql = if fresh {
         "INSERT INTO shop (id, name, lat_e7, lon_e7, city, opens, node_key, changed_at, account,
                            owner_key, sealing, details, closed_on, state, created_at)

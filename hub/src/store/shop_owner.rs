@@ -1,6 +1,9 @@
 //! Who keeps a shop's profile, and how a shop ends.
 
-use kirana_core::id::{AccountId, ShopId};
+use kirana_core::{
+    id::{AccountId, ShopId},
+    key::PublicKey,
+};
 use kirana_migrations::{
     Abort, StoreError, Tx, WriteError,
     rusqlite::{Connection, params},
@@ -10,7 +13,7 @@ use super::{
     Never, Store, audit,
     audit::Act,
     from_sql,
-    shop::{NotTaken, Owner, Shop, by_id},
+    shop::{NotTaken, Owner, Shop, by_id, put},
     to_sql,
 };
 
@@ -92,6 +95,35 @@ impl Store {
             )?;
             audit::append(tx, &act)?;
             by_id(tx, shop)?.ok_or_else(unknown)
+        })
+        .await
+    }
+
+    /// Makes a shop another owner's, who has another key: whoever kept it for the owner before keeps
+    /// it no more, and that owner's certificates are revoked.
+    ///
+    /// # Errors
+    /// [`NotTaken::Other`] when it went to somebody else meanwhile.
+    pub async fn follow_shop(
+        &self,
+        shop: Shop,
+        before: PublicKey,
+        act: Act,
+    ) -> Result<Shop, WriteError<NotTaken>> {
+        self.write(move |tx| {
+            let there = by_id(tx, shop.id)?.filter(|there| there.owner == before);
+            let there = there.ok_or(Abort::Refused(NotTaken::Other))?;
+            put(tx, &shop.clone().over(&there), false, act.at)?;
+            tx.execute("DELETE FROM shop_owner WHERE shop = ?1", [shop.id.as_bytes()])?;
+            tx.execute(
+                "UPDATE certificate SET revoked_at = ?2
+                 WHERE key_id = ?1 AND kind = 'shop' AND revoked_at IS NULL",
+                params![before.id().as_bytes(), to_sql(act.at)],
+            )?;
+            let sql = "UPDATE shop SET certificate = NULL WHERE id = ?1";
+            tx.execute(sql, [shop.id.as_bytes()])?;
+            audit::append(tx, &act)?;
+            by_id(tx, shop.id)?.ok_or(Abort::Refused(NotTaken::Unknown))
         })
         .await
     }

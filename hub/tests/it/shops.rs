@@ -1,6 +1,14 @@
 //! Shops at the hub: applying, being asked, the profile, who keeps it, and closing down.
 
-use kirana_core::{id::ShopId, key::KeyPair, time::UnixMs};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use kirana_core::{
+    certificate::{Certificate, Serial},
+    id::ShopId,
+    key::KeyPair,
+    revocation::RevocationList,
+    time::UnixMs,
+};
+use kirana_hub::clock;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -165,4 +173,61 @@ async fn std_16_a_shop_is_changed_by_those_who_keep_it_and_by_nobody_else() {
     assert_eq!(send(hub.get(&shop.path)).await.0, StatusCode::NOT_FOUND);
     let (_, found) = send(hub.get("/v1/shops?near=12.9716,77.5946")).await;
     assert_eq!(found["items"].as_array().map(Vec::len), Some(0));
+}
+
+/// A shop that its owner, of seed 3, gives to the owner of seed 4: the consent and the last list.
+fn given(shop: ShopId, taken_back: bool, listed_at: UnixMs) -> Value {
+    let (owner, next) = (KeyPair::from_seed([3; 64]), KeyPair::from_seed([4; 64]));
+    let serial = Serial::from_slice(&[7; 16]).expect("sixteen bytes");
+    let (to, at) = ((next.signing.public(), next.sealing.public()), clock::now());
+    let consent = Certificate::of_next_owner(&owner.signing, shop, to, at, serial);
+    let revoked = taken_back.then_some(serial).into_iter().collect();
+    let list = RevocationList::next(0, listed_at, revoked).expect("short").sign(&owner.signing);
+    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    json!([{ "consent": text(consent.bytes()), "list": text(list.bytes()) }])
+}
+
+#[tokio::test]
+async fn p6_the_record_follows_a_shop_to_whom_its_owner_gave_it_and_to_nobody_else() {
+    let hub = Running::start(&["--auto-approve"]);
+    let shop = applied(&hub, 3, "asha", json!({ "opens": "Mo-Sa 08:00-21:00" })).await;
+    let id: ShopId = text(&shop.body, "id").parse().expect("an id");
+    let (ravi, ravi_id) = account(&hub, "ravi").await;
+    let claim = |steps: Value| {
+        let mut body = json!({
+            "id": id.to_string(), "name": "Ravi Stores", "place": "12.9716,77.5946",
+            "owner": keys(&KeyPair::from_seed([4; 64]), ravi_id, Some(id)),
+        });
+        body["steps"] = steps;
+        hub.post("/v1/shops", &body).bearer_auth(&ravi)
+    };
+    assert_eq!(send(claim(json!([]))).await.0, StatusCode::CONFLICT, "he says so");
+    let later = clock::now().plus_ms(1_000);
+    let other = ShopId::new(UnixMs::new(1), [9; 10]);
+    for (steps, why) in [
+        (given(id, true, later), "taken back"),
+        (given(id, false, UnixMs::new(1_000_000)), "a list of long ago"),
+        (given(other, false, later), "another shop"),
+    ] {
+        let (status, problem) = send(claim(steps)).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{why}: {problem}");
+        assert_eq!(text(&problem, "type"), "urn:kirana:problem:not-handed-over");
+    }
+    let (_, kept) = send(hub.get(&shop.path)).await;
+    let (_, before) = send(hub.get("/v1/revocations")).await;
+
+    let (status, taken) = send(claim(given(id, false, later))).await;
+    assert_eq!((status, text(&taken, "state")), (StatusCode::CREATED, "approved"), "{taken}");
+    assert_eq!(text(&taken, "name"), "Ravi Stores");
+    assert_eq!(text(&taken, "opens"), "Mo-Sa 08:00-21:00", "the shop is the same");
+    for changed in ["owner_key", "certificate"] {
+        assert_ne!(taken[changed], kept[changed], "{changed}");
+    }
+    assert_ne!(send(hub.get("/v1/revocations")).await.1, before, "the old one is withdrawn");
+    let rename = |token: &str| hub.patch(&shop.path, &json!({ "name": "X" })).bearer_auth(token);
+    assert_eq!(send(rename(&shop.token)).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(send(rename(&ravi)).await.0, StatusCode::OK);
+    let back = hub.post("/v1/shops", &shop.body).bearer_auth(&shop.token);
+    assert_eq!(send(back).await.0, StatusCode::CONFLICT, "the old owner does not take it back");
+    assert_eq!(send(claim(given(id, false, later))).await.0, StatusCode::CREATED, "said again");
 }

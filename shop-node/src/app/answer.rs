@@ -20,6 +20,7 @@ use super::{
     desk::{Desk, Visit},
     reading,
     refusal::NotStored,
+    succession::{STEPS_MAX, Step},
 };
 use crate::store::{
     known, outgoing,
@@ -207,7 +208,10 @@ impl Shop {
         }
         let stored = self.writer().write(move |tx| {
             may_change(tx)?;
-            let above = vec![ByteVec::from(certificate.clone())];
+            let steps: Vec<Step> = settings::get(tx, Setting::Steps)?.unwrap_or_default();
+            let consents = steps.into_iter().take(STEPS_MAX).map(|step| step.consent);
+            let hub = std::iter::once(ByteVec::from(certificate.clone()));
+            let above: Vec<ByteVec> = consents.chain(hub).collect();
             Ok::<_, Abort<Undeliverable>>(settings::put(tx, Setting::Chain, &above)?)
         });
         Ok(stored?)

@@ -20,7 +20,7 @@ use kirana_migrations::{
 use minicbor::bytes::ByteVec;
 use rand_core::CryptoRng;
 
-use super::{Identity, Inner, Keys, Shop, ledger};
+use super::{Identity, Inner, Keys, Shop, ledger, succession::Step};
 use crate::store::{
     known::{self, Generation},
     settings::{self, Setting},
@@ -184,6 +184,9 @@ pub(crate) fn trust_from(c: &Connection, identity: &Identity) -> Result<Trust, S
             let admitted = trust.admit_roster(&roster);
             admitted.map_err(|e| StoreError::damaged("the roster of hubs", e))?;
         }
+    }
+    for step in settings::get::<Vec<Step>>(c, Setting::Steps)?.unwrap_or_default() {
+        trust.knew_owner(step.from);
     }
     for list in known::lists(c)? {
         // A list of a hub that left the roster no longer counts; it is no fault that it is here.

@@ -196,7 +196,7 @@ impl Shop {
         let (trust, unknown) = (self.trust()?, || NotStaffed::Unknown(device));
         let held = self.reader().read(|c| held(c, &self.inner, device))?;
         let newest = held.into_iter().next().ok_or_else(unknown)?;
-        if is_revoked(&trust, self.identity().owner.id(), newest.serial) {
+        if is_revoked(&trust, &newest.certificate) {
             return Err(unknown());
         }
         let (post, label) = (newest.post.ok_or_else(unknown)?, newest.label);
@@ -210,7 +210,7 @@ impl Shop {
     /// # Errors
     /// When the database cannot be read.
     pub fn staff(&self) -> Result<Vec<Listed>, StoreError> {
-        let (trust, owner) = (self.trust()?, self.identity().owner.id());
+        let trust = self.trust()?;
         self.reader().read(|c| {
             let above = above(c)?;
             let mut devices: Vec<KeyId> = staff::all(c)?.iter().map(|row| row.device).collect();
@@ -228,7 +228,7 @@ impl Shop {
                     role,
                     since: newest.certificate.not_before,
                     expires: newest.certificate.expires,
-                    revoked: is_revoked(&trust, owner, newest.serial),
+                    revoked: is_revoked(&trust, &newest.certificate),
                     certificates: [vec![newest.bytes], above.clone()].concat(),
                 });
             }
@@ -384,9 +384,10 @@ fn above(c: &Connection) -> Result<Vec<Vec<u8>>, StoreError> {
     Ok(above.into_iter().map(Vec::from).collect())
 }
 
-fn is_revoked(trust: &Trust, owner: KeyId, serial: Serial) -> bool {
-    let mut lists = trust.lists().filter(|list| list.issuer() == owner);
-    lists.any(|list| list.list().revoked.contains(&serial))
+/// Whether the owner who issued it withdrew it; one before the present owner withdrew all.
+fn is_revoked(trust: &Trust, certificate: &Certificate) -> bool {
+    let mut lists = trust.lists().filter(|list| list.issuer() == certificate.issuer);
+    lists.any(|list| list.list().revoked.contains(&certificate.serial))
 }
 
 /// Whether this is an owner's device that counts, and no other one does.
@@ -416,7 +417,7 @@ fn is_last_owner(
 }
 
 /// Puts certificates on the owner's list of those that were withdrawn.
-fn withdraw(
+pub(super) fn withdraw(
     tx: &Tx<'_>,
     shop: &Inner,
     visit: &Visit,

@@ -88,6 +88,18 @@ pub fn add_generation(tx: &Tx<'_>, generation: &Generation) -> Result<(), StoreE
     Ok(())
 }
 
+/// Adds a generation, or puts another owner's certificate for the same box in its place.
+pub fn certify_generation(tx: &Tx<'_>, generation: &Generation) -> Result<(), StoreError> {
+    add_generation(tx, generation)?;
+    let sql = "UPDATE generation SET certificate = ?2 WHERE n = ?1 AND node = ?3";
+    tx.prepare_cached(sql)?.execute((
+        int(generation.n),
+        &generation.certificate,
+        generation.node.as_bytes(),
+    ))?;
+    Ok(())
+}
+
 /// The certificates of a key, leaf first, as they last came.
 pub fn chain(c: &Connection, key: KeyId) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
     let sql = "SELECT chain FROM known_chain WHERE key = ?1";

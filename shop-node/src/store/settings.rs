@@ -34,6 +34,8 @@ pub enum Setting {
     HonourExpired,
     /// The number of the newest stock snapshot that was signed.
     Availability,
+    /// How the shop came to its owner: [`crate::app::succession::Step`], the newest first.
+    Steps,
 }
 
 impl Setting {
@@ -51,6 +53,7 @@ impl Setting {
             Self::HubCursors => "hub_cursors",
             Self::HonourExpired => "honour_expired",
             Self::Availability => "availability",
+            Self::Steps => "steps",
         }
     }
 }

@@ -17,6 +17,7 @@ mod refusals;
 mod safekeeping;
 mod same_answers;
 mod staff;
+mod succession;
 mod superseded;
 mod turns;
 mod without_a_till;

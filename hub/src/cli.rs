@@ -368,7 +368,7 @@ fn tell_time(command: Clock, json: bool) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Opens the hub of a data folder for one command.
+/// Opens the hub of a data folder for one command, as what it was last served.
 fn hub(data: &Path) -> Result<app::Hub, Failed> {
     existing(data)?;
     let settings = Settings {
@@ -380,7 +380,7 @@ fn hub(data: &Path) -> Result<app::Hub, Failed> {
         timezone: jiff::tz::TimeZone::UTC,
     };
     let hasher = Hasher::inline(Cost::STANDARD);
-    Ok(block_on(serve::open(data, settings, passphrase().as_deref(), hasher))?)
+    Ok(block_on(serve::open_as_served(data, settings, passphrase().as_deref(), hasher))?)
 }
 
 fn existing(data: &Path) -> Result<(), Failed> {

@@ -20,7 +20,7 @@ use crate::{
     clock,
     config::{Config, Role},
     erased, forwarding, http, joining, key_file, net, posting,
-    store::Store,
+    store::{Store, secrets::Secrets},
 };
 
 /// Why a hub did not start, or ended.
@@ -98,14 +98,34 @@ pub async fn open(
     passphrase: Option<&str>,
     hasher: Hasher,
 ) -> Result<Hub, Failed> {
+    let (store, secrets) = parts(data, passphrase)?;
+    let (now, mut rng) = (clock::now(), clock::rng());
+    Ok(Hub::open(store, secrets, hasher, settings, now, &mut rng).await?)
+}
+
+/// Opens a data folder in the role in which it was last served, for one command.
+///
+/// # Errors
+/// [`Failed`] says what is wrong with it.
+pub async fn open_as_served(
+    data: &Path,
+    settings: Settings,
+    passphrase: Option<&str>,
+    hasher: Hasher,
+) -> Result<Hub, Failed> {
+    let (store, secrets) = parts(data, passphrase)?;
+    let role = store.role().await.map_err(app::Error::from)?.unwrap_or(settings.role);
+    let (settings, now) = (Settings { role, ..settings }, clock::now());
+    Ok(Hub::open(store, secrets, hasher, settings, now, &mut clock::rng()).await?)
+}
+
+fn parts(data: &Path, passphrase: Option<&str>) -> Result<(Store, Secrets), Failed> {
     make(data)?;
     let path = data.join(DATABASE);
     let has_database = path.exists();
     let database = Database::open(Schema::Hub, Location::File(path))?;
     let secrets = key_file::open(data, has_database, passphrase)?;
-    let store = Store::Sqlite(database);
-    let (now, mut rng) = (clock::now(), clock::rng());
-    Ok(Hub::open(store, secrets, hasher, settings, now, &mut rng).await?)
+    Ok((Store::Sqlite(database), secrets))
 }
 
 fn make(data: &Path) -> Result<(), Failed> {
@@ -151,6 +171,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     let _ = metrics::set_global_recorder(metrics);
     let hasher = Hasher::pooled(config.cost)?;
     let hub = open(&config.data, settings, passphrase.as_deref(), hasher).await?;
+    hub.store().note_role(config.role).await.map_err(app::Error::from)?;
     erased::agree(&hub, &config.data).await?;
     let (node, news) = net::listen(&hub, p2p).await?;
     prepare(&hub, &config, clock::now()).await?;

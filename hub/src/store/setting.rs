@@ -7,6 +7,7 @@ use kirana_migrations::{
 };
 
 use super::{Never, Store};
+use crate::config::Role;
 
 impl Store {
     /// The value of this name.
@@ -43,6 +44,31 @@ impl Store {
             Ok(value.clone())
         })
         .await
+    }
+
+    /// The role in which this hub was last served, if it ever was.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn role(&self) -> Result<Option<Role>, StoreError> {
+        Ok(match self.setting(ROLE).await?.as_deref() {
+            None => None,
+            Some(CENTRAL) => Some(Role::Central),
+            Some(COMMUNITY) => Some(Role::Community),
+            Some(_) => return Err(StoreError::damaged("the hub's", ROLE)),
+        })
+    }
+
+    /// Notes the role in which this hub is served.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn note_role(&self, role: Role) -> Result<(), WriteError<Never>> {
+        let name = match role {
+            Role::Central => CENTRAL,
+            Role::Community => COMMUNITY,
+        };
+        self.set(ROLE, name.to_vec()).await
     }
 
     /// When this hub was last backed up, if ever.
@@ -88,6 +114,9 @@ impl Store {
     }
 }
 
+const ROLE: &str = "role";
+const CENTRAL: &[u8] = b"central";
+const COMMUNITY: &[u8] = b"community";
 const BACKUP: &str = "last backup";
 const KNOWN_TIME: &str = "known time";
 const KNOWN_TIME_BYTES_MAX: usize = 256;

@@ -10,7 +10,8 @@ use kirana_sync::{
 use minicbor::bytes::ByteVec;
 
 use crate::{
-    program::{Running, send},
+    console::database,
+    program::{PASSWORD, Running, program, send},
     street::{Nothing, PATIENCE},
 };
 
@@ -56,4 +57,22 @@ async fn a_community_hub_asks_again_until_it_is_certified() {
     let _central = Running::start_in(central.stop(), &["--auto-approve", "--http", &at]);
     let certified = async { while welcome(&hub).await.0.is_empty() {} };
     tokio::time::timeout(PATIENCE, certified).await.expect("it is certified");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_finds_a_community_hub_in_its_role() {
+    let central = Running::start(&[]);
+    let url = central.url.clone();
+    let hub = Running::start(&["--role", "community", "--trust-roster", &url]);
+    for command in ["keys rotate --json", "admin add --json --email root@example.org"] {
+        let mut tried = program(hub.data.path(), command);
+        let refused = tried.env("KIRANA_PASSWORD", PASSWORD).output().expect("it runs");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains("community hub"), "{command}: {said}");
+    }
+    let shown = program(hub.data.path(), "clock show --json").output().expect("it runs");
+    assert!(shown.status.success(), "what any hub has works");
+    let keys =
+        database(&hub).query_row("SELECT count(*) FROM token_key", [], |row| row.get::<_, i64>(0));
+    assert_eq!(keys.expect("it is read"), 0, "it never drew a key for tokens");
 }

@@ -52,6 +52,8 @@ pub struct Profile {
     certificates: Vec<String>,
     /// Where devices reach the shop directly: multiaddrs.
     p2p: Vec<String>,
+    /// For how long ended certificates of known people count: `never`, a number of days, `always`.
+    honour_expired: String,
 }
 
 /// What an owner may set.
@@ -89,6 +91,7 @@ pub async fn profile(State(door): State<Door>) -> Result<axum::Json<Profile>, Pr
     use base64::{Engine, engine::general_purpose::STANDARD};
     let shop = door.shop();
     let chain = shop.chain().map_err(|error| Problem::internal(&error))?;
+    let honoured = shop.honours_expired().map_err(|error| Problem::internal(&error))?;
     let identity = shop.identity();
     Ok(axum::Json(Profile {
         id: shop.id().to_string(),
@@ -98,5 +101,6 @@ pub async fn profile(State(door): State<Door>) -> Result<axum::Json<Profile>, Pr
         generation: shop.generation(),
         certificates: chain.iter().map(|bytes| STANDARD.encode(bytes)).collect(),
         p2p: door.addresses.to_vec(),
+        honour_expired: honoured.to_string(),
     }))
 }

@@ -105,7 +105,10 @@ fn std_13_certificates_of_another_shop_another_owner_or_another_time_open_nothin
     let (status, said) = desk.sign_in(9, &[ended.clone(), above.clone()]);
     assert_eq!(status, 201, "honoured by default: {said}");
     let never = json!({ "honour_expired": "never" });
+    let chosen = || desk.ask("", "GET", "/v1/profile", &Value::Null).1["honour_expired"].clone();
+    assert_eq!(chosen(), "always");
     assert_eq!(desk.as_owner("PATCH", "/v1/profile", &never).0, 204);
+    assert_eq!(chosen(), "never");
     assert_eq!(desk.sign_in(9, &[ended, above.clone()]).0, 401);
     let fresh = issue(&owner, staff(shop.id()), now);
     assert_eq!(desk.sign_in(9, &[fresh.clone(), above.clone()]).0, 201);

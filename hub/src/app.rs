@@ -93,6 +93,7 @@ struct Inner {
     erasing: tokio::sync::Notify,
     refusals: Mutex<Vec<crate::store::sign_in::Try>>,
     studio: shop::photo::Studio,
+    nobody: person::Nobody,
 }
 
 const KEYS: &str = "keys";
@@ -111,6 +112,7 @@ impl Hub {
         rng: Rng<'_>,
     ) -> Result<Self, Error> {
         let keys = keys(&store, &secrets, rng).await?;
+        let nobody = person::Nobody::new(&secrets, now, rng);
         let hub = Self(Arc::new(Inner {
             throttle: Mutex::new(Throttle::new(settings.limits)),
             store,
@@ -128,6 +130,7 @@ impl Hub {
             erasing: tokio::sync::Notify::new(),
             refusals: Mutex::default(),
             studio: shop::photo::Studio::default(),
+            nobody,
         }));
         if hub.settings().role == Role::Central {
             hub.ensure_token_key(now, rng).await?;

@@ -5,13 +5,14 @@
 
 use std::net::IpAddr;
 
-use kirana_core::{hash::Hash, time::UnixMs};
+use kirana_core::{hash::Hash, id::AccountId, time::UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Hub,
     letter::Content,
     lock,
+    person::Person,
     policy::{Action, Actor},
     session::{Proved, uuid},
     visitor::{Device, Visitor},
@@ -113,14 +114,27 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<(), Error> {
-        let (client, network) = (client(visitor.agent.as_deref()), network(visitor.from));
-        let seen = Seen { client, network, outcome, second_factor: false, new: false };
-        let noted = self.noted(account, &seen, now, rng)?;
+        let noted = self.noted(account, &seen_refused(visitor, outcome), now, rng)?;
         let mut refusals = lock(&self.0.refusals);
         if refusals.len() < REFUSALS_MAX {
             refusals.push(noted);
         }
         drop(refusals);
+        self.call_post();
+        Ok(())
+    }
+
+    /// Does what noting a refusal takes, where there is nobody to note it for.
+    pub(super) fn note_nobodys_refusal(
+        &self,
+        visitor: &Visitor,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<(), Error> {
+        let seen = seen_refused(visitor, Outcome::WrongPassword);
+        let nobody = &self.0.nobody;
+        let person = self.person_of(nobody.id, Some(&nobody.person_key))?;
+        drop(noted(nobody.id, &person, &seen, now, rng));
         self.call_post();
         Ok(())
     }
@@ -138,11 +152,7 @@ impl Hub {
     }
 
     fn noted(&self, account: &Stored, seen: &Seen, at: UnixMs, rng: Rng<'_>) -> Result<Try, Error> {
-        let plain = serde_json::to_vec(seen).expect("texts and marks always make JSON");
-        let id = uuid(at, rng);
-        let sealed = self.person(account)?.secrets().seal(&place(id), &plain, draw(rng));
-        let refused = seen.outcome != Outcome::SignedIn;
-        Ok(Try { id, account: account.id, at, refused, sealed })
+        Ok(noted(account.id, &self.person(account)?, seen, at, rng))
     }
 
     /// Tries to sign in at the own account, newest first.
@@ -167,6 +177,19 @@ impl Hub {
         let noted = self.store().sign_ins(account.id).await?.into_iter();
         noted.map(|noted| read(noted).ok_or_else(damaged)).collect()
     }
+}
+
+fn noted(account: AccountId, person: &Person, seen: &Seen, at: UnixMs, rng: Rng<'_>) -> Try {
+    let plain = serde_json::to_vec(seen).expect("texts and marks always make JSON");
+    let id = uuid(at, rng);
+    let sealed = person.secrets().seal(&place(id), &plain, draw(rng));
+    let refused = seen.outcome != Outcome::SignedIn;
+    Try { id, account, at, refused, sealed }
+}
+
+fn seen_refused(visitor: &Visitor, outcome: Outcome) -> Seen {
+    let (client, network) = (client(visitor.agent.as_deref()), network(visitor.from));
+    Seen { client, network, outcome, second_factor: false, new: false }
 }
 
 fn place(id: [u8; 16]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 //! **Invariant:** the key stands in the account's row and nowhere else, so erasing the account
 //! makes everything unreadable that was sealed under it, wherever it still lies.
 
-use kirana_core::id::AccountId;
+use kirana_core::{id::AccountId, time::UnixMs};
 use kirana_migrations::StoreError;
 use serde::{Deserialize, Serialize};
 
@@ -89,14 +89,32 @@ impl Hub {
 
     /// A fresh key, as it is stored.
     pub(super) fn new_person_key(&self, id: AccountId, rng: Rng<'_>) -> Vec<u8> {
-        let key: [u8; 32] = draw(rng);
-        self.secrets().seal(&place(id), &key, draw(rng))
+        fresh_key(self.secrets(), id, rng)
     }
 
     /// What the person signs in with.
     pub(super) fn login_of(&self, stored: &Stored) -> Result<String, Error> {
         Ok(self.person(stored)?.open(&stored.personal)?.login)
     }
+}
+
+/// Somebody whom there is not. Who shows an unknown login is refused with the same work as who
+/// shows a known one, and that takes an account.
+pub(super) struct Nobody {
+    pub(super) id: AccountId,
+    pub(super) person_key: Vec<u8>,
+}
+
+impl Nobody {
+    pub(super) fn new(secrets: &Secrets, now: UnixMs, rng: Rng<'_>) -> Self {
+        let id = AccountId::new(now, draw(rng));
+        Self { id, person_key: fresh_key(secrets, id, rng) }
+    }
+}
+
+fn fresh_key(secrets: &Secrets, id: AccountId, rng: Rng<'_>) -> Vec<u8> {
+    let key: [u8; 32] = draw(rng);
+    secrets.seal(&place(id), &key, draw(rng))
 }
 
 fn place(id: AccountId) -> Vec<u8> {

@@ -150,7 +150,10 @@ impl Hub {
         let stored = self.store().account_by_digest(digest).await?;
         let hash = stored.as_ref().map(|account| account.password_hash.clone());
         let right = self.hasher().verify(Password::new(password), hash).await?;
-        let Some(account) = stored else { return Err(Error::BadCredentials) };
+        let Some(account) = stored else {
+            self.note_nobodys_refusal(visitor, now, rng)?;
+            return Err(Error::BadCredentials);
+        };
         if !right {
             self.note_refusal(&account, visitor, Outcome::WrongPassword, now, rng)?;
             return Err(Error::BadCredentials);

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod carry;
+mod close;
 mod counter;
 mod handover;
 mod import;
@@ -86,6 +87,8 @@ enum Command {
     Staff(people::Staff),
     /// The printed code that keeps an owner from being locked out: shows it, or uses it.
     Recovery(recovery::Recovery),
+    /// Closes the shop down, opens it again, or ends it and writes its books.
+    Close(close::Close),
     /// Gives the shop to another owner, without any hub.
     Owner(owner::Owner),
     /// Prints an access token for this shop's own door.
@@ -160,6 +163,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Join(join) => join.run(with),
         Command::Staff(staff) => staff.run(with),
         Command::Recovery(recovery) => recovery.run(with),
+        Command::Close(close) => close.run(with),
         Command::Owner(owner) => owner.run(with),
         Command::Token(token) => token.run(with),
         Command::Orders(orders) => orders.run(with),

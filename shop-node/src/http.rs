@@ -28,6 +28,7 @@ use crate::{
 
 pub mod auth;
 pub mod catalogue;
+mod closing;
 pub mod deeds;
 mod extract;
 mod health;
@@ -130,6 +131,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(people::change, people::remove))
         .routes(routes!(people::set_pin))
         .routes(routes!(health::profile, health::set))
+        .routes(routes!(closing::look, closing::close, closing::reopen))
         .routes(routes!(orders::list, orders::place))
         .routes(routes!(orders::one))
         .routes(routes!(deeds::act))

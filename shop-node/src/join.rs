@@ -48,8 +48,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// [`NotJoined`] says what the hub or the network said.
 pub async fn join(shop: &Shop, url: &str, owner: Owner<'_>) -> Result<Joined, NotJoined> {
     let hub = Hub::at(url)?;
-    let sign_in = json!({ "login": owner.login, "password": owner.password, "otp": owner.otp });
-    let session: Session = hub.post("/v1/sessions", &sign_in, None).await?;
+    let session = hub.sign_in(shop, (owner.login, owner.password, owner.otp)).await?;
     let token = Some(session.access_token.as_str());
     let me: Me = hub.get("/v1/me", token).await?;
     let roster: Roster = hub.get("/v1/hubs", None).await?;
@@ -61,6 +60,22 @@ pub async fn join(shop: &Shop, url: &str, owner: Owner<'_>) -> Result<Joined, No
     }
     let hubs = roster.items.into_iter().flat_map(|hub| hub.p2p).collect();
     Ok(Joined { shop_id: shop.id(), state: vouched.state, hubs })
+}
+
+/// Tells the hub at `url` that the shop has ended; gives the state that the hub has it in.
+///
+/// # Errors
+/// [`NotJoined`] says what the hub or the network said.
+pub async fn close(
+    shop: &Shop,
+    url: &str,
+    typed: (&str, &str, Option<&str>),
+) -> Result<String, NotJoined> {
+    let hub = Hub::at(url)?;
+    let session = hub.sign_in(shop, typed).await?;
+    let path = format!("/v1/shops/{}/closing", shop.id());
+    let closed: Vouched = hub.post(&path, &json!({}), Some(&session.access_token)).await?;
+    Ok(closed.state)
 }
 
 fn application(shop: &Shop, account: AccountId, owner: &Owner<'_>) -> Result<Value, NotJoined> {
@@ -97,6 +112,7 @@ fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, NotJoined> {
 #[derive(Deserialize)]
 struct Session {
     access_token: String,
+    device_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +165,23 @@ impl Hub {
         let name = concat!("kirana-shop/", env!("CARGO_PKG_VERSION"));
         let client = Client::builder().user_agent(name).timeout(ANSWER_TIME_MAX).build()?;
         Ok(Self { client, url: url.trim_end_matches('/').to_owned() })
+    }
+
+    /// Signs the owner in as from a box that the hub has met before, where it has.
+    async fn sign_in(
+        &self,
+        shop: &Shop,
+        (login, password, otp): (&str, &str, Option<&str>),
+    ) -> Result<Session, NotJoined> {
+        let mut typed = json!({ "login": login, "password": password, "otp": otp });
+        if let Some(known) = shop.known_at(&self.url, login)? {
+            typed["device_token"] = json!(known);
+        }
+        let session: Session = self.post("/v1/sessions", &typed, None).await?;
+        if let Some(fresh) = &session.device_token {
+            shop.be_known_at(&self.url, login, fresh.clone())?;
+        }
+        Ok(session)
     }
 
     async fn get<T: DeserializeOwned>(

@@ -195,6 +195,28 @@ impl Shop {
         Ok(stored?)
     }
 
+    /// By what a hub knows this box when the owner signs in there, if it was told.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn known_at(&self, hub: &str, login: &str) -> Result<Option<String>, StoreError> {
+        let kept: Option<(String, String, String)> =
+            self.reader().read(|c| settings::get(c, Setting::HubDevice))?;
+        Ok(kept.filter(|(at, by, _)| at == hub && by == login).map(|(.., token)| token))
+    }
+
+    /// Keeps by what a hub will know this box.
+    ///
+    /// # Errors
+    /// [`Undeliverable`] when nothing can be stored.
+    pub fn be_known_at(&self, hub: &str, login: &str, token: String) -> Result<(), Undeliverable> {
+        let kept = (hub.to_owned(), login.to_owned(), token);
+        let stored = self.writer().write(move |tx| {
+            Ok::<_, Abort<Undeliverable>>(settings::put(tx, Setting::HubDevice, &kept)?)
+        });
+        Ok(stored?)
+    }
+
     /// Puts the certificate in which a hub vouches for the shop in the place of its own word.
     ///
     /// # Errors

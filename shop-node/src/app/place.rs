@@ -22,7 +22,7 @@ use kirana_core::{
 use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
 
 use super::{
-    Shop, Undeliverable,
+    Shop, Undeliverable, closing,
     deliver::Outcome,
     desk::{Desk, Visit},
     reading::{By, Device, Read, Reading},
@@ -172,9 +172,15 @@ impl Desk<'_, '_> {
         let reserves = apart.is_none();
         // A device that only a hub added to a known account: somebody in the shop looks first.
         let asks = judge == Judge::Program && self.is_asked_about(row)?;
-        let decision = match asks {
-            true => Decision::Wait,
-            false => apart.unwrap_or_else(|| decide::decide(placed, &offers, judge)),
+        let closed = match judge {
+            Judge::Program => closing::declines(self.tx)?,
+            // A person goes through what waited when the shop closed.
+            Judge::Person => None,
+        };
+        let decision = match (closed, asks) {
+            (Some(declined), _) => declined,
+            (None, true) => Decision::Wait,
+            (None, false) => apart.unwrap_or_else(|| decide::decide(placed, &offers, judge)),
         };
         if let Decision::Accept { lines, .. } = &decision {
             for granted in lines.iter().filter(|_| reserves) {

@@ -34,8 +34,12 @@ pub enum Setting {
     HonourExpired,
     /// The number of the newest stock snapshot that was signed.
     Availability,
+    /// By what a hub knows this box at the owner's next sign-in: hub, login, token. It opens nothing.
+    HubDevice,
     /// How the shop came to its owner: [`crate::app::succession::Step`], the newest first.
     Steps,
+    /// [`crate::app::closing::Closing`], while the shop takes no orders.
+    Closing,
 }
 
 impl Setting {
@@ -53,7 +57,9 @@ impl Setting {
             Self::HubCursors => "hub_cursors",
             Self::HonourExpired => "honour_expired",
             Self::Availability => "availability",
+            Self::HubDevice => "hub_device",
             Self::Steps => "steps",
+            Self::Closing => "closing",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod availability;
 mod catalogue;
+mod closing;
 mod desk;
 mod devices;
 mod disk;

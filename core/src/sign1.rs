@@ -34,6 +34,8 @@ pub enum Purpose {
     Record,
     /// An answer to a challenge at a door.
     Challenge,
+    /// What a household's device gives to another one.
+    Household,
 }
 
 impl Purpose {
@@ -49,6 +51,7 @@ impl Purpose {
             Self::Availability => b"kirana availability 1",
             Self::Record => b"kirana record 1",
             Self::Challenge => b"kirana challenge 1",
+            Self::Household => b"kirana household 1",
         }
     }
 }

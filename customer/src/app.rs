@@ -34,7 +34,9 @@ pub mod person;
 pub mod place;
 pub mod receive;
 pub mod send;
+pub mod session;
 pub mod shop;
+pub mod snapshot;
 pub mod status;
 pub mod verify;
 

@@ -344,10 +344,16 @@ pub enum Device {
         /// The ten digits that the new device shows; asked for if left out.
         #[arg(long, value_name = "DIGITS")]
         compare: Option<String>,
+        /// Where carts, addresses and saved shops go, sealed to the new device.
+        #[arg(long, value_name = "FILE")]
+        snapshot: Option<PathBuf>,
     },
     /// Takes the answer of the device that let this one in.
     Import {
         /// `kirana-device:…`
         answer: String,
+        /// The file that the other device wrote.
+        #[arg(long, value_name = "FILE")]
+        snapshot: Option<PathBuf>,
     },
 }

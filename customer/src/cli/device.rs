@@ -36,7 +36,7 @@ pub(super) fn device(desk: &Desk, command: Device) -> Result<(), Failure> {
                 )
             });
         }
-        Device::Add { request, compare } => {
+        Device::Add { request, compare, snapshot } => {
             let request = Request::read(&request).map_err(|e| Failure::Usage(e.to_string()))?;
             let expected = request.comparison();
             let typed = match compare {
@@ -52,19 +52,34 @@ pub(super) fn device(desk: &Desk, command: Device) -> Result<(), Failure> {
                 return Err(Failure::Usage(why.to_owned()));
             }
             let answer = household.let_in(&request, now(), &mut clock::rng())?;
+            if let Some(path) = snapshot {
+                let sealed = household.snapshot_for(&request, &mut clock::rng())?;
+                std::fs::write(&path, sealed).map_err(|source| unusable(&path, source))?;
+            }
             let device = request.enrolment.key.id().to_string();
             let added = Added { device, compare: expected, answer };
             desk.say(&added, || {
                 format!("{}\n\nOn the new device: `kirana device import` with this.", added.answer)
             });
         }
-        Device::Import { answer } => {
+        Device::Import { answer, snapshot } => {
             household.be_let_in(&answer)?;
-            desk.say(&serde_json::json!({ "device": own }), || {
+            let taken = match snapshot {
+                Some(path) => {
+                    let sealed = std::fs::read(&path).map_err(|e| unusable(&path, e))?;
+                    Some(household.take_snapshot(&sealed, now(), &mut clock::rng())?)
+                }
+                None => None,
+            };
+            desk.say(&serde_json::json!({ "device": own, "taken_over": taken }), || {
                 "This device is one of the account now; shops that know the other take its orders."
                     .to_owned()
             });
         }
     }
     Ok(())
+}
+
+fn unusable(path: &std::path::Path, source: std::io::Error) -> Failure {
+    Failure::File { path: path.display().to_string(), source }
 }

@@ -1,13 +1,21 @@
 //! `sync`: sends what waits, fetches what has come.
 
 use kirana_sync::peer::Path;
+use minicbor::bytes::ByteVec;
 
 use super::{
     Desk, Failure,
     args::{Sync, Way},
     now, wait,
 };
-use crate::net::round::{self, Length, Report, RoundError};
+use crate::{
+    app::Household,
+    clock,
+    net::{
+        round::{self, Length, Report, RoundError},
+        sign_in,
+    },
+};
 
 pub(super) fn sync(desk: &Desk, sync: &Sync) -> Result<(), Failure> {
     let household = desk.household()?;
@@ -25,8 +33,30 @@ pub(super) fn sync(desk: &Desk, sync: &Sync) -> Result<(), Failure> {
         RoundError::Household(why) => Failure::from(why),
         RoundError::Net(why) => Failure::from(why),
     })?;
+    let mut report = report;
+    if only.is_none_or(|only| only == Path::Hub)
+        && let Err(why) = renew(&household)
+    {
+        // Orders went and came: that the account is out of reach is for the next time.
+        report.notes.push(why);
+    }
     desk.say(&report, || sentence(&report));
     Ok(())
+}
+
+/// Renews this device's certificate where that is due.
+fn renew(household: &Household) -> Result<(), String> {
+    let failed = |why: &dyn std::fmt::Display| format!("this device is not renewed: {why}");
+    let due = household.session_due(now()).map_err(|e| failed(&e))?;
+    let Some(session) = due else { return Ok(()) };
+    let retry = clock::draw(&mut clock::rng());
+    let refreshed = wait(sign_in::refresh(&session, retry, now())).map_err(|_| failed(&"busy"))?;
+    let (session, token) = refreshed.map_err(|e| failed(&e))?;
+    household.keep_session(&session).map_err(|e| failed(&e))?;
+    let renewed = wait(sign_in::renew(&session.url, &token, household.keys()));
+    let chain = renewed.map_err(|_| failed(&"busy"))?.map_err(|e| failed(&e))?;
+    let chain = chain.into_iter().map(ByteVec::from).collect();
+    household.certify(chain).map_err(|e| failed(&e))
 }
 
 fn sentence(report: &Report) -> String {

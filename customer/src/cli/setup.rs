@@ -77,7 +77,10 @@ pub(super) fn login(desk: &Desk, url: &str, login: &str) -> Result<(), Failure> 
     join(&household, url)?;
     let otp = std::env::var("KIRANA_OTP").ok();
     let typed = (password.as_str(), otp.as_deref());
-    let signed_in = wait(sign_in::sign_in(url, login, typed, household.keys()))??;
+    let before = household.session()?;
+    let own = (household.keys(), now());
+    let signed_in = wait(sign_in::sign_in(url, login, typed, own, before.as_ref()))??;
+    household.keep_session(&signed_in.session)?;
     let chain = signed_in.certificates.into_iter().map(ByteVec::from).collect();
     household.certify(chain)?;
     let said = LoggedIn {

@@ -8,6 +8,7 @@ use kirana_core::{
     enrolment::Enrolment,
     id::AccountId,
     key::{KeyPair, PublicKey},
+    time::UnixMs,
 };
 use minicbor::bytes::ByteVec;
 use reqwest::{Client, Response, StatusCode};
@@ -15,6 +16,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::NetError;
+use crate::app::session::Session;
 
 /// What signing in gave.
 pub struct SignedIn {
@@ -22,6 +24,8 @@ pub struct SignedIn {
     pub account: AccountId,
     /// The device's certificates, leaf first.
     pub certificates: Vec<Vec<u8>>,
+    /// The sign-in, to be kept.
+    pub session: Session,
 }
 
 /// A list of hubs with the key that signed it.
@@ -63,12 +67,68 @@ pub async fn sign_in(
     url: &str,
     login: &str,
     (password, otp): (&str, Option<&str>),
-    keys: &KeyPair,
+    (keys, now): (&KeyPair, UnixMs),
+    before: Option<&Session>,
 ) -> Result<SignedIn, NetError> {
     let pages = Pages::new(url)?;
-    let asked = json!({ "login": login, "password": password, "otp": otp });
-    let session: Session = pages.post("/v1/sessions", &asked, None).await?;
-    let token = session.access_token.as_str();
+    let before = before.filter(|before| before.url == pages.url && before.login == login);
+    let known = before.and_then(|before| before.device_token.as_deref());
+    let mut asked = json!({ "login": login, "password": password, "otp": otp });
+    if let Some(known) = known {
+        asked["device_token"] = json!(known);
+    }
+    let tokens: Tokens = pages.post("/v1/sessions", &asked, None).await?;
+    let session = Session {
+        login: login.to_owned(),
+        client_id: tokens.client().ok_or_else(|| pages.wrong("/v1/sessions", "no token"))?,
+        device_token: tokens.device_token.or_else(|| known.map(str::to_owned)),
+        refresh_token: tokens.refresh_token,
+        used_at: now,
+        url: pages.url.clone(),
+    };
+    let (account, certificates) = certified(&pages, &tokens.access_token, keys).await?;
+    Ok(SignedIn { account, certificates, session })
+}
+
+/// Exchanges a sign-in for the next one, which has to be kept before anything else is done.
+///
+/// # Errors
+/// [`NetError::Denied`] when it is over; [`NetError::Page`] when nobody answers.
+pub async fn refresh(
+    session: &Session,
+    retry: [u8; 16],
+    now: UnixMs,
+) -> Result<(Session, String), NetError> {
+    let pages = Pages::new(&session.url)?;
+    let retry = uuid::Builder::from_random_bytes(retry).into_uuid().to_string();
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &session.refresh_token),
+        ("client_id", &session.client_id),
+        ("retry_id", &retry),
+    ];
+    // A reply that was lost is given once more to whoever asks by the same name.
+    let tokens = match pages.form::<Tokens>("/oauth/token", &fields).await {
+        Err(NetError::Page { .. }) => pages.form("/oauth/token", &fields).await?,
+        answered => answered?,
+    };
+    let refresh_token = tokens.refresh_token;
+    Ok((Session { refresh_token, used_at: now, ..session.clone() }, tokens.access_token))
+}
+
+/// Has this device's key certified once more, by a sign-in that was just refreshed.
+///
+/// # Errors
+/// [`NetError::Denied`] when the hub does not; [`NetError::Page`] when nobody answers.
+pub async fn renew(url: &str, token: &str, keys: &KeyPair) -> Result<Vec<Vec<u8>>, NetError> {
+    Ok(certified(&Pages::new(url)?, token, keys).await?.1)
+}
+
+async fn certified(
+    pages: &Pages,
+    token: &str,
+    keys: &KeyPair,
+) -> Result<(AccountId, Vec<Vec<u8>>), NetError> {
     let me: Me = pages.get("/v1/me", Some(token)).await?;
     let account: AccountId = me.id.parse().map_err(|_| pages.wrong("/v1/me", "no account"))?;
     let (key, sealing) = (keys.signing.public(), keys.sealing.public());
@@ -83,7 +143,7 @@ pub async fn sign_in(
     let certified: Certified = pages.post("/v1/devices", &asked, Some(token)).await?;
     let certificate = URL_SAFE_NO_PAD.decode(certified.certificate);
     let certificate = certificate.map_err(|_| pages.wrong("/v1/devices", "no certificate"))?;
-    Ok(SignedIn { account, certificates: vec![certificate] })
+    Ok((account, vec![certificate]))
 }
 
 /// Reads who may vouch for whom.
@@ -108,8 +168,23 @@ pub async fn profile(url: &str) -> Result<Profile, NetError> {
 }
 
 #[derive(Deserialize)]
-struct Session {
+struct Tokens {
     access_token: String,
+    refresh_token: String,
+    device_token: Option<String>,
+}
+
+impl Tokens {
+    /// The program that the hub gave them to, as the access token says.
+    fn client(&self) -> Option<String> {
+        let claims = URL_SAFE_NO_PAD.decode(self.access_token.split('.').nth(1)?).ok()?;
+        Some(serde_json::from_slice::<Claims>(&claims).ok()?.client_id)
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    client_id: String,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +254,18 @@ impl Pages {
         self.send(path, request, token).await
     }
 
+    async fn form<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<T, NetError> {
+        let body: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+        let request = self.client.post(format!("{}{path}", self.url)).body(body.join("&"));
+        let kind = "application/x-www-form-urlencoded";
+        self.send(path, request.header("content-type", kind), None).await
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -195,6 +282,17 @@ impl Pages {
         }
         response.json().await.map_err(|e| self.wrong(path, &root_cause(&e)))
     }
+}
+
+/// A value as forms carry it: whatever is no letter, digit or mark by its number.
+fn escaped(value: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    value.bytes().map(one).collect()
 }
 
 async fn denied(response: Response) -> NetError {

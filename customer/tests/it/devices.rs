@@ -6,10 +6,14 @@ use kirana_core::{
     id::{AccountId, ShopId},
     key::KeyPair,
 };
-use kirana_customer::app::{Household, HouseholdError};
+use kirana_customer::app::{
+    Household, HouseholdError,
+    session::{RENEWED_AFTER_MS, RESTS_MS, Session},
+    snapshot::TakenOver,
+};
 
 use crate::{
-    neighbour::{NOW, household, rng},
+    neighbour::{NOW, Neighbour, household, rng},
     program::{json, kirana},
 };
 
@@ -93,4 +97,87 @@ fn the_command_line_compares_digits_before_it_lets_anybody_in() {
     let nonsense = kirana(&new, &["device", "import", "kirana-device:x", "--json"]);
     assert_eq!(nonsense.status.code(), Some(1));
     assert_eq!(json(&nonsense.stderr)["type"], "urn:kirana:problem:not-theirs");
+}
+
+/// A household with an address, a cart and a shop.
+fn furnished(seed: u8, shop: &Neighbour) -> Household {
+    let home = signed_in(seed, 1);
+    shop.introduce_to(&home);
+    home.edit_document(&mut rng(5), |document| document.set_name("Meena's", NOW)).expect("stored");
+    home
+}
+
+#[test]
+fn a_device_that_is_let_in_gets_what_the_household_has_and_goes_on_without_the_first() {
+    let shop = Neighbour::new();
+    let (first, second) = (furnished(1, &shop), household(2));
+    let request = second.ask_to_be_let_in();
+    let answer = first.let_in(&request, NOW, &mut rng(3)).expect("let in");
+    let sealed = first.snapshot_for(&request, &mut rng(6)).expect("sealed");
+    assert!(!sealed.windows(5).any(|bytes| bytes == b"Meena"), "nobody on the way reads it");
+    // The only phone is gone from here on.
+    drop(first);
+    assert!(second.take_snapshot(&sealed, NOW, &mut rng(7)).is_err(), "not let in yet");
+    second.be_let_in(&answer).expect("taken");
+    let taken = second.take_snapshot(&sealed, NOW, &mut rng(7)).expect("taken over");
+    assert_eq!(taken, TakenOver { shops: 1, left: 0 });
+    assert_eq!(second.document().expect("read").name(), "Meena's");
+    let known = second.known_shop(shop.id).expect("read").expect("known");
+    assert_eq!(known.owner, shop.owner.signing.public(), "pinned as it was");
+    assert_eq!(second.take_snapshot(&sealed, NOW, &mut rng(8)).expect("again"), taken);
+    let (order, ..) = crate::neighbour::placed_at(&shop, &second);
+    assert_eq!(second.order_ids().expect("read"), [order], "it orders from the saved shop");
+}
+
+#[test]
+fn p6_a_snapshot_of_another_hand_account_or_device_is_not_taken() {
+    let shop = Neighbour::new();
+    let (first, second) = (furnished(1, &shop), household(2));
+    let request = second.ask_to_be_let_in();
+    second.be_let_in(&first.let_in(&request, NOW, &mut rng(3)).expect("let in")).expect("taken");
+    let refused = |sealed: &[u8]| {
+        let taken = second.take_snapshot(sealed, NOW, &mut rng(7));
+        assert!(taken.is_err(), "{taken:?}");
+        assert_eq!(second.known_shops().expect("read"), []);
+        assert_ne!(second.document().expect("read").name(), "Meena's");
+    };
+    // Another device of the same account, which did not let this one in; another account's.
+    refused(&furnished(4, &shop).snapshot_for(&request, &mut rng(6)).expect("sealed"));
+    refused(&signed_in(5, 2).snapshot_for(&request, &mut rng(6)).expect("sealed"));
+    let other = household(6).ask_to_be_let_in();
+    refused(&first.snapshot_for(&other, &mut rng(6)).expect("sealed"));
+    let mut sealed = first.snapshot_for(&request, &mut rng(6)).expect("sealed");
+    for at in [0, 40, 80, sealed.len() / 2, sealed.len() - 1] {
+        sealed[at] ^= 1;
+        refused(&sealed);
+        sealed[at] ^= 1;
+    }
+    refused(b"");
+    let guest = household(7).snapshot_for(&request, &mut rng(6));
+    assert!(matches!(guest, Err(HouseholdError::NoAccount)));
+}
+
+#[test]
+fn a_sign_in_is_kept_encrypted_and_used_before_it_or_the_certificate_ends() {
+    let home = signed_in(1, 1);
+    assert_eq!(home.session().expect("read"), None);
+    assert_eq!(home.session_due(NOW.plus_ms(RENEWED_AFTER_MS)).expect("read"), None, "no account");
+    let session = Session {
+        url: "http://127.0.0.1:1".to_owned(),
+        login: "meena".to_owned(),
+        refresh_token: "a token that opens the account".to_owned(),
+        client_id: "kirana".to_owned(),
+        device_token: None,
+        used_at: NOW,
+    };
+    home.keep_session(&session).expect("stored");
+    let image = home.database().image().expect("an image");
+    assert!(!image.windows(7).any(|bytes| bytes == b"a token"), "a thief of the file has nothing");
+    let again = Household::open(home.database().restart(), home.keys().clone()).expect("opens");
+    assert_eq!(again.session().expect("read").as_ref(), Some(&session));
+    let due = |later: u64| again.session_due(NOW.plus_ms(later)).expect("read").is_some();
+    assert_eq!([due(0), due(RESTS_MS - 1), due(RESTS_MS)], [false, false, true]);
+    let fresh = Session { used_at: NOW.plus_ms(RENEWED_AFTER_MS - 10), ..session };
+    again.keep_session(&fresh).expect("stored");
+    assert_eq!([due(RENEWED_AFTER_MS - 5_000), due(RENEWED_AFTER_MS)], [false, true]);
 }

@@ -19,6 +19,7 @@ mod photos;
 mod program;
 mod refusals;
 mod relay;
+mod renewal;
 mod resets;
 mod sessions;
 mod shops;

@@ -1,0 +1,88 @@
+//! The sign-in that this device keeps, so that its certificate is renewed before it ends.
+//!
+//! **Invariant (P4):** what opens the account lies encrypted, like names and addresses; it is
+//! replaced by the commit before anything is done with what it was exchanged for.
+
+use kirana_core::{
+    certificate::UnverifiedCertificate,
+    time::{DAY_MS, UnixMs},
+};
+use kirana_migrations::StoreError;
+use serde::{Deserialize, Serialize};
+
+use super::{Household, HouseholdError, write};
+use crate::store::settings;
+
+/// How old a certificate is when it is renewed, in milliseconds: sign-ins end after ninety days, and
+/// a certificate counts for six months.
+pub const RENEWED_AFTER_MS: u64 = 60 * DAY_MS;
+/// How long a sign-in may rest, in milliseconds, before it is used to keep it.
+pub const RESTS_MS: u64 = 14 * DAY_MS;
+
+/// A sign-in at a hub.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The hub's address.
+    pub url: String,
+    /// Who signed in.
+    pub login: String,
+    /// Opens the account once more.
+    pub refresh_token: String,
+    /// For which program the hub gave it.
+    pub client_id: String,
+    /// By which the hub knows this device at the next sign-in; it opens nothing.
+    pub device_token: Option<String>,
+    /// When it was last used.
+    pub used_at: UnixMs,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({})", self.url)
+    }
+}
+
+impl Session {
+    /// Whether it is to be used now, for a certificate that was issued then.
+    pub fn is_due(&self, issued: UnixMs, now: UnixMs) -> bool {
+        now.since(issued) >= RENEWED_AFTER_MS || now.since(self.used_at) >= RESTS_MS
+    }
+}
+
+impl Household {
+    /// The sign-in that this device keeps, if any.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn session(&self) -> Result<Option<Session>, HouseholdError> {
+        let Some(sealed) = self.db.reader.read(|reader| settings::sealed(reader, SESSION))? else {
+            return Ok(None);
+        };
+        let plain = self.disk.open(SESSION, &sealed);
+        let read = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
+        Ok(Some(read.ok_or_else(|| StoreError::damaged("the sign-in", "of this device"))?))
+    }
+
+    /// Keeps a sign-in in the place of the one before.
+    ///
+    /// # Errors
+    /// When nothing could be stored.
+    pub fn keep_session(&self, session: &Session) -> Result<(), HouseholdError> {
+        let plain = serde_json::to_vec(session).expect("texts always make JSON");
+        let sealed = self.disk.seal(SESSION, &plain);
+        write(&self.db, move |tx| Ok(settings::put_sealed(tx, SESSION, &sealed)?))
+    }
+
+    /// The sign-in, if it is to be used now: for a fresh certificate, or so that it does not end.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn session_due(&self, now: UnixMs) -> Result<Option<Session>, HouseholdError> {
+        let own = self.certificates();
+        let leaf = UnverifiedCertificate::parse(own.first().ok_or(HouseholdError::NotMade)?)?;
+        let issued = leaf.claimed().not_before;
+        Ok(self.session()?.filter(|session| session.is_due(issued, now)))
+    }
+}
+
+const SESSION: &str = "session";

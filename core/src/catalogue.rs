@@ -14,6 +14,7 @@ pub mod gauge;
 pub mod head;
 pub mod pricing;
 pub mod product;
+pub mod shown;
 
 /// Which document of a shop's catalogue: 0 is the index, buckets of products count from 1.
 #[derive(

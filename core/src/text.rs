@@ -1,14 +1,15 @@
 //! Folds names and questions to one spelling, so that what people type finds what shops wrote.
 //!
 //! **Invariant:** the index and the question go through the same [`fold`] and [`tokens`], and a
-//! match expression holds nothing of the question but folded word characters in quotes.
+//! token holds word characters only: no quote, no operator, no blank.
 
 use std::borrow::Cow;
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// The most words of a question that are looked at; further ones are left out.
-pub const QUERY_WORDS_MAX: usize = 12;
+pub mod distance;
+pub mod everyday;
+pub mod sound;
 
 /// The longest word that is indexed or looked up, in characters; the rest is cut off.
 pub const WORD_CHARS_MAX: usize = 40;
@@ -61,24 +62,6 @@ pub fn searchable<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     all
 }
 
-/// An FTS5 match expression that finds texts holding every word of the question, in any order,
-/// each as the beginning of a word; `None` when the question has no word.
-///
-/// ```
-/// use kirana_core::text::match_expression;
-/// assert_eq!(match_expression("Crème fr").as_deref(), Some("\"creme\"* \"fr\"*"));
-/// assert_eq!(match_expression("\" OR 1 NEAR("), Some("\"or\"* \"1\"* \"near\"*".to_owned()));
-/// assert_eq!(match_expression("…?!"), None);
-/// ```
-pub fn match_expression(question: &str) -> Option<String> {
-    let mut words = tokens(question);
-    words.truncate(QUERY_WORDS_MAX);
-    if words.is_empty() {
-        return None;
-    }
-    Some(words.iter().map(|word| format!("\"{word}\"*")).collect::<Vec<_>>().join(" "))
-}
-
 /// Combining marks of the Latin, Greek and Cyrillic scripts. Those of Indic scripts, Arabic,
 /// Hebrew, Thai and kana carry the vowel or the consonant, so they stay.
 fn is_accent(c: char) -> bool {
@@ -126,23 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_can_break_out_of_no_quotes() {
-        for question in ["a\"b", "name:rice", "^x", "-y", "{a}", "NEAR(a b, 3)", "*", "'; drop"] {
-            if let Some(expression) = match_expression(question) {
-                let words = expression.split(' ').all(|word| {
-                    let inner = word.strip_prefix('"').and_then(|w| w.strip_suffix("\"*"));
-                    inner.is_some_and(|w| !w.is_empty() && w.chars().all(is_word_char))
-                });
-                assert!(words, "{expression}");
-            }
-        }
-    }
-
-    #[test]
-    fn one_word_past_the_limit_is_left_out() {
-        let question = vec!["rice"; QUERY_WORDS_MAX + 1].join(" ");
-        let expression = match_expression(&question).expect("words");
-        assert_eq!(expression.split(' ').count(), QUERY_WORDS_MAX);
+    fn a_word_past_the_limit_is_cut() {
         let long = "x".repeat(WORD_CHARS_MAX + 1);
         assert_eq!(tokens(&long), ["x".repeat(WORD_CHARS_MAX)]);
     }

@@ -5,16 +5,25 @@
 //! stores the chunk they come from, and in no other way.
 
 use kirana_core::{
-    catalogue::{BucketNo, product::Product},
+    catalogue::{BucketNo, product::Product, shown::Shown},
     id::{ProductId, ShopId, VariantId},
+    time::UnixMs,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::StoreError;
 
+mod card;
 pub mod chunks;
+pub mod facets;
+pub(crate) mod index;
+mod listing;
+pub mod place;
 pub mod projection;
+pub mod question;
 pub mod search;
+
+pub use card::Filter;
 
 /// A product as the catalogue has it, and whether any of it can be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +67,73 @@ pub fn by_variant(
     statement.query_row(keys, |row| Ok(shelved(row))).optional()?.transpose()
 }
 
+/// The product of a row that a search found.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn shelved_at(c: &Connection, row: i64) -> Result<Shelved, StoreError> {
+    let sql = "SELECT p.shop, p.bucket, p.in_stock, v.value FROM product p
+               JOIN product_value v USING (row) WHERE p.row = ?1";
+    c.prepare_cached(sql)?.query_row([row], |row| Ok(shelved(row)))?
+}
+
+/// A product in JSON, ready to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// The product.
+    pub id: ProductId,
+    /// Whether any of it is in stock, or nobody counts it.
+    pub in_stock: bool,
+    /// Whether its stock is counted.
+    pub counted: bool,
+    /// Its object (see [`kirana_core::catalogue::shown::Shown`]) but for the last brace.
+    pub json: String,
+}
+
+/// The product of a row that a search found, as it is shown.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn shown_at(c: &Connection, row: i64, now: UnixMs) -> Result<Ready, StoreError> {
+    let sql = "SELECT p.id, p.in_stock, p.counted, v.shown, CASE v.shown WHEN '' THEN v.value END FROM product p
+               JOIN product_value v USING (row) WHERE p.row = ?1";
+    c.prepare_cached(sql)?.query_row([row], |row| Ok(ready(row, now)))?
+}
+
+/// One product that is listed, as it is shown.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn shown(
+    c: &Connection,
+    shop: ShopId,
+    id: ProductId,
+    now: UnixMs,
+) -> Result<Option<Ready>, StoreError> {
+    let sql = "SELECT p.id, p.in_stock, p.counted, v.shown, CASE v.shown WHEN '' THEN v.value END FROM product p JOIN product_value v USING (row)
+               WHERE p.shop = ?1 AND p.id = ?2 AND p.listed = 1";
+    let keys = (shop.as_bytes(), id.as_bytes());
+    c.prepare_cached(sql)?.query_row(keys, |row| Ok(ready(row, now))).optional()?.transpose()
+}
+
+fn ready(row: &Row<'_>, now: UnixMs) -> Result<Ready, StoreError> {
+    let id: [u8; 16] = row.get(0)?;
+    let id = ProductId::from_slice(&id).ok_or_else(|| StoreError::damaged("a product", "id"))?;
+    let json = match row.get::<_, Option<Vec<u8>>>(4)? {
+        Some(value) => json(&decoded(&value)?, now)?,
+        None => row.get(3)?,
+    };
+    Ok(Ready { id, in_stock: row.get(1)?, counted: row.get(2)?, json })
+}
+
+/// The product in JSON without its last brace, so that the stock of the moment can follow.
+fn json(product: &Product, now: UnixMs) -> Result<String, StoreError> {
+    let unshown = |_| StoreError::damaged("a product", product.id);
+    let mut json = serde_json::to_string(&Shown::of(product, now)).map_err(unshown)?;
+    json.pop();
+    Ok(json)
+}
+
 /// How many products of a shop are listed.
 ///
 /// # Errors
@@ -73,13 +149,18 @@ fn shelved(row: &Row<'_>) -> Result<Shelved, StoreError> {
     let damaged = || StoreError::damaged("a product", "of the catalogue");
     let shop: [u8; 16] = row.get(0)?;
     let value = row.get_ref(3)?.as_blob().map_err(|_| damaged())?;
-    let product = kirana_core::cbor::from_slice("a product", value, PRODUCT_BYTES_MAX);
     Ok(Shelved {
         shop: ShopId::from_slice(&shop).ok_or_else(damaged)?,
         bucket: BucketNo::new(row.get(1)?),
-        product: product.map_err(|_| damaged())?,
+        product: decoded(value)?,
         in_stock: row.get(2)?,
     })
+}
+
+/// A product as it is stored.
+fn decoded(value: &[u8]) -> Result<Product, StoreError> {
+    let product = kirana_core::cbor::from_slice("a product", value, PRODUCT_BYTES_MAX);
+    product.map_err(|_| StoreError::damaged("a product", "of the catalogue"))
 }
 
 /// The longest stored product, in bytes: far beyond what the limits of its parts allow.

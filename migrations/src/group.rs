@@ -3,7 +3,7 @@
 //! **Invariant (P7):** a job's reply exists only after the COMMIT that holds its effect; when that
 //! is not certain the answer is "unknown", never a refusal.
 
-use std::{cell::RefCell, io::Write, ops::Deref, sync::atomic::Ordering};
+use std::{cell::RefCell, collections::BTreeSet, io::Write, ops::Deref, sync::atomic::Ordering};
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -16,12 +16,23 @@ pub const GROUP_JOBS_MAX: usize = 32;
 pub struct Tx<'c> {
     connection: &'c Connection,
     heads: RefCell<Vec<Head>>,
+    unindexed: RefCell<BTreeSet<i64>>,
 }
 
 impl Tx<'_> {
     /// Notes how far a chain has come; it goes to `heads.log` after the COMMIT.
     pub fn note_head(&self, head: Head) {
         self.heads.borrow_mut().push(head);
+    }
+
+    /// Notes a product row that the full-text index does not have as it is now.
+    pub(crate) fn note_unindexed(&self, row: i64) {
+        self.unindexed.borrow_mut().insert(row);
+    }
+
+    /// The rows that were noted in this job.
+    pub(crate) fn take_unindexed(&self) -> BTreeSet<i64> {
+        self.unindexed.take()
     }
 }
 
@@ -199,7 +210,8 @@ impl Engine {
             self.health.note(&format!("a transaction did not begin: {e}"));
             lost(&e)
         })?;
-        let tx = Tx { connection: &self.connection, heads: RefCell::default() };
+        let (heads, unindexed) = (RefCell::default(), RefCell::default());
+        let tx = Tx { connection: &self.connection, heads, unindexed };
         let mut next = 0;
         loop {
             // Whoever came while the others ran need not wait for a sync of their own.
@@ -299,6 +311,7 @@ fn in_savepoint(tx: &Tx<'_>, member: &mut dyn Member) -> Result<(), Lost> {
         }
         Ran::Refused | Ran::Failed { .. } => {
             tx.heads.borrow_mut().truncate(heads_before);
+            tx.unindexed.take();
             sql("ROLLBACK TO member; RELEASE member")
         }
     }

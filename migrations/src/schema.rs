@@ -2,7 +2,10 @@
 //!
 //! **Invariant:** a migration that was released never changes; a new one is added at the end.
 
-use rusqlite_migration::{M, Migrations};
+use rusqlite::Transaction;
+use rusqlite_migration::{HookError, HookResult, M, Migrations};
+
+use crate::{StoreError, catalogue::projection};
 
 /// Whose data a database holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,34 +19,52 @@ pub enum Schema {
 }
 
 /// To add one: put `migrations/<program>/NNN_name.sql` beside the others and name it here.
-const SHOP: &[M<'static>] = &[
-    M::up(include_str!("../shop/001_node.sql")),
-    M::up(include_str!("../shop/002_orders.sql")),
-    M::up(include_str!("../shared/catalogue.sql")),
-    M::up(include_str!("../shop/003_imports.sql")),
-    M::up(include_str!("../shop/004_offers_by_product.sql")),
-    M::up(include_str!("../shop/005_damage.sql")),
-    M::up(include_str!("../shop/006_staff.sql")),
-    M::up(include_str!("../shop/007_terms.sql")),
-];
-const CUSTOMER: &[M<'static>] = &[
-    M::up(include_str!("../customer/001_household.sql")),
-    M::up(include_str!("../shared/catalogue.sql")),
-    M::up(include_str!("../customer/002_unconfirmed.sql")),
-    M::up(include_str!("../customer/003_availability.sql")),
-    M::up(include_str!("../customer/004_sealed.sql")),
-];
-const HUB: &[M<'static>] = &[
-    M::up(include_str!("../hub/001_hub.sql")),
-    M::up(include_str!("../hub/002_forwarding.sql")),
-    M::up(include_str!("../hub/003_oauth_clients.sql")),
-    M::up(include_str!("../hub/004_factors.sql")),
-    M::up(include_str!("../hub/005_accounts.sql")),
-    M::up(include_str!("../hub/006_recovery.sql")),
-    M::up(include_str!("../hub/007_shops.sql")),
-    M::up(include_str!("../hub/008_console.sql")),
-    M::up(include_str!("../hub/009_photos.sql")),
-];
+fn shop() -> Vec<M<'static>> {
+    vec![
+        M::up(include_str!("../shop/001_node.sql")),
+        M::up(include_str!("../shop/002_orders.sql")),
+        M::up(include_str!("../shared/catalogue.sql")),
+        M::up(include_str!("../shop/003_imports.sql")),
+        M::up(include_str!("../shop/004_offers_by_product.sql")),
+        M::up(include_str!("../shop/005_damage.sql")),
+        M::up(include_str!("../shop/006_staff.sql")),
+        M::up(include_str!("../shop/007_terms.sql")),
+        M::up_with_hook(include_str!("../shared/search.sql"), index),
+    ]
+}
+
+fn customer() -> Vec<M<'static>> {
+    vec![
+        M::up(include_str!("../customer/001_household.sql")),
+        M::up(include_str!("../shared/catalogue.sql")),
+        M::up(include_str!("../customer/002_unconfirmed.sql")),
+        M::up(include_str!("../customer/003_availability.sql")),
+        M::up(include_str!("../customer/004_sealed.sql")),
+        M::up_with_hook(include_str!("../shared/search.sql"), index),
+    ]
+}
+
+fn hub() -> Vec<M<'static>> {
+    vec![
+        M::up(include_str!("../hub/001_hub.sql")),
+        M::up(include_str!("../hub/002_forwarding.sql")),
+        M::up(include_str!("../hub/003_oauth_clients.sql")),
+        M::up(include_str!("../hub/004_factors.sql")),
+        M::up(include_str!("../hub/005_accounts.sql")),
+        M::up(include_str!("../hub/006_recovery.sql")),
+        M::up(include_str!("../hub/007_shops.sql")),
+        M::up(include_str!("../hub/008_console.sql")),
+        M::up(include_str!("../hub/009_photos.sql")),
+    ]
+}
+
+/// Indexes the products that an older version had stored.
+fn index(tx: &Transaction<'_>) -> HookResult {
+    projection::refresh(tx).map_err(|error| match error {
+        StoreError::Sqlite(error) => HookError::RusqliteError(error),
+        damaged => HookError::Hook(damaged.to_string()),
+    })
+}
 
 impl Schema {
     /// Every schema.
@@ -73,14 +94,14 @@ impl Schema {
     }
 
     pub(crate) fn migrations(self) -> Migrations<'static> {
-        Migrations::from_slice(self.list())
+        Migrations::new(self.list())
     }
 
-    fn list(self) -> &'static [M<'static>] {
+    fn list(self) -> Vec<M<'static>> {
         match self {
-            Self::Shop => SHOP,
-            Self::Customer => CUSTOMER,
-            Self::Hub => HUB,
+            Self::Shop => shop(),
+            Self::Customer => customer(),
+            Self::Hub => hub(),
         }
     }
 }

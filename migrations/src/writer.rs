@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     Abort, Fault, StoreError, Tx, WriteError,
+    catalogue::index,
     group::{Ending, Engine, Member, Ran, is_io},
     opening::is_full,
 };
@@ -216,7 +217,8 @@ where
     F: FnMut(&Tx<'_>) -> Result<T, Abort<E>> + Send + 'static,
 {
     fn run(&mut self, tx: &Tx<'_>) -> Ran {
-        let (result, ran) = match (self.job)(tx) {
+        let indexed = |value| index::settle(tx).map(|()| value).map_err(Abort::Store);
+        let (result, ran) = match (self.job)(tx).and_then(indexed) {
             Ok(value) => (Ok(value), Ran::Done),
             Err(Abort::Refused(refusal)) => (Err(WriteError::Refused(refusal)), Ran::Refused),
             Err(Abort::Store(error)) => {

@@ -62,6 +62,7 @@ pub mod reading;
 pub mod recovery;
 pub mod refusal;
 pub mod roles;
+pub mod shelf;
 pub mod shelves;
 pub mod staff;
 pub mod succession;

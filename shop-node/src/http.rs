@@ -39,8 +39,8 @@ pub mod orders;
 pub mod people;
 pub mod pins;
 pub mod problem;
+mod products;
 pub mod sessions;
-mod shelf;
 pub mod staff;
 pub mod stock;
 
@@ -140,8 +140,9 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(stock::movements, stock::enter))
         .routes(routes!(stock::confirm))
         .routes(routes!(stock::sell))
-        .routes(routes!(catalogue::shelf))
-        .routes(routes!(catalogue::all, catalogue::add))
+        .routes(routes!(products::shelf))
+        .routes(routes!(products::product))
+        .routes(routes!(products::all, catalogue::add))
         .routes(routes!(catalogue::one, catalogue::amend, catalogue::delist))
         .routes(routes!(catalogue::conflicts))
         .routes(routes!(catalogue::settle))

@@ -14,13 +14,25 @@ use kirana_migrations::{
     Abort, StoreError, Tx,
     catalogue::{
         self, Shelved, chunks,
-        search::{Page, Query},
+        place::Place,
+        search::{Count, Query},
     },
 };
 use kirana_sync::pull::{Known, Load};
 
 use super::{Household, HouseholdError, write};
 use crate::store::{availability, shops};
+
+/// What a search found in the saved catalogues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Best first.
+    pub items: Vec<Shelved>,
+    /// How many there are on all pages.
+    pub count: Count,
+    /// Where the next page begins.
+    pub next: Option<Place>,
+}
 
 impl Household {
     /// How far each document of a shop's catalogue is saved.
@@ -46,8 +58,13 @@ impl Household {
     ///
     /// # Errors
     /// When stored data cannot be read.
-    pub fn search(&self, query: &Query) -> Result<Page, HouseholdError> {
-        self.db.reader.read(|reader| Ok(catalogue::search::search(reader, query)?))
+    pub fn search(&self, query: &Query) -> Result<Found, HouseholdError> {
+        self.db.reader.read(|reader| {
+            let page = catalogue::search::search(reader, query)?;
+            let items = page.rows.iter().map(|row| catalogue::shelved_at(reader, *row));
+            let items = items.collect::<Result<_, StoreError>>()?;
+            Ok(Found { items, count: page.count, next: page.next })
+        })
     }
 
     /// The product of a variant in a saved catalogue, with the number of the chunk that it was

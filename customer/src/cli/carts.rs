@@ -9,7 +9,7 @@ use kirana_core::{
     quantity::{Quantity, QuantityError, Unit},
     time::UnixMs,
 };
-use kirana_migrations::catalogue::{Shelved, search::Query};
+use kirana_migrations::catalogue::{Filter, Shelved, question::NotAQuestion, search::Query};
 use rand_core::Rng;
 use serde::Serialize;
 
@@ -108,10 +108,13 @@ fn said(price: Price, unit: Unit) -> String {
 pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
     let wrong = |_| Failure::Usage("this cursor is not one that a page before gave".to_owned());
     let after = search.cursor.map(|text| text.parse()).transpose().map_err(wrong)?;
-    let question = search.words.join(" ");
+    let question = search.words.join(" ").parse();
+    let question = question.map_err(|why: NotAQuestion| Failure::Usage(why.to_string()))?;
     let household = desk.household()?;
     let shop = search.shop.as_deref().map(|shop| meant::shop(&household, shop)).transpose()?;
-    let query = Query { shop, question, limit: search.limit, after };
+    let filter = Filter { shop, ..Filter::default() };
+    let (limit, forgiving) = (search.limit, true);
+    let query = Query { question, filter, limit, after, forgiving, ..Query::default() };
     let page = household.search(&query)?;
     let stock = household.stock(&page.items)?;
     let items = page.items.into_iter().zip(stock);

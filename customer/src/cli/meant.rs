@@ -4,7 +4,7 @@ use kirana_core::{
     catalogue::product::Language,
     id::{ShopId, VariantId},
 };
-use kirana_migrations::catalogue::search::Query;
+use kirana_migrations::catalogue::{Filter, question::NotAQuestion, search::Query};
 
 use super::Failure;
 use crate::app::Household;
@@ -42,8 +42,10 @@ pub(super) fn variant(
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let query =
-        Query { shop: Some(shop), question: text.to_owned(), limit: OFFERED_MAX, after: None };
+    let wrong = |why: NotAQuestion| Failure::Usage(why.to_string());
+    let filter = Filter { shop: Some(shop), ..Filter::default() };
+    let question = text.parse().map_err(wrong)?;
+    let query = Query { question, filter, limit: OFFERED_MAX, ..Query::default() };
     let mut found = Vec::new();
     for item in household.search(&query)?.items {
         for (id, variant) in &item.product.variants {

@@ -7,7 +7,7 @@ use kirana_core::{
     catalogue::BucketNo,
     id::{ShopId, VariantId},
 };
-use kirana_migrations::{StoreError, Tx};
+use kirana_migrations::{StoreError, Tx, catalogue::projection};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::signed;
@@ -66,11 +66,9 @@ pub fn mark(tx: &Tx<'_>, said: &Availability) -> Result<(), StoreError> {
             None => marks.push((product, before, there)),
         }
     }
-    let mut update = tx.prepare_cached("UPDATE product SET in_stock = ?2 WHERE row = ?1")?;
-    for (product, before, there) in marks {
-        if before != there {
-            update.execute((product, there))?;
-        }
+    let changed = marks.into_iter().filter(|(_, before, there)| before != there);
+    for (product, _, there) in changed {
+        projection::mark(tx, product, there)?;
     }
     Ok(())
 }

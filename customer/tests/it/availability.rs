@@ -24,7 +24,7 @@ fn says(shop: &Neighbour, n: u64, level: Level) -> SignedAvailability {
 
 /// What a person is told of the rice, when it was so, and whether searches show it first.
 fn told(household: &Household) -> Option<(Level, u64, bool)> {
-    let query = Query { question: "rice".to_owned(), limit: 10, ..Query::default() };
+    let query = Query { question: "rice".parse().unwrap(), limit: 10, ..Query::default() };
     let found = household.search(&query).unwrap().items;
     let stock = household.stock(&found).unwrap().remove(0)?;
     Some((stock.level, stock.at.since(NOW), found[0].in_stock))

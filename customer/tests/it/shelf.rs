@@ -59,7 +59,7 @@ pub fn chunk(shop: &Neighbour, document: &mut Bucket, n: u64, minor: i64) -> Loa
 }
 
 fn found(household: &Household, words: &str) -> usize {
-    let query = Query { question: words.to_owned(), limit: 10, ..Query::default() };
+    let query = Query { question: words.parse().unwrap(), limit: 10, ..Query::default() };
     household.search(&query).unwrap().items.len()
 }
 

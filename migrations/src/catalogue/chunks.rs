@@ -16,7 +16,7 @@ use kirana_core::{
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{int, projection};
-use crate::StoreError;
+use crate::{StoreError, Tx};
 
 /// Chunks after the base at which the base is written anew.
 pub const CHUNKS_AFTER_BASE_MAX: u64 = 64;
@@ -91,7 +91,7 @@ pub fn load(c: &Connection, shop: ShopId, bucket: BucketNo) -> Result<(Bucket, u
 /// # Errors
 /// [`StoreError`].
 pub fn store<'a>(
-    c: &Connection,
+    c: &Tx<'_>,
     head: &SignedHead,
     content: &[u8],
     document: &Bucket,
@@ -316,7 +316,7 @@ pub fn forget_document(c: &Connection, shop: ShopId, bucket: BucketNo) -> Result
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn forget(c: &Connection, shop: ShopId) -> Result<(), StoreError> {
+pub fn forget(c: &Tx<'_>, shop: ShopId) -> Result<(), StoreError> {
     projection::clear(c, shop, None)?;
     for table in ["catalogue_chunk", "catalogue_base", "catalogue_bucket"] {
         c.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop.as_bytes()])?;

@@ -1,14 +1,18 @@
 //! Writes the rows that people search from: one product at a time, as the document now has it.
+//!
+//! **Invariant:** whose words, place or stock changed is noted, so that the job's end indexes it
+//! anew; a new price alone leaves the index as it is.
 
 use kirana_core::{
-    catalogue::{BucketNo, product::Product},
+    catalogue::{BucketNo, product::Product, shown::Shown},
     cbor,
     id::{ProductId, ShopId, VariantId},
-    text,
+    time::UnixMs,
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::StoreError;
+use super::{decoded, index};
+use crate::{StoreError, Tx};
 
 /// Puts a product's rows in place of what was there. A new product counts as in stock only if
 /// nobody counts it; [`set_in_stock`] says more.
@@ -16,20 +20,20 @@ use crate::StoreError;
 /// # Errors
 /// [`StoreError`].
 pub fn put(
-    c: &Connection,
+    tx: &Tx<'_>,
     shop: ShopId,
     bucket: BucketNo,
     product: &Product,
 ) -> Result<(), StoreError> {
-    let row = put_row(c, shop, bucket, product)?;
-    let sql = "INSERT INTO product_value (row, value) VALUES (?1, ?2)
-               ON CONFLICT (row) DO UPDATE SET value = excluded.value";
-    c.prepare_cached(sql)?.execute((row, cbor::to_vec(product)))?;
-    c.prepare_cached("DELETE FROM variant WHERE product = ?1")?.execute([row])?;
+    let row = put_row(tx, shop, bucket, product)?;
+    let sql = "INSERT INTO product_value (row, value, shown) VALUES (?1, ?2, ?3)
+               ON CONFLICT (row) DO UPDATE SET value = excluded.value, shown = excluded.shown";
+    tx.prepare_cached(sql)?.execute((row, cbor::to_vec(product), shown(product)?))?;
+    tx.prepare_cached("DELETE FROM variant WHERE product = ?1")?.execute([row])?;
     let sql = "INSERT INTO variant (shop, id, product, gtin, sku) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (shop, id) DO UPDATE SET
                  product = excluded.product, gtin = excluded.gtin, sku = excluded.sku";
-    let mut statement = c.prepare_cached(sql)?;
+    let mut statement = tx.prepare_cached(sql)?;
     for (id, variant) in &product.variants {
         // A GTIN has at most 14 digits, so it fits.
         let gtin = variant.gtin.map(|gtin| super::int(gtin.to_number()));
@@ -38,66 +42,119 @@ pub fn put(
     Ok(())
 }
 
+/// What was there of a product before it is put.
+struct Known {
+    row: i64,
+    in_stock: bool,
+    value: Vec<u8>,
+}
+
 fn put_row(
-    c: &Connection,
+    tx: &Tx<'_>,
     shop: ShopId,
     bucket: BucketNo,
     product: &Product,
 ) -> Result<i64, StoreError> {
-    let known = "SELECT row, in_stock FROM product WHERE shop = ?1 AND id = ?2";
-    let keys = (shop.as_bytes(), product.id.as_bytes());
-    let known: Option<(i64, bool)> = c
-        .prepare_cached(known)?
-        .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+    let known = known(tx, shop, product.id)?;
+    let in_stock = known.as_ref().is_some_and(|known| known.in_stock) || !product.counted;
+    let is_found_alike = match &known {
+        Some(known) => {
+            known.in_stock == in_stock && is_found_alike(&decoded(&known.value)?, product)
+        }
+        None => false,
+    };
     let row = match known {
-        Some((row, in_stock)) => {
+        Some(known) => {
             let sql = "UPDATE product SET bucket = ?2, listed = ?3, in_stock = ?4 WHERE row = ?1";
-            let in_stock = in_stock || !product.counted;
-            c.prepare_cached(sql)?.execute((row, bucket.get(), !product.delisted, in_stock))?;
-            c.prepare_cached("DELETE FROM product_fts WHERE rowid = ?1")?.execute([row])?;
-            row
+            let values = (known.row, bucket.get(), !product.delisted, in_stock);
+            tx.prepare_cached(sql)?.execute(values)?;
+            known.row
         }
         None => {
             let sql = "INSERT INTO product (shop, id, bucket, listed, in_stock)
                        VALUES (?1, ?2, ?3, ?4, ?5)";
-            c.prepare_cached(sql)?.execute((
-                shop.as_bytes(),
-                product.id.as_bytes(),
-                bucket.get(),
-                !product.delisted,
-                !product.counted,
-            ))?;
-            c.last_insert_rowid()
+            let ids = (shop.as_bytes(), product.id.as_bytes());
+            let values = (ids.0, ids.1, bucket.get(), !product.delisted, in_stock);
+            tx.prepare_cached(sql)?.execute(values)?;
+            tx.last_insert_rowid()
         }
     };
-    if !product.delisted {
-        let sql = "INSERT INTO product_fts (rowid, name, words) VALUES (?1, ?2, ?3)";
-        let name = text::searchable(product.names.values().map(String::as_str));
-        c.prepare_cached(sql)?.execute((row, name, words(product)))?;
+    put_marks(tx, row, product)?;
+    if !is_found_alike {
+        tx.note_unindexed(row);
     }
     Ok(row)
 }
 
-/// What else finds a product beside its names.
-fn words(product: &Product) -> String {
-    let own = product.synonyms.iter().chain(&product.brand).chain(&product.category);
-    let marks = product.diets.iter().chain(&product.allergens);
-    let variants = product.variants.values();
-    let variants = variants.flat_map(|v| v.label.iter().chain(&v.sku));
-    text::searchable(own.chain(marks).chain(variants).map(String::as_str))
+fn known(c: &Connection, shop: ShopId, id: ProductId) -> Result<Option<Known>, StoreError> {
+    let sql = "SELECT p.row, p.in_stock, v.value FROM product p JOIN product_value v USING (row)
+               WHERE p.shop = ?1 AND p.id = ?2";
+    let mut select = c.prepare_cached(sql)?;
+    let known = select.query_row((shop.as_bytes(), id.as_bytes()), |row| {
+        Ok(Known { row: row.get(0)?, in_stock: row.get(1)?, value: row.get(2)? })
+    });
+    Ok(known.optional()?)
+}
+
+fn is_found_alike(before: &Product, after: &Product) -> bool {
+    let of = |product: &Product| (index::folded(product), index::words(product), product.delisted);
+    of(before) == of(after)
+}
+
+/// What lists are sorted and filtered by.
+fn put_marks(c: &Connection, row: i64, product: &Product) -> Result<(), StoreError> {
+    // Lists are sorted by the usual price: a planned one is shown, not sorted by.
+    let shown = Shown::of(product, UnixMs::default());
+    let price = shown.price().map_or(i64::MAX, |price| price.minor);
+    let unit_price = shown.unit_price_minor().unwrap_or(i64::MAX);
+    let diets = product.diets.iter().map(|diet| format!("|{diet}")).collect::<String>();
+    let diets = Some(diets + "|").filter(|diets| diets.len() > 1);
+    let sql = "UPDATE product SET price = ?2, unit_price = ?3, folded = ?4, category = ?5,
+                 diets = ?6, counted = ?7 WHERE row = ?1";
+    let folded = index::folded(product);
+    let values = (row, price, unit_price, folded, &product.category, diets, product.counted);
+    c.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// The product as it is always shown; empty where a price is planned, so that it is made anew for
+/// the moment.
+fn shown(product: &Product) -> Result<String, StoreError> {
+    match product.variants.values().all(|variant| variant.planned.is_empty()) {
+        true => super::json(product, UnixMs::default()),
+        false => Ok(String::new()),
+    }
+}
+
+/// Writes anew what older versions did not keep of each product, and indexes all.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn refresh(c: &Connection) -> Result<(), StoreError> {
+    let mut rows = c.prepare("SELECT row FROM product_value")?;
+    let rows = rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    let mut select = c.prepare("SELECT value FROM product_value WHERE row = ?1")?;
+    let mut update = c.prepare("UPDATE product_value SET shown = ?2 WHERE row = ?1")?;
+    for row in rows {
+        let value: Vec<u8> = select.query_row([row], |found| found.get(0))?;
+        let product = decoded(&value)?;
+        put_marks(c, row, &product)?;
+        update.execute((row, shown(&product)?))?;
+    }
+    index::fill(c)
 }
 
 /// Takes a product's rows away.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn remove(c: &Connection, shop: ShopId, id: ProductId) -> Result<(), StoreError> {
-    let sql = "DELETE FROM product WHERE shop = ?1 AND id = ?2 RETURNING row";
+pub fn remove(tx: &Tx<'_>, shop: ShopId, id: ProductId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM product WHERE shop = ?1 AND id = ?2 RETURNING rank";
     let keys = (shop.as_bytes(), id.as_bytes());
-    let row: Option<i64> = c.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
-    if let Some(row) = row {
-        c.prepare_cached("DELETE FROM product_fts WHERE rowid = ?1")?.execute([row])?;
+    let rank: Option<Option<i64>> =
+        tx.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
+    if let Some(rank) = rank.flatten() {
+        tx.prepare_cached("DELETE FROM product_fts WHERE rowid = ?1")?.execute([rank])?;
     }
     Ok(())
 }
@@ -107,14 +164,14 @@ pub fn remove(c: &Connection, shop: ShopId, id: ProductId) -> Result<(), StoreEr
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn clear(c: &Connection, shop: ShopId, bucket: Option<BucketNo>) -> Result<(), StoreError> {
+pub fn clear(tx: &Tx<'_>, shop: ShopId, bucket: Option<BucketNo>) -> Result<(), StoreError> {
     let bucket = bucket.map(BucketNo::get);
     let of = "shop = ?1 AND bucket = ifnull(?2, bucket)";
-    let sql =
-        format!("DELETE FROM product_fts WHERE rowid IN (SELECT row FROM product WHERE {of})");
-    c.prepare_cached(&sql)?.execute((shop.as_bytes(), bucket))?;
-    c.prepare_cached(&format!("DELETE FROM product WHERE {of}"))?
-        .execute((shop.as_bytes(), bucket))?;
+    let ranks = format!("SELECT rank FROM product WHERE {of} AND rank IS NOT NULL");
+    let sql = format!("DELETE FROM product_fts WHERE rowid IN ({ranks})");
+    tx.prepare_cached(&sql)?.execute((shop.as_bytes(), bucket))?;
+    let sql = format!("DELETE FROM product WHERE {of}");
+    tx.prepare_cached(&sql)?.execute((shop.as_bytes(), bucket))?;
     Ok(())
 }
 
@@ -123,13 +180,25 @@ pub fn clear(c: &Connection, shop: ShopId, bucket: Option<BucketNo>) -> Result<(
 /// # Errors
 /// [`StoreError`].
 pub fn set_in_stock(
-    c: &Connection,
+    tx: &Tx<'_>,
     shop: ShopId,
     variant: VariantId,
     in_stock: bool,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE product SET in_stock = ?3 WHERE in_stock <> ?3
-               AND row = (SELECT product FROM variant WHERE shop = ?1 AND id = ?2)";
-    c.prepare_cached(sql)?.execute((shop.as_bytes(), variant.as_bytes(), in_stock))?;
+    let sql = "SELECT product FROM variant WHERE shop = ?1 AND id = ?2";
+    let keys = (shop.as_bytes(), variant.as_bytes());
+    let row = tx.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
+    row.map_or(Ok(()), |row| mark(tx, row, in_stock))
+}
+
+/// The same for a product's row.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn mark(tx: &Tx<'_>, row: i64, in_stock: bool) -> Result<(), StoreError> {
+    let sql = "UPDATE product SET in_stock = ?2 WHERE row = ?1 AND in_stock <> ?2";
+    if tx.prepare_cached(sql)?.execute((row, in_stock))? > 0 {
+        tx.note_unindexed(row);
+    }
     Ok(())
 }

@@ -1,145 +1,255 @@
-//! Finds products by words in any order, the beginnings of words, synonyms, or a barcode.
+//! Finds products by words in any order, their beginnings, mistyped words, or a barcode.
 //!
-//! **Invariant:** the order is total (in stock, rank, row), so a cursor continues right after the
-//! last item of its page, whatever the page's length.
+//! A question is asked in tiers: the barcode; every word in a name; every word anywhere; and, where
+//! those bring next to nothing, words that are one typing error away. Each tier gives its best first
+//! (see [`super::index`]), so it is read no further than [`CANDIDATES_MAX`].
+//!
+//! **Invariant:** of one state of the catalogue, a question has one list of places. A page is a part
+//! of it, so no product is shown twice or left out, whatever the length of the pages.
 
-use kirana_core::{gtin::Gtin, id::ShopId, text};
-use rusqlite::{Connection, Row, ToSql};
+use rusqlite::Connection;
 
-use super::{Shelved, shelved};
+use super::{
+    card::{Cards, Filter},
+    facets::Facets,
+    index::{OUT, Rank},
+    listing,
+    place::{Key, Place, Sort},
+    question::{self, Question, Reading},
+};
 use crate::StoreError;
 
 /// The most items of one page.
 pub const PAGE_MAX: u16 = 100;
-/// The longest question, in characters; the rest is not looked at.
-pub const QUESTION_CHARS_MAX: usize = 200;
+/// Products that a search ranks and counts at most: common words have more, which is said.
+pub const CANDIDATES_MAX: usize = 1_000;
+/// Products that are looked at for a filter at most.
+pub const LOOKED_AT_MAX: usize = 10_000;
+/// With fewer matches, what was typed is taken to be mistyped.
+const ENOUGH: usize = 10;
 
 /// What is looked for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Query {
-    /// In one shop's catalogue only.
-    pub shop: Option<ShopId>,
-    /// Words or a barcode; nothing lists everything.
-    pub question: String,
+    /// What was typed; nothing lists everything.
+    pub question: Question,
+    /// What may be listed.
+    pub filter: Filter,
+    /// In which order.
+    pub sort: Sort,
     /// How many items at most, up to [`PAGE_MAX`].
     pub limit: u16,
-    /// Where the page before ended.
-    pub after: Option<Cursor>,
+    /// Where the page before ended, in the same order.
+    pub after: Option<Place>,
+    /// Whether typing errors are forgiven where little else is found. Not where something is bought
+    /// by its name alone.
+    pub forgiving: bool,
+    /// Whether to count what else there is.
+    pub facets: bool,
 }
 
-/// The place of an item in the order of a search.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cursor {
-    in_stock: bool,
-    rank: f64,
-    row: i64,
+/// How many products were found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// So many, or at least so many.
+    pub at_least: usize,
+    /// Whether there are more, which were not counted.
+    pub more: bool,
 }
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{:x}-{:x}", u8::from(self.in_stock), self.rank.to_bits(), self.row)
-    }
-}
-
-impl std::str::FromStr for Cursor {
-    type Err = NotACursor;
-    fn from_str(text: &str) -> Result<Self, NotACursor> {
-        let mut parts = text.split('-');
-        let mut next = || parts.next().ok_or(NotACursor);
-        let in_stock = match next()? {
-            "0" => false,
-            "1" => true,
-            _ => return Err(NotACursor),
-        };
-        let rank = u64::from_str_radix(next()?, 16).map_err(|_| NotACursor)?;
-        let row = i64::from_str_radix(next()?, 16).map_err(|_| NotACursor)?;
-        let rank = f64::from_bits(rank);
-        let whole = parts.next().is_none() && rank.is_finite();
-        if whole { Ok(Self { in_stock, rank, row }) } else { Err(NotACursor) }
-    }
-}
-
-/// The text did not come from a page before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the cursor is not one that a page before gave")]
-pub struct NotACursor;
 
 /// Some items, best first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// The products.
-    pub items: Vec<Shelved>,
+    /// The rows of the products: see [`super::shelved_at`] and [`super::shown_at`].
+    pub rows: Vec<i64>,
+    /// How many there are on all pages.
+    pub count: Count,
+    /// What they have, if that was asked.
+    pub facets: Option<Facets>,
     /// Where the next page begins; `None` after the last.
-    pub next: Option<Cursor>,
+    pub next: Option<Place>,
 }
 
-/// Looks for products.
+/// Looks for products. A place of another order than the query's begins the list anew.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn search(c: &Connection, query: &Query) -> Result<Page, StoreError> {
-    let question: String = query.question.chars().take(QUESTION_CHARS_MAX).collect();
-    let shop = query.shop.map(|shop| *shop.as_bytes());
-    let limit = i64::from(query.limit.clamp(1, PAGE_MAX));
-    let after = query.after.unwrap_or(FIRST);
-    let (in_stock, rank, row, more) = (after.in_stock, after.rank, after.row, limit + 1);
-    let key: Box<dyn ToSql> = match (question.parse::<Gtin>(), text::match_expression(&question)) {
-        (Ok(gtin), _) => Box::new(super::int(gtin.to_number())),
-        (Err(_), Some(words)) => Box::new(words),
-        // Only punctuation: that is found nowhere, while nothing at all lists everything.
-        (Err(_), None) if !question.trim().is_empty() => {
-            return Ok(Page { items: Vec::new(), next: None });
-        }
-        (Err(_), None) => Box::new(rusqlite::types::Null),
-    };
-    let sql = match (question.parse::<Gtin>(), question.trim().is_empty()) {
-        (Ok(_), _) => BY_GTIN,
-        (Err(_), false) => BY_WORDS,
-        (Err(_), true) => ALL,
-    };
-    let mut statement = c.prepare_cached(sql)?;
-    let mut rows = statement.query((key, shop, in_stock, rank, row, more))?;
-    let mut items = Vec::new();
-    let mut ends = Vec::new();
-    while let Some(row) = rows.next()? {
-        ends.push(end(row)?);
-        items.push(shelved(row)?);
+    if query.question.is_blank() {
+        return listing::list(c, query);
     }
-    let limit = usize::from(query.limit.clamp(1, PAGE_MAX));
-    let next = if items.len() > limit { ends.get(limit - 1).copied() } else { None };
-    items.truncate(limit);
-    Ok(Page { items, next })
+    let mut found = Finding { c, query, cards: None, places: Vec::new(), more: false, matches: 0 };
+    found.find()?;
+    let Finding { mut places, more, .. } = found;
+    places.sort_unstable();
+    let more = more || places.len() > CANDIDATES_MAX;
+    places.truncate(CANDIDATES_MAX);
+    let facets = if query.facets { Some(facets_of(c, &places)?) } else { None };
+    let from = query.after.as_ref().filter(|after| after.is_of(query.sort));
+    let from = from.map_or(0, |after| places.partition_point(|place| place <= after));
+    let to = places.len().min(from + usize::from(query.limit.clamp(1, PAGE_MAX)));
+    let next = if to < places.len() { Some(places[to - 1].clone()) } else { None };
+    let rows = places[from..to].iter().map(|place| place.row).collect();
+    Ok(Page { rows, count: Count { at_least: places.len(), more }, facets, next })
 }
 
-fn end(row: &Row<'_>) -> Result<Cursor, StoreError> {
-    Ok(Cursor { in_stock: row.get(2)?, rank: row.get(4)?, row: row.get(5)? })
+fn facets_of(c: &Connection, places: &[Place]) -> Result<Facets, StoreError> {
+    let (mut cards, mut facets) = (Cards::of(c)?, Facets::default());
+    for place in places {
+        facets.count(&cards.read(place.row)?);
+    }
+    Ok(facets)
 }
 
-/// Before everything.
-const FIRST: Cursor = Cursor { in_stock: true, rank: f64::MIN, row: i64::MIN };
+/// A question while its tiers are asked.
+struct Finding<'c> {
+    c: &'c Connection,
+    query: &'c Query,
+    cards: Option<Cards<'c>>,
+    places: Vec<Place>,
+    /// Whether a tier was left before its end.
+    more: bool,
+    /// Products that matched, also those that the filter holds back.
+    matches: usize,
+}
 
-/// Only the page's rows are joined with their values: the sorter sees narrow rows.
-const BY_WORDS: &str = "
-  SELECT p.shop, p.bucket, p.in_stock, v.value, p.rank, p.row FROM (
-    SELECT q.row, q.shop, q.bucket, q.in_stock, f.rank AS rank
-    FROM product_fts f CROSS JOIN product q ON q.row = f.rowid
-    WHERE f.product_fts MATCH ?1 AND (?2 IS NULL OR q.shop = ?2)
-      AND (q.in_stock < ?3 OR q.in_stock = ?3 AND (f.rank, q.row) > (?4, ?5))
-    ORDER BY q.in_stock DESC, f.rank, q.row LIMIT ?6
-  ) p JOIN product_value v ON v.row = p.row
-  ORDER BY p.in_stock DESC, p.rank, p.row";
+impl Finding<'_> {
+    fn find(&mut self) -> Result<(), StoreError> {
+        if self.query.filter.needs_cards() || self.query.sort != Sort::Relevance {
+            self.cards = Some(Cards::of(self.c)?);
+        }
+        let barcodes = self.barcodes()?;
+        let words = self.query.question.words();
+        if words.is_empty() {
+            return Ok(());
+        }
+        let names = self.names(words, &barcodes)?;
+        let mut known = [barcodes, names].concat();
+        known.sort_unstable();
+        if self.places.len() < CANDIDATES_MAX {
+            let begun = question::readings(self.c, words, true)?;
+            let anywhere = self.scan(&question::expression(&begun, None), &known)?;
+            self.put(&anywhere, |rank| ANYWHERE + rank.chars())?;
+            known.extend(anywhere);
+            known.sort_unstable();
+        }
+        if self.query.forgiving && self.matches < ENOUGH {
+            self.mistyped(words, &known)
+        } else {
+            Ok(())
+        }
+    }
 
-const BY_GTIN: &str = "
-  SELECT p.shop, p.bucket, p.in_stock, v.value, 0.0, p.row
-  FROM product p JOIN product_value v ON v.row = p.row
-  WHERE p.row IN (SELECT product FROM variant WHERE gtin = ?1)
-    AND p.listed = 1 AND (?2 IS NULL OR p.shop = ?2)
-    AND (p.in_stock < ?3 OR p.in_stock = ?3 AND (0.0, p.row) > (?4, ?5))
-  ORDER BY p.in_stock DESC, p.row LIMIT ?6";
+    /// The products whose barcode begins so; a whole one before its continuations.
+    fn barcodes(&mut self) -> Result<Vec<Rank>, StoreError> {
+        let sql = "SELECT p.rank FROM variant v JOIN product p ON p.row = v.product
+                   WHERE v.gtin BETWEEN ?1 AND ?2 AND p.rank IS NOT NULL ORDER BY v.gtin";
+        let mut all = Vec::new();
+        for (n, (from, to)) in self.query.question.barcodes().into_iter().enumerate() {
+            let mut select = self.c.prepare_cached(sql)?;
+            let mut rows = select.query((from, to))?;
+            let mut some = Vec::new();
+            while let Some(row) = rows.next()? {
+                let rank = Rank::from_number(row.get(0)?);
+                if !all.contains(&rank) && self.takes(rank, &some) {
+                    some.push(rank);
+                }
+            }
+            self.put(&some, |_| n as i64)?;
+            all.extend(some);
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
 
-const ALL: &str = "
-  SELECT p.shop, p.bucket, p.in_stock, v.value, 0.0, p.row
-  FROM product p JOIN product_value v ON v.row = p.row
-  WHERE p.listed = 1 AND ?1 IS NULL AND (?2 IS NULL OR p.shop = ?2)
-    AND (p.in_stock < ?3 OR p.in_stock = ?3 AND (0.0, p.row) > (?4, ?5))
-  ORDER BY p.in_stock DESC, p.row LIMIT ?6";
+    /// The products with every word in a name. A word that is only begun counts as a name that is
+    /// a little longer.
+    fn names(&mut self, words: &[String], known: &[Rank]) -> Result<Vec<Rank>, StoreError> {
+        let column = Some("name");
+        let whole = question::readings(self.c, words, false)?;
+        let begun = question::readings(self.c, words, true)?;
+        let whole = self.scan(&question::expression(&whole, column), known)?;
+        let begun = self.scan(&question::expression(&begun, column), known)?;
+        let is_whole = |rank: &Rank| whole.binary_search(rank).is_ok();
+        let only_begun: Vec<Rank> = begun.into_iter().filter(|rank| !is_whole(rank)).collect();
+        self.put(&whole, |rank| NAMES + rank.chars())?;
+        self.put(&only_begun, |rank| NAMES + rank.chars() + BEGUN_CHARS)?;
+        let mut all = [whole, only_begun].concat();
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// The products with every word, one error in each allowed; those with the fewest first.
+    fn mistyped(&mut self, words: &[String], known: &[Rank]) -> Result<(), StoreError> {
+        let corrected: Vec<Vec<Reading>> = question::corrected(self.c, words)?;
+        let meant = self.scan(&question::expression(&corrected, None), known)?;
+        let mut cards = Cards::of(self.c)?;
+        for rank in meant {
+            let errors = question::errors(words, &cards.read(rank.row())?.folded);
+            self.put(&[rank], |rank| MISTYPED * (1 + errors as i64) + rank.chars())?;
+        }
+        Ok(())
+    }
+
+    /// Reads the matches of an expression in their order, without those that are known.
+    fn scan(&mut self, expression: &str, known: &[Rank]) -> Result<Vec<Rank>, StoreError> {
+        let sql = "SELECT rowid FROM product_fts WHERE product_fts MATCH ?1 AND rowid < ?2
+                   ORDER BY rowid";
+        let end = if self.query.filter.in_stock { OUT } else { i64::MAX };
+        let mut select = self.c.prepare_cached(sql)?;
+        let mut rows = select.query((expression, end))?;
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            let rank = Rank::from_number(row.get(0)?);
+            if known.binary_search(&rank).is_ok() {
+                continue;
+            }
+            looked_at += 1;
+            if found.len() >= CANDIDATES_MAX || looked_at > LOOKED_AT_MAX {
+                self.more = true;
+                break;
+            }
+            if self.lets(rank)? {
+                found.push(rank);
+            }
+        }
+        self.matches += looked_at;
+        Ok(found)
+    }
+
+    fn takes(&self, rank: Rank, some: &[Rank]) -> bool {
+        some.len() < CANDIDATES_MAX
+            && !(self.query.filter.in_stock && rank.is_out())
+            && !some.contains(&rank)
+    }
+
+    fn lets(&mut self, rank: Rank) -> Result<bool, StoreError> {
+        match &mut self.cards {
+            Some(cards) if self.query.filter.needs_cards() => {
+                Ok(self.query.filter.lets(&cards.read(rank.row())?))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Gives products their places, by a score of which the least is the best.
+    fn put(&mut self, ranks: &[Rank], score: impl Fn(&Rank) -> i64) -> Result<(), StoreError> {
+        for rank in ranks {
+            let row = rank.row();
+            let key = match &mut self.cards {
+                Some(cards) => cards.read(row)?.key(self.query.sort),
+                None => None,
+            };
+            let key = key.unwrap_or_else(|| Key::Relevance(score(rank)));
+            self.places.push(Place { is_out: rank.is_out(), key, row });
+        }
+        Ok(())
+    }
+}
+
+/// A word that is only begun weighs as much as so many letters more in a name.
+const BEGUN_CHARS: i64 = 3;
+/// Scores of the tiers: a name has fewer letters than lie between two of them.
+const NAMES: i64 = 1 << 12;
+const ANYWHERE: i64 = 2 << 12;
+const MISTYPED: i64 = 3 << 12;

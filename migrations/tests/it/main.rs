@@ -2,5 +2,6 @@
 
 mod catalogue;
 mod opening;
+mod recall;
 mod schema;
 mod writing;

@@ -30,7 +30,6 @@ use kirana_migrations::{
     catalogue::{
         self, Shelved,
         chunks::{self, Reached},
-        search::{Page, Query, search},
     },
     rusqlite::Connection,
 };
@@ -164,40 +163,6 @@ impl From<NotEdited> for Abort<NotEdited> {
 }
 
 impl Shop {
-    /// Looks for products: a shelf is public.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn products(
-        &self,
-        question: &str,
-        limit: u16,
-        after: Option<catalogue::search::Cursor>,
-    ) -> Result<Page, StoreError> {
-        let question = question.to_owned();
-        let query = Query { shop: Some(self.id()), question, limit, after };
-        self.reader().read(|c| search(c, &query))
-    }
-
-    /// Products with how much of each is free to sell; `None` where nobody counts.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn with_amounts(
-        &self,
-        items: Vec<Shelved>,
-    ) -> Result<Vec<(Shelved, Option<u64>)>, StoreError> {
-        self.reader().read(|c| {
-            items
-                .into_iter()
-                .map(|item| {
-                    let amount = shelves::available(c, &item.product)?;
-                    Ok((item, amount))
-                })
-                .collect()
-        })
-    }
-
     /// One product with what an editor needs.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use kirana_core::{
     quantity::{Quantity, Unit},
     stock::walk::Slot,
 };
+use kirana_migrations::catalogue::{question::NotAQuestion, search::Query};
 use serde_json::json;
 
 use super::{Data, Done, Failure};
@@ -141,9 +142,12 @@ fn find(shop: &Shop, what: &str) -> Result<(VariantId, Named), Failure> {
         let variant = product.variants.get(&id).ok_or_else(missing)?;
         return Ok((id, named(&product, variant)));
     }
-    let page = shop.products(what, OFFERED_MAX, None)?;
-    let products = page.items.iter().map(|found| &found.product);
+    // Nothing is sold by a word that was mistyped.
+    let question = what.parse().map_err(|why: NotAQuestion| Failure::usage(why.to_string()))?;
+    let query = Query { question, limit: OFFERED_MAX, ..Query::default() };
+    let products = shop.products(&query)?;
     let found: Vec<(VariantId, Named)> = products
+        .iter()
         .flat_map(|product| product.variants.iter().map(move |(id, v)| (*id, named(product, v))))
         .collect();
     match found.len() {

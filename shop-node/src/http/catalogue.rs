@@ -1,4 +1,6 @@
-//! The catalogue over HTTP: a public shelf, and editing for those who may.
+//! The catalogue over HTTP for those who may edit it.
+//!
+//! **Invariant:** what an editor saw, the heads, comes back with every product.
 
 use axum::{
     extract::State,
@@ -10,6 +12,7 @@ use kirana_core::{
         conflict::{Claim, Conflict, Field, Value as Held},
         document::Heads,
         edit::{Edit, EditError},
+        shown::Shown,
     },
     hash::Hash,
     id::{ProductId, VariantId},
@@ -21,11 +24,10 @@ use serde_json::{Value, json};
 use super::{
     Door,
     auth::SignedIn,
-    extract::{Json, Path, Query},
+    extract::{Json, Path},
     now,
     orders::Page,
     problem::Problem,
-    shelf::{Shelf, Shown},
 };
 use crate::{
     app::catalogue::{
@@ -34,42 +36,6 @@ use crate::{
     },
     clock,
 };
-
-/// What is looked for.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Asked {
-    /// Words, their beginnings, or a barcode; without them everything is listed.
-    #[serde(default)]
-    q: String,
-    /// At most so many, up to 100.
-    limit: Option<u16>,
-    /// Where the page before ended.
-    cursor: Option<String>,
-}
-
-/// The shelf: what the shop sells, in stock first. Nobody needs to sign in.
-#[utoipa::path(get, path = "/v1/products", tag = "catalogue", params(Asked),
-    responses((status = 200, body = Page), (status = 400, body = Problem)))]
-pub async fn shelf(
-    State(door): State<Door>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Problem> {
-    let limit = asked.limit.unwrap_or(20).clamp(1, 100);
-    let after = asked.cursor.as_deref().map(str::parse).transpose();
-    let after = after.map_err(|_| Problem::malformed("the cursor is not one of this list"))?;
-    let (found, next_cursor) = door
-        .run(move |access| {
-            let page = access.shop().products(&asked.q, limit, after)?;
-            let next = page.next.map(|cursor| cursor.to_string());
-            Ok::<_, Problem>((access.shop().with_amounts(page.items)?, next))
-        })
-        .await?;
-    let at = now();
-    let items =
-        found.iter().map(|(shelved, available)| Shown::of(shelved, *available, at)).collect();
-    Ok(axum::Json(Shelf { items, next_cursor }).into_response())
-}
 
 /// One product, with the heads that an edit is made upon.
 #[utoipa::path(get, path = "/v1/catalogue/products/{id}", tag = "catalogue",
@@ -80,13 +46,6 @@ pub async fn one(
 ) -> Result<axum::Json<Value>, Problem> {
     let seen = door.run(move |access| Ok::<_, Problem>(access.shop().product(id)?)).await?;
     Ok(axum::Json(full(&seen.ok_or_else(Problem::not_found)?)))
-}
-
-/// Everything that is on the shelf, for those who edit it.
-#[utoipa::path(get, path = "/v1/catalogue/products", tag = "catalogue", params(Asked),
-    responses((status = 200, body = Page)))]
-pub async fn all(door: State<Door>, asked: Query<Asked>) -> Result<Response, Problem> {
-    shelf(door, asked).await
 }
 
 /// Puts a new product on the shelf.
@@ -254,9 +213,9 @@ fn claim(claim: &Claim) -> Value {
 }
 
 fn full(seen: &Seen) -> Value {
-    let mut value = json!(Shown::of(&seen.shelved, None, now()));
+    let mut value = json!(Shown::of(&seen.shelved.product, now()));
     if let Value::Object(fields) = &mut value {
-        fields.remove("available");
+        fields.insert("in_stock".to_owned(), json!(seen.shelved.in_stock));
         fields.insert("heads".to_owned(), json!(seen.heads.hashes()));
         let conflicts: Vec<_> = seen.conflicts.iter().map(clash).collect();
         fields.insert("conflicts".to_owned(), json!(conflicts));

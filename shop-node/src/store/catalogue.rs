@@ -116,17 +116,14 @@ fn is_there(c: &Connection, variant: VariantId, safety: u64) -> Result<bool, Sto
     Ok(c.prepare_cached(sql)?.query_row(keys, |row| row.get(0))?)
 }
 
-/// How much of a product is free to sell, in base units; `None` where nobody counts.
-pub fn available(c: &Connection, product: &Product) -> Result<Option<u64>, StoreError> {
-    if !product.counted {
-        return Ok(None);
-    }
+/// How much of a product is free to sell, in base units.
+pub fn available(c: &Connection, product: ProductId) -> Result<u64, StoreError> {
     let sql = "SELECT ifnull(sum(max(0, b.on_hand - b.reserved - o.safety)), 0)
                FROM offer o JOIN stock_balance b ON b.variant = o.variant
                WHERE o.product = ?1 AND o.closed = 0";
     let mut statement = c.prepare_cached(sql)?;
-    let sum: i64 = statement.query_row([product.id.as_bytes()], |row| row.get(0))?;
-    super::uint("a balance", sum).map(Some)
+    let sum: i64 = statement.query_row([product.as_bytes()], |row| row.get(0))?;
+    super::uint("a balance", sum)
 }
 
 /// After a movement: whether any of the variant's product can still be had.

@@ -26,6 +26,7 @@ use kirana_shop::app::{
     catalogue::{NotEdited, amendment::Amendment},
     counter::What,
     import::{Format, Locale, Order, Report, draw_id},
+    shelf::Item,
 };
 use kirana_sync::pull::{Effect, Pull};
 
@@ -50,10 +51,19 @@ fn product(shop: &Shop, id: ProductId) -> Product {
     shop.product(id).expect("read").expect("a product").shelved.product
 }
 
+/// What is found, and how much of it is free to sell.
+fn found(shop: &Shop, question: &str) -> Vec<(Product, Option<u64>)> {
+    let question = question.parse().expect("a question");
+    let page =
+        shop.shelf(&Query { question, limit: 100, ..Query::default() }, NOW).expect("a page");
+    let seen = |item: &Item| shop.product(item.ready.id).expect("read").expect("a product");
+    page.items.iter().map(|item| (seen(item).shelved.product, item.available)).collect()
+}
+
 fn names(shop: &Shop, question: &str) -> Vec<String> {
-    let page = shop.products(question, 100, None).expect("a page");
     let english = kirana_core::catalogue::product::Language::ENGLISH;
-    page.items.iter().map(|item| item.product.name(english).to_owned()).collect()
+    let found = found(shop, question).into_iter();
+    found.map(|(product, _)| product.name(english).to_owned()).collect()
 }
 
 #[test]
@@ -275,10 +285,7 @@ fn every_line_of_a_file_is_in_or_refused_by_its_number() {
     let warnings: Vec<_> = done.warnings.iter().map(|n| (n.line, n.code.as_str())).collect();
     assert_eq!(warnings, [(5, "gtin")]);
     assert_eq!(shop.import_report(done.import_id).expect("read"), Some(done));
-    let page = shop.products("dates", 10, None).expect("a page");
-    assert!(page.items[0].in_stock);
-    let amounts = shop.with_amounts(page.items).expect("read");
-    assert_eq!(amounts[0].1, Some(5));
+    assert_eq!(found(&shop, "dates")[0].1, Some(5));
 }
 
 #[test]
@@ -303,15 +310,14 @@ fn goods_by_weight_are_read_in_kilograms_as_in_grams() {
     let report = import(&shop, &format!("{head}\n{kilograms}\n{grams}\n"), false);
     let refused: Vec<_> = report.refused.iter().map(|n| (n.line, n.code.as_str())).collect();
     assert_eq!((report.products_added, refused), (3, vec![(5, "step")]));
-    let page = shop.products("rice", 10, None).expect("a page");
+    let rice = found(&shop, "rice");
     let sold = |product: &Product| {
         let variant = product.variants.values().next().expect("a variant");
         (variant.price, variant.unit, variant.step)
     };
-    let [first, second] = page.items.as_slice() else { panic!("two kinds of rice") };
-    assert_eq!(sold(&first.product), sold(&second.product));
-    let amounts = shop.with_amounts(page.items).expect("read");
-    assert_eq!(amounts.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), [Some(12_500); 2]);
+    let [first, second] = rice.as_slice() else { panic!("two kinds of rice") };
+    assert_eq!(sold(&first.0), sold(&second.0));
+    assert_eq!((first.1, second.1), (Some(12_500), Some(12_500)));
 }
 
 #[test]
@@ -323,10 +329,7 @@ fn a_large_file_goes_into_several_commits_and_buckets() {
     let reached = shop.database().reader.read(|c| chunks::reached(c, shop.id())).expect("read");
     let sizes: Vec<_> = reached.values().map(|reached| reached.products).collect();
     assert_eq!(sizes, [500, 500, 100]);
-    let query = Query { question: "number 77".into(), limit: 100, ..Query::default() };
-    let found =
-        shop.database().reader.read(|c| kirana_migrations::catalogue::search::search(c, &query));
-    assert_eq!(found.expect("a page").items.len(), 11);
+    assert_eq!(found(&shop, "number 77").len(), 11);
     assert_eq!(pull(&shop, &shop.trust().expect("read")).len(), 3);
 }
 

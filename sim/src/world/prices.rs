@@ -3,7 +3,7 @@
 //! **Invariant:** everything goes through the shop's own admission and the households' own pull.
 
 use kirana_core::{catalogue::product::Product, id::ShopId, money::Price};
-use kirana_migrations::catalogue::search::Query;
+use kirana_migrations::catalogue::{Filter, search::Query};
 use kirana_sync::wire::{Code, Response};
 
 use super::{Event, World};
@@ -124,11 +124,11 @@ impl World {
                 Err(e) => broken.push(("P8", format!("{node}: {e}"))),
             }
             let shop = program.shop.id();
-            let Ok(own) = program.shop.products("", PRODUCTS_MAX, None) else { continue };
+            let everything = Query { limit: PRODUCTS_MAX, ..Query::default() };
+            let Ok(own) = program.shop.products(&everything) else { continue };
             for device in self.readers_of(*node) {
                 let saved = self.saved_by(device, shop);
-                let sold: Vec<_> = own.items.iter().map(|item| item.product.clone()).collect();
-                if saved == sold {
+                if saved == own {
                     caught_up += 1;
                     continue;
                 }
@@ -136,7 +136,7 @@ impl World {
                     let variants = list.iter().flat_map(|product| product.variants.values());
                     variants.map(|v| v.price.map(|p| p.minor)).collect::<Vec<_>>()
                 };
-                let (theirs, ours) = (prices(&saved), prices(&sold));
+                let (theirs, ours) = (prices(&saved), prices(&own));
                 let what = format!("{device} saved {theirs:?} of {node}, which sells {ours:?}");
                 broken.push(("P5", what));
             }
@@ -154,8 +154,8 @@ impl World {
 
     fn saved_by(&self, device: NodeId, shop: ShopId) -> Vec<Product> {
         let program = self.devices.get(&device).and_then(|machine| machine.program.as_ref());
-        let question = String::new();
-        let query = Query { shop: Some(shop), question, limit: PRODUCTS_MAX, after: None };
+        let filter = Filter { shop: Some(shop), ..Filter::default() };
+        let query = Query { filter, limit: PRODUCTS_MAX, ..Query::default() };
         let page = program.and_then(|program| program.household.search(&query).ok());
         page.map_or_else(Vec::new, |page| page.items.into_iter().map(|i| i.product).collect())
     }

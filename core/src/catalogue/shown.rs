@@ -1,32 +1,23 @@
-//! A product as HTTP shows it, on the shelf and to those who edit it.
+//! A product as buyers see it at a moment, in JSON; what changes with every sale is added where it
+//! is shown.
 //!
-//! **Invariant:** what is shown borrows from what was read: a page of a search is written once,
-//! straight into the answer.
+//! **Invariant:** where no price is planned, it depends on the product alone, so it may be kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kirana_core::{
-    catalogue::{
-        pricing::{Deal, Terms},
-        product::{Language, Product, Variant},
-    },
+use serde::Serialize;
+
+use super::{
+    pricing::{Deal, Terms},
+    product::{Language, Product, Variant},
+};
+use crate::{
     gtin::Gtin,
     id::{ProductId, VariantId},
     money::{Currency, Price},
     quantity::{Quantity, Unit},
     time::UnixMs,
 };
-use kirana_migrations::catalogue::Shelved;
-use serde::Serialize;
-
-/// A page of the shelf.
-#[derive(Serialize)]
-pub struct Shelf<'a> {
-    /// The products.
-    pub items: Vec<Shown<'a>>,
-    /// Where the next page begins.
-    pub next_cursor: Option<String>,
-}
 
 /// One product; what it costs is its first variant's price.
 #[derive(Serialize)]
@@ -50,8 +41,6 @@ pub struct Shown<'a> {
     gtin: Option<Gtin>,
     price: Option<Price>,
     unit_price: Option<UnitPrice>,
-    available: Option<u64>,
-    in_stock: bool,
     variants: Vec<VariantShown<'a>>,
 }
 
@@ -102,9 +91,8 @@ struct UnitPrice {
 }
 
 impl<'a> Shown<'a> {
-    /// A product with how much of it is free to sell, where somebody counts.
-    pub fn of(shelved: &'a Shelved, available: Option<u64>, now: UnixMs) -> Self {
-        let product: &Product = &shelved.product;
+    /// A product as it is shown at a moment.
+    pub fn of(product: &'a Product, now: UnixMs) -> Self {
         let variants =
             product.variants.iter().map(|(id, variant)| VariantShown::of(*id, variant, now));
         let variants: Vec<_> = variants.collect();
@@ -129,10 +117,18 @@ impl<'a> Shown<'a> {
             gtin: first.and_then(|variant| variant.gtin),
             price: first.and_then(|variant| variant.price),
             unit_price: first.and_then(|variant| variant.unit_price),
-            available,
-            in_stock: shelved.in_stock,
             variants,
         }
+    }
+
+    /// What it costs, if it has a price.
+    pub fn price(&self) -> Option<Price> {
+        self.price
+    }
+
+    /// What a kilogram, a litre or a piece costs in minor units, if it has a price.
+    pub fn unit_price_minor(&self) -> Option<i64> {
+        self.unit_price.map(|price| price.minor)
     }
 }
 

@@ -1,0 +1,80 @@
+//! How many of the products that were found have what: categories, diets, prices, shops, stock.
+//!
+//! **Invariant:** each product that was found counts once in each facet that says something of it.
+
+use std::collections::BTreeMap;
+
+use kirana_core::id::ShopId;
+
+use super::card::Card;
+
+/// Counts of what was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facets {
+    /// By category; those without one are in none.
+    pub categories: BTreeMap<String, u32>,
+    /// By diet; a product may suit several.
+    pub diets: BTreeMap<String, u32>,
+    /// By price; those without one are in none.
+    pub prices: BTreeMap<Band, u32>,
+    /// By shop.
+    pub shops: BTreeMap<ShopId, u32>,
+    /// In stock, or not counted.
+    pub in_stock: u32,
+    /// All others.
+    pub out_of_stock: u32,
+}
+
+/// Prices from an amount up to, not with, another, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Band {
+    /// The least of it.
+    pub from: i64,
+    /// The least of the next one; nothing above the last.
+    pub below: Option<i64>,
+}
+
+impl Band {
+    fn of(price: i64) -> Self {
+        let above = STEPS.iter().position(|step| price < *step).unwrap_or(STEPS.len());
+        let from = above.checked_sub(1).map_or(0, |below| STEPS[below]);
+        Self { from, below: STEPS.get(above).copied() }
+    }
+}
+
+/// Where a band ends and the next begins: 1, 2, 5, 10 … of the main unit where it has 100.
+const STEPS: [i64; 12] =
+    [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000];
+
+impl Facets {
+    pub(super) fn count(&mut self, card: &Card) {
+        if let Some(category) = &card.category {
+            *self.categories.entry(category.clone()).or_default() += 1;
+        }
+        let diets = card.diets.iter().flat_map(|diets| diets.split('|'));
+        for diet in diets.filter(|diet| !diet.is_empty()) {
+            *self.diets.entry(diet.to_owned()).or_default() += 1;
+        }
+        if card.price != i64::MAX {
+            *self.prices.entry(Band::of(card.price)).or_default() += 1;
+        }
+        *self.shops.entry(card.shop).or_default() += 1;
+        match card.in_stock {
+            true => self.in_stock += 1,
+            false => self.out_of_stock += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_price_is_in_one_band() {
+        assert_eq!(Band::of(0), Band { from: 0, below: Some(100) });
+        assert_eq!(Band::of(99), Band { from: 0, below: Some(100) });
+        assert_eq!(Band::of(100), Band { from: 100, below: Some(200) });
+        assert_eq!(Band::of(500_000), Band { from: 500_000, below: None });
+    }
+}

@@ -12,6 +12,8 @@ use kirana_shop::home::Home;
 
 /// Products in the shop.
 pub const PRODUCTS: usize = 10_000;
+/// Products in the large one.
+pub const MANY: usize = 100_000;
 /// Of each so many pieces: nothing sells out while it is measured.
 pub const PIECES: u64 = 1_000_000;
 
@@ -25,28 +27,31 @@ pub struct Names {
 
 /// A hundred thousand names of Open Food Facts where that file lies near the repository, else the
 /// two thousand that come with it, numbered on.
-pub fn names(repository: &Path) -> anyhow::Result<Names> {
+pub fn names(repository: &Path, count: usize) -> anyhow::Result<Names> {
     let near = repository.ancestors().map(|folder| folder.join(REAL));
     if let Some(real) = near.into_iter().find(|path| path.exists()) {
-        let mut names = named_in(&[real])?;
-        names.truncate(PRODUCTS);
-        ensure!(names.len() == PRODUCTS, "there are only {} names", names.len());
-        let source = "names of Open Food Facts; prices, tax and stock are made up".to_owned();
-        return Ok(Names { names, source });
+        let names = numbered_on(&named_in(&[real])?, count);
+        let source = "names of Open Food Facts, each once, then numbered on; \
+                      prices, tax and stock are made up";
+        return Ok(Names { names, source: source.to_owned() });
     }
     let own = ["products_corner.csv", "products_lane.csv"];
     let few = named_in(&own.map(|name| repository.join("xtask/data").join(name)))?;
-    let again = (0..).flat_map(|n| few.iter().map(move |name| (n, name)));
-    let numbered = |(n, name): (usize, &String)| match n {
-        0 => name.clone(),
-        n => format!("{name} no {n}"),
-    };
-    let names = again.map(numbered).take(PRODUCTS).collect();
+    let names = numbered_on(&few, count);
     let source = format!(
         "{} names of Open Food Facts, numbered on; the numbers, prices, tax and stock are made up",
         few.len()
     );
     Ok(Names { names, source })
+}
+
+fn numbered_on(names: &[String], count: usize) -> Vec<String> {
+    let again = (0..).flat_map(|n| names.iter().map(move |name| (n, name)));
+    let numbered = |(n, name): (usize, &String)| match n {
+        0 => name.clone(),
+        n => format!("{name} no {n}"),
+    };
+    again.map(numbered).take(count).collect()
 }
 
 const REAL: &str = "shared/data/off_products_100k.csv";

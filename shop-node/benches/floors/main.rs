@@ -7,9 +7,10 @@
 //! `cpu_ms` is the processor time of the shop's process for one request, without the clients'.
 //!
 //! The order floors replay what the shop itself ran (see [`record`]) in one thread, without HTTP,
-//! with one signature checked and one made for each order. The search floor asks the shop's own
-//! full-text index for its best twenty, with as many readers as there are clients. All of it happens
-//! in one shop with ten thousand products.
+//! with one signature checked and one made for each order. The search floor asks a
+//! plain full-text index over the same words for its best twenty, with as many readers as there are
+//! clients. `list` and `product` stand beside an axum handler that has the same bytes in memory. All
+//! of it happens in one shop with ten thousand products, but for `search_100k`.
 //!
 //! **Invariants:** a floor does the least that the same promise costs, at `synchronous=FULL` on the
 //! same disk; what is counted is in the database afterwards; nothing fails because it was slow.
@@ -28,6 +29,7 @@ mod committed;
 mod disk;
 mod goods;
 mod orders;
+mod pages;
 mod ready;
 mod record;
 mod replay;
@@ -37,6 +39,7 @@ mod server;
 mod street;
 
 use disk::Disk;
+use pages::Pages;
 use record::Recording;
 use report::{Rounds, Unit, row, told};
 use search::Shelves;
@@ -48,12 +51,15 @@ struct Given {
     /// Fewer rounds and fewer orders.
     #[arg(long)]
     quick: bool,
-    /// Only this: `orders`, `search` or `ready`; then the report is not whole.
+    /// Only this: `orders`, `search`, `large`, `pages` or `ready`; then the report is not whole.
     #[arg(long)]
     only: Option<String>,
     /// The folder that the rows go to, as `shop.json`.
-    #[arg(long, value_name = "FOLDER")]
-    reports: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "answer")]
+    reports: Option<PathBuf>,
+    /// Be the floor that answers with the bytes of this file.
+    #[arg(long, hide = true)]
+    answer: Option<PathBuf>,
     /// Said by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -81,12 +87,15 @@ const QUICK: Size =
 
 fn main() -> anyhow::Result<()> {
     let given = Given::parse();
+    if let Some(file) = &given.answer {
+        return pages::serve(file);
+    }
     let size = if given.quick { QUICK } else { WHOLE };
     let disk = Disk::beside_the_build()?;
     eprintln!("The databases lie in {} ({}).", disk.path().display(), disk.kind());
     let wanted = |what: &str| given.only.as_deref().is_none_or(|only| only == what);
     let rows = measure(&size, &disk.path(), wanted)?;
-    let report = given.reports.join("shop.json");
+    let report = given.reports.context("no folder for the report")?.join("shop.json");
     std::fs::write(&report, serde_json::to_vec_pretty(&rows)?)
         .with_context(|| format!("{} was not written", report.display()))
 }
@@ -97,7 +106,7 @@ fn measure(
     wanted: impl Fn(&str) -> bool,
 ) -> anyhow::Result<Vec<Value>> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no repository")?;
-    let names = goods::names(repository)?;
+    let names = goods::names(repository, goods::PRODUCTS)?;
     eprintln!("{} products are imported ({}) …", goods::PRODUCTS, names.source);
     let fill = |home: &Home, _: &Shop| goods::import(home, &names);
     let street = Street::set_up(&folder.join("shop"), size.guests, fill)?;
@@ -111,7 +120,19 @@ fn measure(
     }
     let home = street.copy_to(&folder.join("shelves"))?;
     if wanted("search") {
-        rows.push(search_beside_floor(size, &Shelves::of(home.folder(), &names)?)?);
+        let shelves = Shelves::of(home.folder(), &names)?;
+        rows.push(search_beside_floor("search_10k", size, &shelves)?);
+    }
+    if wanted("pages") {
+        rows.extend(pages_beside_floor(size, home.folder(), folder)?);
+    }
+    if wanted("large") {
+        let names = goods::names(repository, goods::MANY)?;
+        eprintln!("{} products are imported ({}) …", goods::MANY, names.source);
+        let fill = |home: &Home, _: &Shop| goods::import(home, &names);
+        Street::set_up(&folder.join("large"), 1, fill)?;
+        let shelves = Shelves::of(&folder.join("large"), &names)?;
+        rows.push(search_beside_floor("search_100k", size, &shelves)?);
     }
     if wanted("ready") {
         rows.push(ready_beside_floor(size, home.folder())?);
@@ -148,14 +169,30 @@ fn beside(name: &str, unit: Unit, product: &Rounds, floor: (&str, &Rounds)) -> V
     row(name, unit, product, floor)
 }
 
-fn search_beside_floor(size: &Size, shelves: &Shelves) -> anyhow::Result<Value> {
+fn search_beside_floor(name: &str, size: &Size, shelves: &Shelves) -> anyhow::Result<Value> {
     eprintln!("Searches, {} at once …", search::AT_ONCE);
     let (mut raw, mut product) = (Rounds::default(), Rounds::default());
     for _ in 0..size.rounds {
         raw.push(shelves.floor(size.searches)?);
         product.push(shelves.ask(size.searches)?);
     }
-    Ok(beside("search_10k", Unit::PerSecond, &product, ("ranked_fts5", &raw)))
+    Ok(beside(name, Unit::PerSecond, &product, ("ranked_fts5", &raw)))
+}
+
+fn pages_beside_floor(size: &Size, shop: &Path, folder: &Path) -> anyhow::Result<Vec<Value>> {
+    let pages = [("list", Pages::list(shop)?), ("product", Pages::product(shop)?)];
+    let mut rows = Vec::new();
+    for (name, page) in &pages {
+        eprintln!("Page {name} …");
+        let memory = page.from_memory(&folder.join(name))?;
+        let (mut raw, mut product) = (Rounds::default(), Rounds::default());
+        for _ in 0..size.rounds {
+            raw.push(memory.ask(size.searches)?);
+            product.push(page.ask(size.searches)?);
+        }
+        rows.push(beside(name, Unit::PerSecond, &product, ("same_bytes_from_memory", &raw)));
+    }
+    Ok(rows)
 }
 
 fn ready_beside_floor(size: &Size, folder: &Path) -> anyhow::Result<Value> {

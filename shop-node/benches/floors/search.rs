@@ -1,4 +1,4 @@
-//! Search over ten thousand products: the shop's door beside a bare ranked full-text query.
+//! Search over ten or a hundred thousand products: the shop's door beside a bare ranked full-text query.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use kirana_shop::home::DATABASE;
 use crate::{
     clients,
     clock::{Stopwatch, processor},
-    goods::{Names, PRODUCTS},
+    goods::Names,
     report::Round,
     server::{Server, get},
 };
@@ -24,7 +24,7 @@ const PAGE: usize = 20;
 /// People who search at once.
 pub const AT_ONCE: usize = 8;
 
-/// A shop with ten thousand products, and what people ask for there.
+/// A shop with many products, and what people ask for there.
 pub struct Shelves {
     /// The shop's folder.
     pub folder: PathBuf,
@@ -34,12 +34,17 @@ pub struct Shelves {
 impl Shelves {
     /// The shelves of a shop with products of these names.
     pub fn of(folder: &Path, names: &Names) -> anyhow::Result<Self> {
-        let questions = names.names.iter().step_by(23).filter_map(|name| question(name));
+        let questions =
+            names.names.iter().step_by(names.names.len() / 434).filter_map(|name| question(name));
         let shelves = Self { folder: folder.to_owned(), questions: questions.collect() };
         let sql = "SELECT count(*) FROM product WHERE listed = 1";
         let database = Connection::open(shelves.folder.join(DATABASE))?;
         let there: i64 = database.query_row(sql, [], |row| row.get(0))?;
-        ensure!(there == PRODUCTS as i64, "there are {there} products, not {PRODUCTS}");
+        ensure!(
+            there == names.names.len() as i64,
+            "there are {there} products, not {}",
+            names.names.len()
+        );
         database.execute_batch(RAW)?;
         Ok(shelves)
     }

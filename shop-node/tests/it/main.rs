@@ -17,6 +17,7 @@ mod recovery;
 mod refusals;
 mod safekeeping;
 mod same_answers;
+mod shelf;
 mod staff;
 mod succession;
 mod superseded;

@@ -9,6 +9,7 @@ use kirana_core::{
         head::{Extent, Step},
     },
     id::{ShopId, VariantId},
+    time::UnixMs,
 };
 use kirana_migrations::{
     Abort, StoreError, Tx,
@@ -28,6 +29,8 @@ use crate::store::{availability, shops};
 pub struct Found {
     /// Best first.
     pub items: Vec<Shelved>,
+    /// When the shop signed what is known of each of them, in their order.
+    pub signed_at: Vec<UnixMs>,
     /// How many there are on all pages.
     pub count: Count,
     /// Where the next page begins.
@@ -62,8 +65,11 @@ impl Household {
         self.db.reader.read(|reader| {
             let page = catalogue::search::search(reader, query)?;
             let items = page.rows.iter().map(|row| catalogue::shelved_at(reader, *row));
-            let items = items.collect::<Result<_, StoreError>>()?;
-            Ok(Found { items, count: page.count, next: page.next })
+            let items = items.collect::<Result<Vec<Shelved>, StoreError>>()?;
+            let signed_at =
+                items.iter().map(|item| chunks::signed_at(reader, item.shop, item.bucket));
+            let signed_at = signed_at.collect::<Result<_, StoreError>>()?;
+            Ok(Found { items, signed_at, count: page.count, next: page.next })
         })
     }
 

@@ -17,7 +17,7 @@ use super::{
     Desk, Failure,
     args::{Cart, Search},
     meant, now,
-    stock::KnownStock,
+    stock::{KnownStock, ago},
 };
 use crate::{
     app::{Household, HouseholdError, availability::Stock},
@@ -41,6 +41,9 @@ struct ProductLine {
     in_stock: bool,
     #[serde(flatten)]
     known: KnownStock,
+    /// When the shop signed what is known of it, prices too.
+    catalogue_at: UnixMs,
+    catalogue_age_ms: u64,
     variants: Vec<VariantLine>,
 }
 
@@ -56,7 +59,7 @@ struct VariantLine {
 }
 
 impl ProductLine {
-    fn of(shelved: Shelved, stock: Option<Stock>, now: UnixMs) -> Self {
+    fn of(shelved: Shelved, stock: Option<Stock>, signed_at: UnixMs, now: UnixMs) -> Self {
         let Shelved { shop, mut product, in_stock, .. } = shelved;
         let variants = std::mem::take(&mut product.variants).into_iter();
         let names = product.names.iter();
@@ -72,13 +75,16 @@ impl ProductLine {
             in_stock,
             variants: variants.collect(),
             known: KnownStock::of(stock.as_ref(), now),
+            catalogue_at: signed_at,
+            catalogue_age_ms: now.since(signed_at),
         }
     }
 
     fn sentence(&self) -> String {
         let variants = self.variants.iter().map(VariantLine::sentence);
         let variants = variants.collect::<Vec<_>>().join("\n  ");
-        format!("{} ({})\n  {variants}", self.name, self.known.sentence())
+        let age = ago(self.catalogue_age_ms);
+        format!("{} ({}; prices as of {age})\n  {variants}", self.name, self.known.sentence())
     }
 }
 
@@ -117,9 +123,9 @@ pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
     let query = Query { question, filter, limit, after, forgiving, ..Query::default() };
     let page = household.search(&query)?;
     let stock = household.stock(&page.items)?;
-    let items = page.items.into_iter().zip(stock);
+    let items = page.items.into_iter().zip(stock).zip(page.signed_at);
     let found = Found {
-        items: items.map(|(item, stock)| ProductLine::of(item, stock, now())).collect(),
+        items: items.map(|((item, stock), at)| ProductLine::of(item, stock, at, now())).collect(),
         next_cursor: page.next.map(|cursor| cursor.to_string()),
     };
     desk.say(&found, || match found.items.is_empty() {

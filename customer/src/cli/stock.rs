@@ -40,7 +40,7 @@ impl KnownStock {
 }
 
 /// An age in the largest unit that fits.
-fn ago(age_ms: u64) -> String {
+pub(super) fn ago(age_ms: u64) -> String {
     let (number, unit) = match age_ms {
         age if age < MINUTE_MS => return "just now".to_owned(),
         age if age < HOUR_MS => (age / MINUTE_MS, "minute"),

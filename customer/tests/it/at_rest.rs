@@ -128,7 +128,14 @@ fn as_before(folder: &Path) -> (Home, Neighbour, OrderId, PersonalPart) {
         database.execute(put, [document]).unwrap();
     }
     let back = "ALTER TABLE customer_order DROP COLUMN sealed_personal;
-                DROP TABLE sealed_setting; PRAGMA user_version = 4;";
+                DROP TABLE sealed_setting; PRAGMA user_version = 4;
+                DROP TABLE word; DROP INDEX product_in_order; DROP INDEX product_by_price;
+                DROP INDEX product_by_unit_price; DROP INDEX product_by_name;
+                ALTER TABLE product DROP COLUMN rank; ALTER TABLE product DROP COLUMN price;
+                ALTER TABLE product DROP COLUMN unit_price; ALTER TABLE product DROP COLUMN folded;
+                ALTER TABLE product DROP COLUMN counted; ALTER TABLE product DROP COLUMN category;
+                ALTER TABLE product DROP COLUMN diets; ALTER TABLE product_value DROP COLUMN shown;
+                CREATE INDEX product_by_shelf ON product (shop, listed, in_stock DESC, row);";
     database.execute_batch(back).unwrap();
     (home, shop, order, part)
 }

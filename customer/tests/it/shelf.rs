@@ -73,6 +73,9 @@ fn p3_a_saved_catalogue_is_searched_in_any_language_without_a_network() {
         assert_eq!(found(&meena, words), 1, "{words}");
     }
     assert_eq!(found(&meena, "atta"), 0);
+    let query = Query { question: "rice".parse().unwrap(), limit: 10, ..Query::default() };
+    let told = meena.search(&query).unwrap();
+    assert_eq!(told.signed_at, [NOW], "the age of what it knows can be shown");
     assert_eq!(meena.products_saved(shop.id).unwrap(), 1);
 }
 

@@ -184,7 +184,7 @@ fn pages_beside_floor(size: &Size, shop: &Path, folder: &Path) -> anyhow::Result
     let mut rows = Vec::new();
     for (name, page) in &pages {
         eprintln!("Page {name} …");
-        let memory = page.from_memory(&folder.join(name))?;
+        let memory = page.floor(&folder.join(name))?;
         let (mut raw, mut product) = (Rounds::default(), Rounds::default());
         for _ in 0..size.rounds {
             raw.push(memory.ask(size.searches)?);

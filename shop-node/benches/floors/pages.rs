@@ -34,7 +34,7 @@ impl Pages {
     }
 
     /// The floor: the same bytes from memory.
-    pub fn from_memory(&self, file: &Path) -> anyhow::Result<Self> {
+    pub fn floor(&self, file: &Path) -> anyhow::Result<Self> {
         let mut client = self.server.connect()?;
         let (status, bytes) = client.send(&server::get(&self.path, None))?;
         anyhow::ensure!(status == 200, "{} gave {status}", self.path);

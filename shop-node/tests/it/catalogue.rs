@@ -302,6 +302,25 @@ fn the_same_file_again_changes_nothing() {
 }
 
 #[test]
+fn a_file_puts_nothing_back_that_a_person_took_off_the_shelf() {
+    let shop = Neighbourhood::new().shop;
+    let text = "sku,name,price,step\nR1,Rice,45,50\n";
+    import(&shop, text, false);
+    let rice = found(&shop, "rice")[0].0.id;
+    let variant = *product(&shop, rice).variants.keys().next().expect("a variant");
+    let least = amendment(serde_json::json!({"variants": [{"id": variant, "min": 200}]}));
+    shop.amend_product(rice, least, owner(&shop), None, NOW, &mut rng(5)).expect("an edit");
+    let delist = vec![Edit::Delist { product: rice }];
+    shop.edit_catalogue(delist, owner(&shop), None, NOW, &mut rng(9)).expect("an edit");
+    let again = import(&shop, text, false);
+    assert_eq!((again.products_changed, again.unchanged), (0, 1));
+    assert_eq!(again.warnings[0].code, "off-the-shelf");
+    let rice = product(&shop, rice);
+    assert!(rice.delisted);
+    assert_eq!(rice.variants[&variant].min, 200);
+}
+
+#[test]
 fn goods_by_weight_are_read_in_kilograms_as_in_grams() {
     let shop = Neighbourhood::new().shop;
     let head = "sku,name,unit,price,price_per,step,stock";

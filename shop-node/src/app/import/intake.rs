@@ -125,6 +125,10 @@ fn plan(c: &Connection, inner: &Inner, rows: &[Row]) -> Result<Plan, StoreError>
         let (id, known) = find(c, inner, row)?;
         let mut product = known.clone().unwrap_or_else(|| fresh(inner, id, row));
         fill(&mut product, row);
+        if product.delisted {
+            let message = "taken off the shelf here: it stays off until a person puts it back";
+            plan.told.warnings.push(Note::new(row.line, "off-the-shelf", message));
+        }
         if let Err(why) = product.check() {
             plan.told.refused.push(Note::new(row.line, "product", why.to_string()));
             continue;
@@ -211,13 +215,13 @@ fn fill(product: &mut Product, row: &Row) {
         }
     }
     product.tax_bp = row.tax_bp.unwrap_or(product.tax_bp);
-    product.delisted = false;
     if let Some(variant) = variant_of(product, row) {
         variant.gtin = row.gtin.or(variant.gtin);
         variant.price = row.price.or(variant.price);
         variant.unit = row.unit.unwrap_or(variant.unit);
         variant.step = row.step.unwrap_or(variant.step);
-        variant.min = row.min.or(row.step).unwrap_or(variant.min);
+        // A least amount that a person set stays, unless it is no whole step.
+        variant.min = row.min.unwrap_or_else(|| variant.min.max(variant.step));
         for (text, said) in [(&mut variant.sku, &row.sku), (&mut variant.label, &row.label)] {
             if said.is_some() {
                 text.clone_from(said);

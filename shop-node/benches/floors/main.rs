@@ -180,10 +180,13 @@ fn search_beside_floor(name: &str, size: &Size, shelves: &Shelves) -> anyhow::Re
 }
 
 fn pages_beside_floor(size: &Size, shop: &Path, folder: &Path) -> anyhow::Result<Vec<Value>> {
-    let pages = [("list", Pages::list(shop)?), ("product", Pages::product(shop)?)];
+    // One after the other: a folder is served by one program at a time.
+    type Open = fn(&Path) -> anyhow::Result<Pages>;
+    let pages: [(&str, Open); 2] = [("list", Pages::list), ("product", Pages::product)];
     let mut rows = Vec::new();
-    for (name, page) in &pages {
+    for (name, open) in pages {
         eprintln!("Page {name} …");
+        let page = open(shop)?;
         let memory = page.floor(&folder.join(name))?;
         let (mut raw, mut product) = (Rounds::default(), Rounds::default());
         for _ in 0..size.rounds {

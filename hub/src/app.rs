@@ -32,6 +32,7 @@ pub mod forward;
 pub mod grant;
 pub mod history;
 pub mod introspection;
+pub mod key_sign_in;
 pub mod letter;
 pub mod overview;
 pub mod passphrase;

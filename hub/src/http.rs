@@ -33,6 +33,7 @@ mod extract;
 pub mod factors;
 mod health;
 pub mod introspection;
+pub mod key_sign_in;
 pub mod oauth;
 pub mod passphrases;
 pub mod photos;
@@ -109,6 +110,8 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(factors::confirm))
         .routes(routes!(sessions::sign_in, sessions::sessions, sessions::sign_out_everywhere))
         .routes(routes!(sessions::sign_out))
+        .routes(routes!(key_sign_in::question))
+        .routes(routes!(key_sign_in::sign_in_by_key))
         .routes(routes!(devices::certify, devices::devices))
         .routes(routes!(devices::revoke))
         .routes(routes!(devices::revocations))

@@ -13,6 +13,7 @@ pub mod certificate;
 pub mod client;
 pub mod code;
 pub mod console;
+pub mod device;
 pub mod factor;
 pub mod idempotency;
 pub mod letter;
@@ -94,6 +95,7 @@ impl Store {
             tx.execute("DELETE FROM browser WHERE signed_in <= ?1", [day_ago])?;
             tx.execute("DELETE FROM console WHERE signed_in <= ?1", [day_ago])?;
             tx.execute("DELETE FROM service_token WHERE expires_at <= ?1", [at])?;
+            tx.execute("DELETE FROM answered WHERE until <= ?1", [at])?;
             tx.execute("DELETE FROM mail WHERE until <= ?1", [at])?;
             tx.execute("DELETE FROM record WHERE leased_until <= ?1", [at])?;
             tx.execute("DELETE FROM one_time_code WHERE expires_at <= ?1", [at])?;

@@ -55,6 +55,7 @@ fn hub() -> Vec<M<'static>> {
         M::up(include_str!("../hub/007_shops.sql")),
         M::up(include_str!("../hub/008_console.sql")),
         M::up(include_str!("../hub/009_photos.sql")),
+        M::up(include_str!("../hub/010_device_sessions.sql")),
     ]
 }
 

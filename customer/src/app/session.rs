@@ -4,10 +4,11 @@
 //! replaced by the commit before anything is done with what it was exchanged for.
 
 use kirana_core::{
-    certificate::UnverifiedCertificate,
+    certificate::{Standing, UnverifiedCertificate},
     time::{DAY_MS, UnixMs},
 };
 use kirana_migrations::StoreError;
+use minicbor::bytes::ByteVec;
 use serde::{Deserialize, Serialize};
 
 use super::{Household, HouseholdError, write};
@@ -34,6 +35,16 @@ pub struct Session {
     pub device_token: Option<String>,
     /// When it was last used.
     pub used_at: UnixMs,
+}
+
+/// What a device is renewed with.
+#[derive(Debug)]
+pub struct Renewal {
+    /// The sign-in that it keeps, if any.
+    pub session: Option<Session>,
+    /// The hub's address, as its neighbourhood's list tells it: there the device's own key opens
+    /// the account.
+    pub hub: Option<String>,
 }
 
 impl std::fmt::Debug for Session {
@@ -73,15 +84,32 @@ impl Household {
         write(&self.db, move |tx| Ok(settings::put_sealed(tx, SESSION, &sealed)?))
     }
 
-    /// The sign-in, if it is to be used now: for a fresh certificate, or so that it does not end.
+    /// What this device is to be renewed with now: for a fresh certificate, or so that its sign-in
+    /// does not end; `None` where nothing is due, or nobody vouches for this device.
     ///
     /// # Errors
     /// When stored data cannot be read.
-    pub fn session_due(&self, now: UnixMs) -> Result<Option<Session>, HouseholdError> {
+    pub fn renewal_due(&self, now: UnixMs) -> Result<Option<Renewal>, HouseholdError> {
         let own = self.certificates();
         let leaf = UnverifiedCertificate::parse(own.first().ok_or(HouseholdError::NotMade)?)?;
-        let issued = leaf.claimed().not_before;
-        Ok(self.session()?.filter(|session| session.is_due(issued, now)))
+        let leaf = leaf.claimed();
+        if !matches!(leaf.standing, Standing::Device { .. }) {
+            return Ok(None);
+        }
+        let session = self.session()?;
+        let is_due = match &session {
+            Some(session) => session.is_due(leaf.not_before, now),
+            None => now.since(leaf.not_before) >= RENEWED_AFTER_MS,
+        };
+        let renewal = || Renewal { hub: self.vouching_hub(&own), session };
+        Ok(is_due.then(renewal))
+    }
+
+    /// The address of the hub that certified this device, or the one that speaks for it.
+    fn vouching_hub(&self, own: &[ByteVec]) -> Option<String> {
+        let top = UnverifiedCertificate::parse(own.last()?).ok()?;
+        let trust = self.trust();
+        trust.roster()?.roster().hub(top.claimed().issuer)?.url.clone()
     }
 }
 

@@ -9,9 +9,13 @@ use super::{
     now, wait,
 };
 use crate::{
-    app::Household,
+    app::{
+        Household,
+        session::{Renewal, Session},
+    },
     clock,
     net::{
+        NetError,
         round::{self, Length, Report, RoundError},
         sign_in,
     },
@@ -47,15 +51,39 @@ pub(super) fn sync(desk: &Desk, sync: &Sync) -> Result<(), Failure> {
 /// Renews this device's certificate where that is due.
 fn renew(household: &Household) -> Result<(), String> {
     let failed = |why: &dyn std::fmt::Display| format!("this device is not renewed: {why}");
-    let due = household.session_due(now()).map_err(|e| failed(&e))?;
-    let Some(session) = due else { return Ok(()) };
+    let due = household.renewal_due(now()).map_err(|e| failed(&e))?;
+    let Some(Renewal { session, hub }) = due else { return Ok(()) };
+    let Some(session) = session else { return renew_by_key(household, None, hub) };
     let retry = clock::draw(&mut clock::rng());
     let refreshed = wait(sign_in::refresh(&session, retry, now())).map_err(|_| failed(&"busy"))?;
-    let (session, token) = refreshed.map_err(|e| failed(&e))?;
+    let (session, token) = match refreshed {
+        // The sign-in is over; the device's key is not.
+        Err(NetError::Denied { .. }) => return renew_by_key(household, Some(session), hub),
+        refreshed => refreshed.map_err(|e| failed(&e))?,
+    };
     household.keep_session(&session).map_err(|e| failed(&e))?;
     let renewed = wait(sign_in::renew(&session.url, &token, household.keys()));
     let chain = renewed.map_err(|_| failed(&"busy"))?.map_err(|e| failed(&e))?;
     let chain = chain.into_iter().map(ByteVec::from).collect();
+    household.certify(chain).map_err(|e| failed(&e))
+}
+
+/// Renews this device's certificate by its own key, where no sign-in is left.
+fn renew_by_key(
+    household: &Household,
+    before: Option<Session>,
+    hub: Option<String>,
+) -> Result<(), String> {
+    let failed = |why: &dyn std::fmt::Display| format!("this device is not renewed: {why}");
+    let kept = before.as_ref().map(|session| session.url.clone());
+    let names: Vec<String> = kept.clone().into_iter().chain(hub.clone()).collect();
+    let url = kept.or(hub).ok_or_else(|| failed(&"no address of its hub is known"))?;
+    let (own, certificates) = ((household.keys(), now()), household.certificates());
+    let signed_in =
+        wait(sign_in::sign_in_by_key((&url, &names), &certificates, own, before.as_ref()));
+    let signed_in = signed_in.map_err(|_| failed(&"busy"))?.map_err(|e| failed(&e))?;
+    household.keep_session(&signed_in.session).map_err(|e| failed(&e))?;
+    let chain = signed_in.certificates.into_iter().map(ByteVec::from).collect();
     household.certify(chain).map_err(|e| failed(&e))
 }
 

@@ -5,6 +5,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use kirana_core::{
+    challenge::{self, Nonce},
     enrolment::Enrolment,
     id::AccountId,
     key::{KeyPair, PublicKey},
@@ -78,14 +79,43 @@ pub async fn sign_in(
         asked["device_token"] = json!(known);
     }
     let tokens: Tokens = pages.post("/v1/sessions", &asked, None).await?;
-    let session = Session {
-        login: login.to_owned(),
-        client_id: tokens.client().ok_or_else(|| pages.wrong("/v1/sessions", "no token"))?,
-        device_token: tokens.device_token.or_else(|| known.map(str::to_owned)),
-        refresh_token: tokens.refresh_token,
-        used_at: now,
-        url: pages.url.clone(),
-    };
+    let session = tokens.session(&pages, "/v1/sessions", login, known, now)?;
+    let (account, certificates) = certified(&pages, &tokens.access_token, keys).await?;
+    Ok(SignedIn { account, certificates, session })
+}
+
+/// Signs in by this device's own key, and has it certified once more. `names` are what the hub may
+/// call itself: a signature for another door must not be had by asking for it here.
+///
+/// # Errors
+/// [`NetError::Denied`] when the device is shut out; [`NetError::Page`] when nobody answers, or
+/// somebody who is not that hub.
+pub async fn sign_in_by_key(
+    (url, names): (&str, &[String]),
+    certificates: &[ByteVec],
+    (keys, now): (&KeyPair, UnixMs),
+    before: Option<&Session>,
+) -> Result<SignedIn, NetError> {
+    let pages = Pages::new(url)?;
+    let asked = "/v1/sessions/nonce";
+    let question: Question = pages.post(asked, &json!({}), None).await?;
+    if !names.iter().any(|name| name.trim_end_matches('/') == question.audience) {
+        return Err(pages.wrong(asked, &format!("it calls itself {}", question.audience)));
+    }
+    let nonce = question.nonce().ok_or_else(|| pages.wrong(asked, "no question"))?;
+    let answer = challenge::answer(&keys.signing, nonce, &question.audience);
+    let certificates: Vec<String> =
+        certificates.iter().map(|bytes| URL_SAFE_NO_PAD.encode(&**bytes)).collect();
+    let known = before.and_then(|before| before.device_token.as_deref());
+    let mut shown =
+        json!({ "certificates": certificates, "answer": URL_SAFE_NO_PAD.encode(answer) });
+    if let Some(known) = known {
+        shown["device_token"] = json!(known);
+    }
+    let path = "/v1/sessions/by-key";
+    let tokens: Tokens = pages.post(path, &shown, None).await?;
+    let me: Me = pages.get("/v1/me", Some(&tokens.access_token)).await?;
+    let session = tokens.session(&pages, path, &me.login, known, now)?;
     let (account, certificates) = certified(&pages, &tokens.access_token, keys).await?;
     Ok(SignedIn { account, certificates, session })
 }
@@ -175,6 +205,26 @@ struct Tokens {
 }
 
 impl Tokens {
+    /// The sign-in to be kept.
+    fn session(
+        &self,
+        pages: &Pages,
+        path: &str,
+        login: &str,
+        known: Option<&str>,
+        now: UnixMs,
+    ) -> Result<Session, NetError> {
+        let device_token = self.device_token.as_deref().or(known);
+        Ok(Session {
+            login: login.to_owned(),
+            client_id: self.client().ok_or_else(|| pages.wrong(path, "no token"))?,
+            device_token: device_token.map(str::to_owned),
+            refresh_token: self.refresh_token.clone(),
+            used_at: now,
+            url: pages.url.clone(),
+        })
+    }
+
     /// The program that the hub gave them to, as the access token says.
     fn client(&self) -> Option<String> {
         let claims = URL_SAFE_NO_PAD.decode(self.access_token.split('.').nth(1)?).ok()?;
@@ -190,6 +240,24 @@ struct Claims {
 #[derive(Deserialize)]
 struct Me {
     id: String,
+    login: String,
+}
+
+#[derive(Deserialize)]
+struct Question {
+    nonce: String,
+    audience: String,
+}
+
+impl Question {
+    fn nonce(&self) -> Option<Nonce> {
+        let digits = self
+            .nonce
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        digits.collect::<Option<Vec<u8>>>()?.try_into().ok()
+    }
 }
 
 #[derive(Deserialize)]

@@ -161,7 +161,10 @@ fn p6_a_snapshot_of_another_hand_account_or_device_is_not_taken() {
 fn a_sign_in_is_kept_encrypted_and_used_before_it_or_the_certificate_ends() {
     let home = signed_in(1, 1);
     assert_eq!(home.session().expect("read"), None);
-    assert_eq!(home.session_due(NOW.plus_ms(RENEWED_AFTER_MS)).expect("read"), None, "no account");
+    let by_key = |later: u64| home.renewal_due(NOW.plus_ms(later)).expect("read").is_some();
+    assert_eq!([by_key(RENEWED_AFTER_MS - 1), by_key(RENEWED_AFTER_MS)], [false, true]);
+    let guest = household(7).renewal_due(NOW.plus_ms(RENEWED_AFTER_MS)).expect("read");
+    assert!(guest.is_none(), "nobody vouches for a guest, so nothing is renewed");
     let session = Session {
         url: "http://127.0.0.1:1".to_owned(),
         login: "meena".to_owned(),
@@ -175,7 +178,7 @@ fn a_sign_in_is_kept_encrypted_and_used_before_it_or_the_certificate_ends() {
     assert!(!image.windows(7).any(|bytes| bytes == b"a token"), "a thief of the file has nothing");
     let again = Household::open(home.database().restart(), home.keys().clone()).expect("opens");
     assert_eq!(again.session().expect("read").as_ref(), Some(&session));
-    let due = |later: u64| again.session_due(NOW.plus_ms(later)).expect("read").is_some();
+    let due = |later: u64| again.renewal_due(NOW.plus_ms(later)).expect("read").is_some();
     assert_eq!([due(0), due(RESTS_MS - 1), due(RESTS_MS)], [false, false, true]);
     let fresh = Session { used_at: NOW.plus_ms(RENEWED_AFTER_MS - 10), ..session };
     again.keep_session(&fresh).expect("stored");

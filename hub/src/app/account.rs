@@ -189,7 +189,8 @@ impl Hub {
     /// Changes the own profile.
     ///
     /// # Errors
-    /// [`Error::Invalid`] names the field.
+    /// [`Error::Invalid`] names the field; [`Error::SignInTooOld`] where a device's key opened the
+    /// session, and the address or the phone is to change.
     pub async fn change_me(
         &self,
         actor: &Actor,
@@ -198,6 +199,10 @@ impl Hub {
         rng: Rng<'_>,
     ) -> Result<Profile, Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
+        if change.email.is_some() || change.phone.is_some() {
+            // Where letters go, there a forgotten password is set anew.
+            actor.proved_once()?;
+        }
         let stored = self.store().account(actor.account).await?.ok_or(Error::NotSignedIn)?;
         self.change(stored, change, None, now, rng).await?;
         self.profile_now(actor.account).await
@@ -305,9 +310,11 @@ impl Hub {
     /// Erases the own account.
     ///
     /// # Errors
-    /// [`Error::Conflict`] for the last administrator.
+    /// [`Error::Conflict`] for the last administrator; [`Error::SignInTooOld`] where a device's key
+    /// opened the session.
     pub async fn erase_me(&self, actor: &Actor, now: UnixMs) -> Result<Erasure, Error> {
         self.authorise(actor, Action::OwnAccount, "", now).await?;
+        actor.proved_once()?;
         let act = actor.act(Action::OwnAccount, &actor.account.to_string(), "erased", now);
         self.erase(actor.account, act, now).await
     }

@@ -83,7 +83,7 @@ impl Hub {
     ) -> Result<(String, Device), Error> {
         let (known, device) = self.prove(typed, Some(otp), visitor, now, rng).await?;
         let arrival = self.arrival(&known, &device, visitor, now, rng)?;
-        let Proved { account, factor: proved } = known;
+        let Proved { account, factor: proved, .. } = known;
         let id = uuid(now, rng);
         let visit = Visit { id, account, proved, factor: None, signed_in: now, used_at: now };
         let actor = actor(&visit);
@@ -163,7 +163,8 @@ fn actor(visit: &Visit) -> Actor {
         scopes: scopes_of(&roles, visit.proved),
         roles,
         factor: visit.proved,
-        signed_in: visit.signed_in,
+        device: None,
+        proved_at: Some(visit.signed_in),
         as_of: AsOf::default(),
     }
 }

@@ -14,11 +14,7 @@ use super::{
 };
 use crate::{
     clock::Rng,
-    store::{
-        audit::Act,
-        certificate::{Device, Kind},
-        idempotency::Once,
-    },
+    store::{audit::Act, certificate::Device, device::Belongs, idempotency::Once},
 };
 
 /// Keys to be certified, with the proof that the asker holds them.
@@ -42,7 +38,8 @@ impl Hub {
     /// Certifies a device of the own account for six months.
     ///
     /// # Errors
-    /// [`Error::Unproved`] when the proof does not fit.
+    /// [`Error::Unproved`] when the proof does not fit; [`Error::SignInTooOld`] when this is another
+    /// device than the session's own, and the password was not shown lately.
     pub async fn certify_device(
         &self,
         actor: &Actor,
@@ -58,15 +55,23 @@ impl Hub {
             return Err(UNPROVED);
         }
         let there = self.store().devices(actor.account, now).await?;
-        if there.len() >= DEVICES_MAX && there.iter().all(|device| device.key != key.id()) {
+        let is_there = there.iter().any(|device| device.key == key.id());
+        // A thief with a device renews that device, and gets no other one in before the owner shuts
+        // it out.
+        let is_renewed = actor.device == Some(key.id()) || is_there && actor.device.is_none();
+        if !is_renewed {
+            actor.proved_lately(now)?;
+        }
+        if there.len() >= DEVICES_MAX && !is_there {
             return Err(Error::Conflict { why: "you have fifty devices; remove one first" });
         }
         let standing = Standing::Device { account: actor.account, hosted: false };
         let holder = Holder { key, sealing, standing };
         let from = self.known_now(now).await?.at;
         let signed = Certificate::issue(self.signing(), &holder, from, rng);
-        let account = Some(actor.account);
-        Ok(self.store().keep_certificate(Kind::Device, signed, account, once, None).await?)
+        let stands_alone = actor.proved_lately(now).is_ok();
+        let belongs = Belongs { account: actor.account, session: actor.session, stands_alone };
+        Ok(self.store().keep_device(signed, belongs, once).await?)
     }
 
     /// The own devices.
@@ -166,7 +171,7 @@ impl Hub {
             subject,
             outcome: "done",
         };
-        Ok(self.store().keep_certificate(Kind::Hub, signed, None, None, Some(act)).await?)
+        Ok(self.store().keep_hub(signed, act).await?)
     }
 
     /// Shuts a community hub out: the next revocation list names it, and it is certified again only

@@ -96,6 +96,12 @@ pub enum Error {
     /// A shop did not come to whoever says so.
     #[error(transparent)]
     Unfollowed(#[from] Unfollowed),
+    /// No account is opened to whoever shows these certificates.
+    #[error("{why}")]
+    KeyRefused {
+        /// What is wrong.
+        why: String,
+    },
     /// What is asked contradicts what is.
     #[error("{why}")]
     Conflict {

@@ -69,6 +69,8 @@ struct ExportedSession {
     at: &'static str,
     client_id: Option<String>,
     scope: Option<String>,
+    device: Option<String>,
+    by_key: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: UnixMs,
     #[schema(value_type = String, format = DateTime)]
@@ -267,12 +269,13 @@ impl From<Place> for ExportedSession {
     fn from(place: Place) -> Self {
         let Place { id, at, created_at, used_at, ends_at } = place;
         let id = uuid::Uuid::from_bytes(id).to_string();
-        let (at, client_id, scope) = match at {
-            At::Program { client, scope } => ("program", client, Some(scope)),
-            At::Pages => ("pages", None, None),
-            At::Console => ("console", None, None),
+        let name = at.name();
+        let (client_id, scope, device, by_key) = match at {
+            At::Program { client, scope, device, by_key } => (client, Some(scope), device, by_key),
+            At::Pages | At::Console => (None, None, None, false),
         };
-        Self { id, at, client_id, scope, created_at, used_at, ends_at }
+        let device = device.map(|key| key.to_string());
+        Self { id, at: name, client_id, scope, device, by_key, created_at, used_at, ends_at }
     }
 }
 

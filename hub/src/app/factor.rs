@@ -8,7 +8,6 @@ use totp_rs::{Builder, Secret, Totp};
 
 use super::{
     Error, Hub,
-    account::FRESH_MS,
     password::{Beside, Password},
     policy::{Action, Actor},
     role::needs_factor,
@@ -59,8 +58,7 @@ impl Hub {
         // Whoever found a token that lay about must not lock its owner out.
         match password {
             Some(typed) => self.check_password_here(actor, &account, typed, now).await?,
-            None if now.since(actor.signed_in) > FRESH_MS => return Err(Error::SignInTooOld),
-            None => {}
+            None => actor.proved_lately(now)?,
         }
         let confirmed = self.confirmed(actor.account).await?.len();
         if confirmed >= FACTORS_MAX {

@@ -93,7 +93,7 @@ impl Hub {
         let scopes: Scopes = agreed.intersection(&may).copied().collect();
         let client = Some(code.client.clone());
         let scope = role::scopes_to_text(&scopes);
-        let proved = session::Proved { account, factor: code.factor };
+        let proved = session::Proved { account, factor: code.factor, by_key: None };
         let opened = session::fresh(&proved, client, scope, now, rng);
         let tokens = self.tokens(&opened, &opened.scope, now, rng).await?;
         let id_token = match scopes.contains(&Scope::OpenId) {

@@ -47,6 +47,8 @@ struct Seen {
     outcome: Outcome,
     second_factor: bool,
     new: bool,
+    #[serde(default)]
+    by_key: bool,
 }
 
 /// A try to sign in, as the owner of the account sees it.
@@ -65,6 +67,8 @@ pub struct SignInItem {
     second_factor: bool,
     /// Whether the device was never seen at this account before.
     new: bool,
+    /// Whether the device's key opened the account, without a password.
+    by_key: bool,
 }
 
 /// Refusals that wait to be noted; what comes on top is not noted.
@@ -82,13 +86,14 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<Arrival, Error> {
-        let Proved { account, factor } = proved;
+        let Proved { account, factor, by_key } = proved;
         let seen = Seen {
             client: client(visitor.agent.as_deref()),
             network: network(visitor.from),
             outcome: Outcome::SignedIn,
             second_factor: *factor,
             new: device.fresh.is_some(),
+            by_key: by_key.is_some(),
         };
         let key = Hash::of_parts(&[b"new device", account.id.as_bytes()]);
         let is_told = seen.new && self.throttle().letter(*key.as_bytes(), now).is_ok();
@@ -169,9 +174,10 @@ impl Hub {
         let person = self.person(account)?;
         let read = |noted: Try| {
             let plain = person.secrets().open(&place(noted.id), &noted.sealed)?;
-            let Seen { client, network, outcome, second_factor, new } =
+            let Seen { client, network, outcome, second_factor, new, by_key } =
                 serde_json::from_slice(&plain).ok()?;
-            Some(SignInItem { at: noted.at, client, network, outcome, second_factor, new })
+            let at = noted.at;
+            Some(SignInItem { at, client, network, outcome, second_factor, new, by_key })
         };
         let damaged = || kirana_migrations::StoreError::damaged("a sign-in of", account.id).into();
         let noted = self.store().sign_ins(account.id).await?.into_iter();
@@ -189,7 +195,7 @@ fn noted(account: AccountId, person: &Person, seen: &Seen, at: UnixMs, rng: Rng<
 
 fn seen_refused(visitor: &Visitor, outcome: Outcome) -> Seen {
     let (client, network) = (client(visitor.agent.as_deref()), network(visitor.from));
-    Seen { client, network, outcome, second_factor: false, new: false }
+    Seen { client, network, outcome, second_factor: false, new: false, by_key: false }
 }
 
 fn place(id: [u8; 16]) -> Vec<u8> {

@@ -5,12 +5,14 @@
 
 use kirana_core::{
     id::{AccountId, ShopId},
+    key::KeyId,
     policy::{self, Policies, Principal},
     time::UnixMs,
 };
 
 use super::{
     Error, Hub,
+    account::FRESH_MS,
     role::{Roles, Scope, Scopes},
     seen::AsOf,
 };
@@ -32,8 +34,10 @@ pub struct Actor {
     pub roles: Roles,
     /// Whether a second factor was shown in this session.
     pub factor: bool,
-    /// When the person signed in.
-    pub signed_in: UnixMs,
+    /// The device that the session belongs to, once that is known.
+    pub device: Option<KeyId>,
+    /// When the person showed the password; none where a device's key opened the session.
+    pub proved_at: Option<UnixMs>,
     /// The state of the database that all this was found out from.
     pub as_of: AsOf,
 }
@@ -305,6 +309,26 @@ impl Actor {
         let actor = self.account.to_string();
         Act { at, actor, action: action.name(), subject: subject.to_owned(), outcome }
     }
+
+    /// That the password was shown in this session and within the last quarter of an hour.
+    ///
+    /// # Errors
+    /// [`Error::SignInTooOld`], always for a session that a device's key opened.
+    pub(super) fn proved_lately(&self, now: UnixMs) -> Result<(), Error> {
+        match self.proved_at {
+            Some(at) if now.since(at) <= FRESH_MS => Ok(()),
+            _ => Err(Error::SignInTooOld),
+        }
+    }
+
+    /// That the password was shown in this session at all. Whoever has only the device must neither
+    /// take the account over nor end it.
+    ///
+    /// # Errors
+    /// [`Error::SignInTooOld`] for a session that a device's key opened.
+    pub(super) fn proved_once(&self) -> Result<(), Error> {
+        self.proved_at.map(drop).ok_or(Error::SignInTooOld)
+    }
 }
 
 #[cfg(test)]
@@ -325,7 +349,8 @@ mod tests {
             scopes: scopes_of(&roles, true),
             roles,
             factor: true,
-            signed_in: UnixMs::new(1),
+            device: None,
+            proved_at: Some(UnixMs::new(1)),
             as_of: AsOf::default(),
         }
     }

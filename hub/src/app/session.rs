@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use kirana_core::{
     hash::Hash,
     id::AccountId,
+    key::KeyId,
     time::UnixMs,
     token::{Claims, TOKEN_LIFETIME_MS},
 };
@@ -51,12 +52,15 @@ pub struct SignIn {
     pub scope: Option<String>,
 }
 
-/// Somebody whose password was right, and whose second factor where the account has one.
+/// Somebody whose password was right, and whose second factor where the account has one; or whose
+/// device has a key of the account.
 pub(super) struct Proved {
     /// The account.
     pub account: Stored,
     /// Whether a second factor was shown.
     pub factor: bool,
+    /// The device whose key opened the door instead of a password.
+    pub by_key: Option<KeyId>,
 }
 
 /// The answer to a sign-in and to a refresh (RFC 6749, section 5.1).
@@ -175,7 +179,7 @@ impl Hub {
         if self.hasher().is_outdated(&account.password_hash) {
             self.hash_anew(&account, password, rng).await;
         }
-        Ok((Proved { account, factor }, Device::of(known, rng)))
+        Ok((Proved { account, factor, by_key: None }, Device::of(known, rng)))
     }
 
     /// Stores a password that was right at today's cost. Where that fails, the person is signed in
@@ -281,7 +285,8 @@ impl Hub {
             scopes: scopes_from_text(&claims.scope).ok_or(Error::NotSignedIn)?,
             roles: roles_from_text(&found.account.roles),
             factor: found.session.factor,
-            signed_in: found.session.created_at,
+            device: found.session.device,
+            proved_at: (!found.session.by_key).then_some(found.session.created_at),
             as_of,
         })
     }
@@ -365,7 +370,7 @@ impl Hub {
 }
 
 /// The scopes to give: all that may be given, or fewer when the client asks for fewer.
-fn narrowed(all: &Scopes, asked: Option<&str>) -> Option<Scopes> {
+pub(super) fn narrowed(all: &Scopes, asked: Option<&str>) -> Option<Scopes> {
     match asked {
         None => Some(all.clone()),
         Some(text) => scopes_from_text(text).filter(|asked| asked.is_subset(all)),
@@ -393,7 +398,9 @@ pub(super) fn fresh(
 ) -> Session {
     let (id, ends_at) = (uuid(now, rng), now.plus_ms(SESSION_MS));
     let (account, factor) = (proved.account.id, proved.factor);
-    Session { id, account, client, scope, factor, created_at: now, used_at: now, ends_at }
+    let (device, by_key) = (proved.by_key, proved.by_key.is_some());
+    let (created_at, used_at) = (now, now);
+    Session { id, account, client, scope, factor, device, by_key, created_at, used_at, ends_at }
 }
 
 /// A UUIDv7.

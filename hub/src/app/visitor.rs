@@ -75,17 +75,30 @@ impl Hub {
         visitor: &Visitor,
         now: UnixMs,
     ) -> Result<Option<[u8; 32]>, Error> {
-        if let Some(proof) = visitor.proof() {
-            let account = self.secrets().digest("login", login);
-            if self.store().is_known_device(account, proof).await? {
-                self.throttle().guess_with(proof, now)?;
-                return Ok(Some(proof));
-            }
+        let account = self.secrets().digest("login", login);
+        if let Some(proof) = self.known_device(account, visitor).await? {
+            self.throttle().guess_with(proof, now)?;
+            return Ok(Some(proof));
         }
         let mut throttle = self.throttle();
         throttle.attempt(visitor.from, now)?;
         throttle.guess(login, visitor.from, now)?;
         Ok(None)
+    }
+
+    /// What is kept of the visitor's device, where it signed in before at the account with this
+    /// digest of its login.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) async fn known_device(
+        &self,
+        account: [u8; 32],
+        visitor: &Visitor,
+    ) -> Result<Option<[u8; 32]>, Error> {
+        let Some(proof) = visitor.proof() else { return Ok(None) };
+        let is_known = self.store().is_known_device(account, proof).await?;
+        Ok(is_known.then_some(proof))
     }
 
     /// The password was right after all.

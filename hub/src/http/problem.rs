@@ -102,6 +102,7 @@ impl From<Error> for Problem {
             Error::BadCredentials => (StatusCode::UNAUTHORIZED, "bad-credentials"),
             Error::FactorNeeded => (StatusCode::UNAUTHORIZED, "second-factor-needed"),
             Error::FactorWrong => (StatusCode::UNAUTHORIZED, "second-factor-wrong"),
+            Error::KeyRefused { .. } => (StatusCode::UNAUTHORIZED, "key-refused"),
             Error::Suspended => (StatusCode::FORBIDDEN, "account-suspended"),
             Error::FactorRequired => (StatusCode::FORBIDDEN, "second-factor-required"),
             Error::SignInTooOld => (StatusCode::FORBIDDEN, "sign-in-too-old"),

@@ -15,7 +15,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    app::session,
+    app::{session, visitor::Device},
     clock,
     store::{
         place::{At, Place},
@@ -60,6 +60,13 @@ pub struct TokenPair {
     device_token: Option<String>,
 }
 
+impl TokenPair {
+    /// The answer to a sign-in on this device.
+    pub fn of(tokens: session::Tokens, device: Device) -> Self {
+        Self { device_token: device.fresh, ..tokens.into() }
+    }
+}
+
 impl From<session::Tokens> for TokenPair {
     fn from(tokens: session::Tokens) -> Self {
         let session::Tokens { access_token, refresh_token, expires_in, token_type, scope } = tokens;
@@ -90,6 +97,10 @@ pub struct SessionItem {
     ends_at: UnixMs,
     /// What a program's tokens may be used for.
     scope: Option<String>,
+    /// The short name of the device's key, where it is known on which device a program runs.
+    device: Option<String>,
+    /// Whether that key opened it, without a password.
+    by_key: bool,
 }
 
 /// At what somebody is signed in.
@@ -107,17 +118,24 @@ pub enum Where {
 impl SessionItem {
     fn new(place: Place, asking: SessionId) -> Self {
         let Place { id, at, created_at, used_at, ends_at } = place;
-        let (at, client_id, scope) = match at {
-            At::Program { client, scope } => {
-                let client = client.unwrap_or_else(|| session::CLIENT.to_owned());
-                (Where::Program, Some(client), Some(scope))
-            }
-            At::Pages => (Where::Pages, None, None),
-            At::Console => (Where::Console, None, None),
-        };
         let current = id == asking;
         let id = uuid::Uuid::from_bytes(id).to_string();
-        Self { id, at, client_id, current, created_at, used_at, ends_at, scope }
+        let browser = |at| {
+            let (client_id, scope, device, by_key) = (None, None, None, false);
+            let id = id.clone();
+            Self { id, at, client_id, current, created_at, used_at, ends_at, scope, device, by_key }
+        };
+        match at {
+            At::Pages => browser(Where::Pages),
+            At::Console => browser(Where::Console),
+            At::Program { client, scope, device, by_key } => Self {
+                client_id: Some(client.unwrap_or_else(|| session::CLIENT.to_owned())),
+                scope: Some(scope),
+                device: device.map(|key| key.to_string()),
+                by_key,
+                ..browser(Where::Program)
+            },
+        }
     }
 }
 
@@ -141,8 +159,7 @@ pub async fn sign_in(
     visitor.device = device_token.or(visitor.device);
     let (now, mut rng) = (clock::now(), clock::rng());
     let (tokens, device) = door.hub.sign_in(given, &visitor, now, &mut rng).await?;
-    let pair = TokenPair { device_token: device.fresh, ..tokens.into() };
-    Ok((StatusCode::CREATED, NO_STORE, Json(pair)))
+    Ok((StatusCode::CREATED, NO_STORE, Json(TokenPair::of(tokens, device))))
 }
 
 /// Where the person is signed in: programs first, then browsers at this hub's pages.

@@ -12,17 +12,11 @@ use kirana_core::{
     time::UnixMs,
 };
 use kirana_migrations::{
-    Abort, StoreError, WriteError,
+    StoreError, WriteError,
     rusqlite::{Connection, OptionalExtension, params},
 };
 
-use super::{
-    Never, Store, audit,
-    audit::Act,
-    from_sql, idempotency,
-    idempotency::{Mismatch, Once},
-    to_sql,
-};
+use super::{Never, Store, audit, audit::Act, from_sql, to_sql};
 
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,32 +64,18 @@ pub struct Ending {
 }
 
 impl Store {
-    /// Keeps a certificate that was signed for an account; the same request gets the one it got
-    /// before.
+    /// Keeps the certificate of a community hub.
     ///
     /// # Errors
-    /// [`Mismatch`] when the Idempotency-Key was used for something else.
-    pub async fn keep_certificate(
+    /// When nothing could be written.
+    pub async fn keep_hub(
         &self,
-        kind: Kind,
         certificate: SignedCertificate,
-        account: Option<AccountId>,
-        once: Option<Once>,
-        act: Option<Act>,
-    ) -> Result<Vec<u8>, WriteError<Mismatch>> {
+        act: Act,
+    ) -> Result<Vec<u8>, WriteError<Never>> {
         self.write(move |tx| {
-            if let Some(once) = &once {
-                let seen = idempotency::seen(tx, once)?.map_err(Abort::Refused)?;
-                if let Some(bytes) = seen {
-                    return Ok(bytes);
-                }
-                let at = certificate.certificate().not_before;
-                idempotency::remember(tx, once, certificate.bytes(), at)?;
-            }
-            insert(tx, kind, &certificate, account)?;
-            if let Some(act) = &act {
-                audit::append(tx, act)?;
-            }
+            insert(tx, Kind::Hub, &certificate, None)?;
+            audit::append(tx, &act)?;
             Ok(certificate.bytes().to_vec())
         })
         .await
@@ -142,30 +122,6 @@ impl Store {
                  WHERE account = ?1 AND kind = 'device' AND revoked_at IS NULL)",
             )?;
             Ok(statement.query_row([account.as_bytes()], |row| row.get(0))?)
-        })
-        .await
-    }
-
-    /// Revokes all certificates of one device of an account; tells whether there were any.
-    ///
-    /// # Errors
-    /// When nothing could be written.
-    pub async fn revoke_device(
-        &self,
-        account: AccountId,
-        key: KeyId,
-        act: Act,
-    ) -> Result<bool, WriteError<Never>> {
-        self.write(move |tx| {
-            let revoked = tx.execute(
-                "UPDATE certificate SET revoked_at = ?3
-                 WHERE account = ?1 AND key_id = ?2 AND kind = 'device' AND revoked_at IS NULL",
-                params![account.as_bytes(), key.as_bytes(), to_sql(act.at)],
-            )?;
-            if revoked > 0 {
-                audit::append(tx, &act)?;
-            }
-            Ok(revoked > 0)
         })
         .await
     }

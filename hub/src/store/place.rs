@@ -3,7 +3,7 @@
 //! **Invariant:** what is shown of a browser opens nothing: its id is made from the digest of its
 //! cookie and leads nowhere back.
 
-use kirana_core::{hash::Hash, id::AccountId, time::UnixMs};
+use kirana_core::{hash::Hash, id::AccountId, key::KeyId, time::UnixMs};
 use kirana_migrations::{
     StoreError, WriteError,
     rusqlite::{Connection, params},
@@ -24,11 +24,26 @@ pub enum At {
         client: Option<String>,
         /// What its tokens may be used for, parted by spaces.
         scope: String,
+        /// The device that it is on, where that is known.
+        device: Option<KeyId>,
+        /// Whether that device's key opened it, without a password.
+        by_key: bool,
     },
     /// A browser at the pages that ask whether another program may sign the person in.
     Pages,
     /// A browser at the console.
     Console,
+}
+
+impl At {
+    /// One word for it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Program { .. } => "program",
+            Self::Pages => "pages",
+            Self::Console => "console",
+        }
+    }
 }
 
 /// A place where somebody is signed in.
@@ -48,8 +63,10 @@ pub struct Place {
 
 impl From<Session> for Place {
     fn from(session: Session) -> Self {
-        let Session { id, client, scope, created_at, used_at, ends_at, .. } = session;
-        Self { id, at: At::Program { client, scope }, created_at, used_at, ends_at }
+        let Session { id, created_at, used_at, ends_at, .. } = session;
+        let Session { client, scope, device, by_key, .. } = session;
+        let at = At::Program { client, scope, device, by_key };
+        Self { id, at, created_at, used_at, ends_at }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** of all uses of one refresh token, exactly one transaction sees it unused.
 
-use kirana_core::{id::AccountId, time::UnixMs};
+use kirana_core::{id::AccountId, key::KeyId, time::UnixMs};
 use kirana_migrations::{
     Abort, StoreError, WriteError,
     rusqlite::{Connection, OptionalExtension, Row, params},
@@ -39,6 +39,10 @@ pub struct Session {
     pub scope: String,
     /// Whether a second factor was shown.
     pub factor: bool,
+    /// The device that it belongs to, once that is known: it ends when the device is shut out.
+    pub device: Option<KeyId>,
+    /// Whether that device's key opened it, and no password was shown.
+    pub by_key: bool,
     /// When the person signed in.
     pub created_at: UnixMs,
     /// When it was last refreshed.
@@ -92,7 +96,8 @@ pub enum Rotated {
 }
 
 const SESSION: &str = "session.id, session.account, session.scope, session.created_at,
-                       session.used_at, session.ends_at, session.client, session.factor";
+                       session.used_at, session.ends_at, session.client, session.factor,
+                       session.device, session.by_key";
 
 impl Store {
     /// Opens a session with its first refresh token.
@@ -251,8 +256,9 @@ pub(super) fn insert(
     refresh: [u8; 32],
 ) -> Result<(), StoreError> {
     let mut statement = c.prepare_cached(
-        "INSERT INTO session (id, account, scope, created_at, used_at, ends_at, client, factor)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO session (id, account, scope, created_at, used_at, ends_at, client, factor,
+                              device, by_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     statement.execute(params![
         session.id,
@@ -262,7 +268,9 @@ pub(super) fn insert(
         to_sql(session.used_at),
         to_sql(session.ends_at),
         session.client,
-        session.factor
+        session.factor,
+        session.device.as_ref().map(KeyId::as_bytes),
+        session.by_key
     ])?;
     insert_refresh(c, refresh, session.id, session.created_at)
 }
@@ -324,10 +332,13 @@ fn with_account(
 
 fn session(row: &Row<'_>) -> Result<Session, StoreError> {
     let account: [u8; 16] = row.get(1)?;
+    let device: Option<[u8; 16]> = row.get(8)?;
+    let damaged = || StoreError::damaged("a session's", "account or device");
     Ok(Session {
         id: row.get(0)?,
-        account: AccountId::from_slice(&account)
-            .ok_or_else(|| StoreError::damaged("a session's", "account"))?,
+        account: AccountId::from_slice(&account).ok_or_else(damaged)?,
+        device: device.map(|key| KeyId::from_slice(&key).ok_or_else(damaged)).transpose()?,
+        by_key: row.get(9)?,
         scope: row.get(2)?,
         created_at: from_sql(row.get(3)?),
         used_at: from_sql(row.get(4)?),

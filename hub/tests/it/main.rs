@@ -12,6 +12,7 @@ mod factors;
 mod forged;
 mod forward;
 mod independent;
+mod key_sign_in;
 mod letters;
 mod oauth;
 mod passwords;

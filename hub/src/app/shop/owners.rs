@@ -143,6 +143,7 @@ impl Hub {
     /// [`Error::NotFound`] for another's shop.
     pub async fn close_shop(&self, actor: &Actor, id: ShopId, now: UnixMs) -> Result<Shop, Error> {
         self.first_owned(actor, id, now).await?;
+        actor.proved_once()?;
         let act = actor.act(Action::OwnShop, &id.to_string(), "closed down", now);
         Ok(self.store().close_shop(id, act).await?)
     }

@@ -363,12 +363,9 @@ pub enum HouseholdError {
     /// The roster of hubs does not hold.
     #[error(transparent)]
     Roster(#[from] kirana_core::roster::BadRoster),
-    /// A saved catalogue's bytes are not those that were signed.
-    #[error("these are not the bytes that the shop signed")]
-    OtherBytes,
-    /// A saved catalogue cannot be read.
+    /// What came of a catalogue is not kept.
     #[error(transparent)]
-    Catalogue(#[from] kirana_core::catalogue::document::NotABucket),
+    Catalogue(#[from] kirana_migrations::catalogue::saved::NotKept),
     /// A file is for another device.
     #[error("this file is for somebody else's device")]
     ForSomebodyElse,

@@ -2,7 +2,6 @@
 //!
 //! **Invariant:** signed bytes are stored as they came. Reads take a connection, writes a [`Tx`].
 
-pub mod availability;
 pub mod journal;
 pub mod orders;
 pub mod outbox;

@@ -46,6 +46,7 @@ pub mod role;
 pub mod roster;
 mod seen;
 pub mod session;
+pub mod shelves;
 pub mod shop;
 pub mod throttle;
 pub mod time;
@@ -95,6 +96,7 @@ struct Inner {
     refusals: Mutex<Vec<crate::store::sign_in::Try>>,
     studio: shop::photo::Studio,
     nobody: person::Nobody,
+    shelves: std::sync::OnceLock<crate::store::shelves::Shelves>,
 }
 
 const KEYS: &str = "keys";
@@ -132,6 +134,7 @@ impl Hub {
             refusals: Mutex::default(),
             studio: shop::photo::Studio::default(),
             nobody,
+            shelves: std::sync::OnceLock::new(),
         }));
         if hub.settings().role == Role::Central {
             hub.ensure_token_key(now, rng).await?;

@@ -38,6 +38,7 @@ pub mod oauth;
 pub mod passphrases;
 pub mod photos;
 pub mod problem;
+pub mod products;
 mod queues;
 pub mod resets;
 pub mod sessions;
@@ -110,6 +111,9 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(factors::confirm))
         .routes(routes!(sessions::sign_in, sessions::sessions, sessions::sign_out_everywhere))
         .routes(routes!(sessions::sign_out))
+        .routes(routes!(products::find))
+        .routes(routes!(products::of_shop))
+        .routes(routes!(products::product))
         .routes(routes!(key_sign_in::question))
         .routes(routes!(key_sign_in::sign_in_by_key))
         .routes(routes!(devices::certify, devices::devices))

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 mod erased;
 mod forwarding;
+mod gathering;
 pub mod http;
 pub mod joining;
 pub mod key_file;

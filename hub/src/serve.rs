@@ -19,8 +19,8 @@ use crate::{
     backup::DATABASE,
     clock,
     config::{Config, Role},
-    erased, forwarding, http, joining, key_file, net, posting,
-    store::{Store, secrets::Secrets},
+    erased, forwarding, gathering, http, joining, key_file, net, posting,
+    store::{Store, secrets::Secrets, shelves::Shelves},
 };
 
 /// Why a hub did not start, or ended.
@@ -128,6 +128,14 @@ fn parts(data: &Path, passphrase: Option<&str>) -> Result<(Store, Secrets), Fail
     Ok((Store::Sqlite(database), secrets))
 }
 
+/// Opens what was gathered, in a folder of its own: a backup does not hold it.
+fn shelves(data: &Path) -> Result<Shelves, Failed> {
+    let folder = data.join("shelves");
+    make(&folder)?;
+    let path = Location::File(folder.join("catalogues.db"));
+    Ok(Shelves::new(Database::open(Schema::Shelves, path)?))
+}
+
 fn make(data: &Path) -> Result<(), Failed> {
     let folder = |source| Failed::Folder { path: data.to_owned(), source };
     std::fs::create_dir_all(data).map_err(folder)
@@ -175,6 +183,8 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     erased::agree(&hub, &config.data).await?;
     let (node, news) = net::listen(&hub, p2p).await?;
     prepare(&hub, &config, clock::now()).await?;
+    hub.put_up(shelves(&config.data)?);
+    let gathering = tokio::spawn(gathering::run(hub.clone(), node.clone()));
     let sweeper = tokio::spawn(net::sweep(hub.clone()));
     let forwarding = tokio::spawn(forwarding::run(hub.clone(), node.clone(), news));
     let post = posting::Post::of(config.smtp.as_ref(), &config.data)?;
@@ -196,6 +206,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     };
     sweeper.abort();
     forwarding.abort();
+    gathering.abort();
     posting.abort();
     erasing.abort();
     joining.inspect(tokio::task::JoinHandle::abort);

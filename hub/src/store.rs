@@ -26,6 +26,7 @@ pub mod route;
 pub mod secrets;
 pub mod session;
 pub mod setting;
+pub mod shelves;
 pub mod shop;
 pub mod shop_owner;
 pub mod sign_in;

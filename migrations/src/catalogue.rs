@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::StoreError;
 
+pub mod availability;
 mod card;
 pub mod chunks;
 pub mod facets;
@@ -21,6 +22,7 @@ mod listing;
 pub mod place;
 pub mod projection;
 pub mod question;
+pub mod saved;
 pub mod search;
 
 pub use card::Filter;

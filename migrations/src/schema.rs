@@ -16,6 +16,8 @@ pub enum Schema {
     Customer,
     /// A hub, central or community.
     Hub,
+    /// The catalogues that a hub gathered: all of it can be had again.
+    Shelves,
 }
 
 /// To add one: put `migrations/<program>/NNN_name.sql` beside the others and name it here.
@@ -38,7 +40,7 @@ fn customer() -> Vec<M<'static>> {
         M::up(include_str!("../customer/001_household.sql")),
         M::up(include_str!("../shared/catalogue.sql")),
         M::up(include_str!("../customer/002_unconfirmed.sql")),
-        M::up(include_str!("../customer/003_availability.sql")),
+        M::up(include_str!("../shared/availability.sql")),
         M::up(include_str!("../customer/004_sealed.sql")),
         M::up_with_hook(include_str!("../shared/search.sql"), index),
     ]
@@ -59,6 +61,15 @@ fn hub() -> Vec<M<'static>> {
     ]
 }
 
+fn shelves() -> Vec<M<'static>> {
+    vec![
+        M::up(include_str!("../shared/catalogue.sql")),
+        M::up(include_str!("../shared/availability.sql")),
+        M::up_with_hook(include_str!("../shared/search.sql"), index),
+        M::up(include_str!("../shelves/001_gathered.sql")),
+    ]
+}
+
 /// Indexes the products that an older version had stored.
 fn index(tx: &Transaction<'_>) -> HookResult {
     projection::refresh(tx).map_err(|error| match error {
@@ -69,7 +80,7 @@ fn index(tx: &Transaction<'_>) -> HookResult {
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [Self; 3] = [Self::Shop, Self::Customer, Self::Hub];
+    pub const ALL: [Self; 4] = [Self::Shop, Self::Customer, Self::Hub, Self::Shelves];
 
     /// What a person calls such a database.
     pub fn name(self) -> &'static str {
@@ -77,6 +88,7 @@ impl Schema {
             Self::Shop => "shop",
             Self::Customer => "household",
             Self::Hub => "hub",
+            Self::Shelves => "gathered catalogues",
         }
     }
 
@@ -86,6 +98,7 @@ impl Schema {
             Self::Shop => i32::from_be_bytes(*b"krSh"),
             Self::Customer => i32::from_be_bytes(*b"krCu"),
             Self::Hub => i32::from_be_bytes(*b"krHu"),
+            Self::Shelves => i32::from_be_bytes(*b"krSv"),
         }
     }
 
@@ -103,6 +116,7 @@ impl Schema {
             Self::Shop => shop(),
             Self::Customer => customer(),
             Self::Hub => hub(),
+            Self::Shelves => shelves(),
         }
     }
 }

@@ -11,10 +11,13 @@ use kirana_core::{
     id::{ShopId, VariantId},
     time::UnixMs,
 };
-use kirana_migrations::{Abort, Tx, catalogue::Shelved};
+use kirana_migrations::{
+    Abort, Tx,
+    catalogue::{Shelved, availability, saved},
+};
 
 use super::{Household, HouseholdError, write};
-use crate::store::{availability, shops};
+use crate::store::shops;
 
 /// What is known of a product's stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,12 +99,6 @@ fn store(
 ) -> Result<bool, Abort<HouseholdError>> {
     let said = snapshot.said();
     let known_shop = shops::get(tx, shop)?.ok_or(HouseholdError::UnknownShop)?;
-    let known = availability::get(tx, shop, said.bucket)?;
-    let is_news = said.is_news_after(known.map(|known| (known.generation, known.n)));
-    if said.generation < known_shop.generation || !is_news {
-        return Ok(false);
-    }
-    availability::put(tx, snapshot)?;
-    availability::mark(tx, said)?;
-    Ok(true)
+    let is_current = said.generation >= known_shop.generation;
+    Ok(is_current && saved::keep_availability(tx, snapshot)?)
 }

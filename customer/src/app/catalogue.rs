@@ -4,10 +4,6 @@
 //! search change in the transaction that stores the bytes.
 
 use kirana_core::{
-    catalogue::{
-        document::Bucket,
-        head::{Extent, Step},
-    },
     id::{ShopId, VariantId},
     time::UnixMs,
 };
@@ -16,13 +12,14 @@ use kirana_migrations::{
     catalogue::{
         self, Shelved, chunks,
         place::Place,
+        saved,
         search::{Count, Query},
     },
 };
 use kirana_sync::pull::{Known, Load};
 
 use super::{Household, HouseholdError, write};
-use crate::store::{availability, shops};
+use crate::store::shops;
 
 /// What a search found in the saved catalogues.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,39 +106,8 @@ fn store(tx: &Tx<'_>, load: &Load) -> Result<bool, Abort<HouseholdError>> {
     if shops::get(tx, head.shop)?.is_none() {
         return Err(HouseholdError::UnknownShop.into());
     }
-    if !load.head.covers(&load.bytes) {
-        return Err(HouseholdError::OtherBytes.into());
-    }
-    let known = chunks::reached(tx, head.shop)?.get(&head.bucket).copied();
-    let wanted = matches!(
-        (head.after(known.map(|at| (at.generation, at.n))), head.extent),
-        (Step::Apply, Extent::Chunk) | (Step::Load, Extent::Snapshot)
-    );
-    if !wanted {
-        return Ok(false);
-    }
-    let (document, changed) = match head.extent {
-        Extent::Chunk => {
-            let mut document = match chunks::load(tx, head.shop, head.bucket) {
-                Ok((document, _)) => document,
-                // Nothing can be added to what is damaged: the next start takes it from its beginning.
-                Err(StoreError::Damaged { .. }) => {
-                    chunks::forget_document(tx, head.shop, head.bucket)?;
-                    return Ok(false);
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let changed = document.apply(&load.bytes).map_err(HouseholdError::from)?;
-            (document, changed)
-        }
-        Extent::Snapshot => {
-            let loaded = Bucket::load(head.shop, head.bucket, &load.bytes);
-            (loaded.map_err(HouseholdError::from)?, Default::default())
-        }
-    };
-    chunks::store(tx, &load.head, &load.bytes, &document, &changed)?;
-    if let Some(said) = availability::get(tx, head.shop, head.bucket)? {
-        availability::mark(tx, &said)?;
-    }
-    Ok(true)
+    saved::keep(tx, &load.head, &load.bytes).map_err(|no| match no {
+        Abort::Refused(refusal) => Abort::Refused(refusal.into()),
+        Abort::Store(error) => Abort::Store(error),
+    })
 }

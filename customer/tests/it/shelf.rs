@@ -15,7 +15,10 @@ use kirana_core::{
     quantity::{Quantity, Unit},
 };
 use kirana_customer::app::{Household, HouseholdError};
-use kirana_migrations::{Fault, catalogue::search::Query};
+use kirana_migrations::{
+    Fault,
+    catalogue::{saved::NotKept, search::Query},
+};
 use kirana_sync::pull::Load;
 
 use crate::neighbour::{NOW, Neighbour, household, rng};
@@ -105,7 +108,7 @@ fn p6_bytes_that_the_shop_did_not_sign_are_not_loaded() {
     let mut load = chunk(&shop, &mut document, 1, 6_800);
     load.bytes.push(0);
     let refused = meena.save_catalogue(&load);
-    assert!(matches!(refused, Err(HouseholdError::OtherBytes)), "{refused:?}");
+    assert!(matches!(refused, Err(HouseholdError::Catalogue(NotKept::OtherBytes))), "{refused:?}");
     assert_eq!(found(&meena, "rice"), 0);
 }
 

@@ -46,11 +46,11 @@ impl Hub {
             Request::Publish { record } => self.publish(&record, now).await,
             Request::Look { shop } => self.look(shop, now).await,
             Request::Find { cells } => self.find(&cells, now).await,
-            Request::Heads { .. }
+            request @ (Request::Heads { .. }
             | Request::Chunks { .. }
-            | Request::Snapshot { .. }
-            | Request::Batch { .. } => {
-                Err(Refused::new(Code::NotHere, "a hub keeps no catalogues; ask the shop").into())
+            | Request::Snapshot { .. }) => self.hand_on(request, now).await,
+            Request::Batch { .. } => {
+                Err(Refused::new(Code::NotHere, "a hub edits no catalogue; ask the shop").into())
             }
         };
         answered.unwrap_or_else(|no| Response::Refused(no.0))

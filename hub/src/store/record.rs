@@ -1,5 +1,7 @@
 //! The directory: of each shop the newest record, as it was signed, until its lease ends.
 
+use std::collections::BTreeMap;
+
 use kirana_core::{
     id::ShopId,
     known_time::KnownNow,
@@ -11,6 +13,9 @@ use kirana_migrations::{
 };
 
 use super::{Never, Store, past, to_sql};
+
+/// What records of one shop are ordered by: generation, then number.
+pub type Rank = (u64, u64);
 
 /// What came of publishing a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +79,37 @@ impl Store {
                 c.prepare_cached("SELECT bytes FROM record WHERE shop = ?1 AND leased_until > ?2")?;
             let args = params![shop.as_bytes(), past(now)];
             Ok(statement.query_row(args, |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
+    /// The ranks of all records whose lease runs, perhaps only of shops that are approved here and
+    /// not closed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn record_ranks(
+        &self,
+        only_approved: bool,
+        now: KnownNow,
+    ) -> Result<BTreeMap<ShopId, Rank>, StoreError> {
+        self.read(|c| {
+            let mut statement = c.prepare_cached(
+                "SELECT shop, generation, number FROM record WHERE leased_until > ?1
+                 AND (NOT ?2 OR shop IN
+                      (SELECT id FROM shop WHERE state = 'approved' AND closed_at IS NULL))
+                 ORDER BY shop LIMIT 10000",
+            )?;
+            let rows = statement.query_map(params![past(now), only_approved], |row| {
+                Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            })?;
+            rows.map(|row| {
+                let (shop, generation, number) = row?;
+                let shop = ShopId::from_slice(&shop);
+                let shop = shop.ok_or_else(|| StoreError::damaged("a record's", "shop"))?;
+                Ok((shop, (generation.unsigned_abs(), number.unsigned_abs())))
+            })
+            .collect()
         })
         .await
     }

@@ -23,6 +23,7 @@ mod relay;
 mod renewal;
 mod resets;
 mod sessions;
+mod shelves;
 mod shops;
 mod sign_ins;
 mod street;

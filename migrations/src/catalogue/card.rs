@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** a filter means the same whether SQL or [`Filter::lets`] applies it.
 
+use std::collections::BTreeSet;
+
 use kirana_core::id::ShopId;
 use rusqlite::{CachedStatement, Connection, Row};
 
@@ -13,6 +15,8 @@ use crate::StoreError;
 pub struct Filter {
     /// Of one shop only.
     pub shop: Option<ShopId>,
+    /// Of these shops only.
+    pub shops: Option<BTreeSet<ShopId>>,
     /// Of one category, as the shop wrote it.
     pub category: Option<String>,
     /// Suiting a diet, as the shop wrote it.
@@ -69,17 +73,31 @@ impl Card {
 impl Filter {
     /// Whether the card must be read to know.
     pub(super) fn needs_cards(&self) -> bool {
-        let Self { shop, category, diet, price_max, in_stock: _ } = self;
-        shop.is_some() || category.is_some() || diet.is_some() || price_max.is_some()
+        let Self { shop, shops, category, diet, price_max, in_stock: _ } = self;
+        shop.is_some()
+            || shops.is_some()
+            || category.is_some()
+            || diet.is_some()
+            || price_max.is_some()
     }
 
     pub(super) fn lets(&self, card: &Card) -> bool {
         let diet = self.diet_mark();
         self.shop.is_none_or(|shop| shop == card.shop)
+            && self.shops.as_ref().is_none_or(|shops| shops.contains(&card.shop))
             && (self.category.is_none() || self.category == card.category)
             && diet.is_none_or(|diet| card.diets.as_ref().is_some_and(|own| own.contains(&diet)))
             && self.price_max.is_none_or(|most| card.price <= most && card.price != i64::MAX)
             && (card.in_stock || !self.in_stock)
+    }
+
+    /// The shops as SQL looks for one of them: in hexadecimal digits, with commas between them.
+    pub(super) fn shop_list(&self) -> Option<String> {
+        let digits = |shop: &ShopId| -> String {
+            shop.as_bytes().iter().map(|byte| format!("{byte:02X}")).collect()
+        };
+        let shops = self.shops.as_ref()?;
+        Some(shops.iter().map(digits).collect::<Vec<_>>().join(","))
     }
 
     /// As diets stand in the database.

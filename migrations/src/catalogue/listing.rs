@@ -3,7 +3,7 @@
 //! **Invariant:** a page reads on from its cursor, so the last page costs no more than the first.
 
 use rusqlite::{
-    Connection,
+    Connection, named_params,
     types::{ToSqlOutput, Value},
 };
 
@@ -86,7 +86,8 @@ fn read(
     let rest = super::int((limit - places.len()) as u64);
     let diet = filter.diet_mark();
     let mut select = c.prepare_cached(&sql)?;
-    let values = (!is_out, shop, &filter.category, diet, most, sql_of(&key), row, rest);
+    let shops = filter.shop_list();
+    let values = (!is_out, shop, &filter.category, diet, most, sql_of(&key), row, rest, shops);
     let mut rows = select.query(values)?;
     while let Some(row) = rows.next()? {
         let key = match query.sort {
@@ -101,7 +102,8 @@ fn read(
 }
 
 const FILTER: &str = "(?2 IS NULL OR shop = ?2) AND (?3 IS NULL OR category = ?3)
-  AND (?4 IS NULL OR instr(diets, ?4) > 0) AND (?5 IS NULL OR price <= ?5)";
+  AND (?4 IS NULL OR instr(diets, ?4) > 0) AND (?5 IS NULL OR price <= ?5)
+  AND (?9 IS NULL OR instr(?9, hex(shop)) > 0)";
 
 fn column(sort: Sort) -> &'static str {
     match sort {
@@ -142,13 +144,16 @@ fn sql_of(key: &Key) -> ToSqlOutput<'_> {
 fn count(c: &Connection, query: &Query) -> Result<Count, StoreError> {
     let sql = format!(
         "SELECT count(*) FROM (SELECT 1 FROM product WHERE listed = 1 AND in_stock >= ?1
-                               AND {FILTER} LIMIT ?6)"
+                               AND {FILTER} LIMIT ?8)"
     );
     let filter = &query.filter;
     let shop = filter.shop.map(|shop| *shop.as_bytes());
     let most = filter.price_max.map(|most| most.min(i64::MAX - 1));
     let limit = super::int(CANDIDATES_MAX as u64 + 1);
-    let values = (filter.in_stock, shop, &filter.category, filter.diet_mark(), most, limit);
+    let values = named_params! {
+        "?1": filter.in_stock, "?2": shop, "?3": filter.category, "?4": filter.diet_mark(),
+        "?5": most, "?8": limit, "?9": filter.shop_list(),
+    };
     let count: i64 = c.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?;
     let count = usize::try_from(count).unwrap_or_default();
     Ok(Count { at_least: count.min(CANDIDATES_MAX), more: count > CANDIDATES_MAX })

@@ -29,6 +29,11 @@ fn the_hubs_tables_are_as_written_down() {
 }
 
 #[test]
+fn the_tables_of_gathered_catalogues_are_as_written_down() {
+    expect_file!["../../shelves/schema.snapshot"].assert_eq(&shape(Schema::Shelves));
+}
+
+#[test]
 fn every_table_is_strict() {
     for schema in Schema::ALL {
         let database = Database::open(schema, Location::Memory).unwrap();

@@ -158,6 +158,7 @@ impl Asked {
         });
         let filter = Filter {
             shop: None,
+            shops: None,
             category: self.category,
             diet: self.diet,
             price_max: self.max_price.map(|most| i64::try_from(most).unwrap_or(i64::MAX - 1)),

@@ -4,6 +4,7 @@ use crate::demo::checker::Path;
 use crate::demo::steps::accepted;
 use crate::demo::story::Story;
 use crate::demo::town::{Town, Which};
+use crate::demo::wait::until;
 
 pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
     let found = town.households[0].search("atta").await?;
@@ -16,5 +17,12 @@ pub async fn play(town: &mut Town, story: &Story) -> anyhow::Result<()> {
     town.households[0].sync(Some(Path::Hub)).await?;
     accepted(town, 0, &order).await?;
     story.say("The sealed order went by the hub, which could not read it. The shop said yes.");
+    let shops = until("the hub has both shelves", async || {
+        let shops = town.hub.sellers("atta").await?;
+        Ok((shops.len() == 2).then_some(shops))
+    })
+    .await?;
+    let shops: Vec<String> = shops.into_iter().collect();
+    story.say(&format!("At the hub's own shelf, wheat flour is found at {}.", shops.join(" and ")));
     Ok(())
 }

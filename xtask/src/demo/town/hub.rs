@@ -1,6 +1,9 @@
 //! A hub of the story, central or community.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use reqwest::Client;
@@ -114,6 +117,16 @@ impl Hub {
         let added = run(command.env("KIRANA_PASSWORD", PASSWORD)).await?;
         let uri = added["otpauth_uri"].as_str().context("the admin has no second factor")?;
         Ok(uri.to_owned())
+    }
+
+    /// The shops at which the hub's shelves have what these words mean.
+    pub async fn sellers(&self, words: &str) -> anyhow::Result<BTreeSet<String>> {
+        let door = Door::new(&self.client, &self.url());
+        let words = words.replace(' ', "%20");
+        let found = door.get(&format!("/v1/products?limit=100&q={words}")).await?;
+        let items = found["items"].as_array().context("the hub's page has no items")?;
+        let shops = items.iter().filter_map(|item| item["shop"]["name"].as_str());
+        Ok(shops.map(str::to_owned).collect())
     }
 
     /// How much memory its program holds, in KiB.

@@ -7,21 +7,21 @@ use kirana_core::{
     catalogue::BucketNo,
     id::{ShopId, VariantId},
 };
-use kirana_migrations::{StoreError, Tx, catalogue::projection};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::signed;
+use super::{int, projection};
+use crate::{StoreError, Tx};
 
 /// What was said last of a document, if anything.
+///
+/// # Errors
+/// [`StoreError`].
 pub fn get(
     reader: &Connection,
     shop: ShopId,
     bucket: BucketNo,
 ) -> Result<Option<Availability>, StoreError> {
-    let sql = "SELECT signed FROM availability WHERE shop = ?1 AND bucket = ?2";
-    let mut select = reader.prepare_cached(sql)?;
-    let keys = (shop.as_bytes(), bucket.get());
-    let bytes: Option<Vec<u8>> = select.query_row(keys, |row| row.get(0)).optional()?;
+    let bytes = signed(reader, shop, bucket)?;
     let read = |bytes: Vec<u8>| match UnverifiedAvailability::parse(&bytes) {
         Ok(read) => Ok(read.claimed().clone()),
         Err(_) => Err(StoreError::damaged("what is in stock at", shop)),
@@ -29,7 +29,24 @@ pub fn get(
     bytes.map(read).transpose()
 }
 
+/// What was said last of a document, as it was signed, to be handed on.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn signed(
+    c: &Connection,
+    shop: ShopId,
+    bucket: BucketNo,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT signed FROM availability WHERE shop = ?1 AND bucket = ?2";
+    let mut select = c.prepare_cached(sql)?;
+    Ok(select.query_row((shop.as_bytes(), bucket.get()), |row| row.get(0)).optional()?)
+}
+
 /// Puts a snapshot in place of what was said before.
+///
+/// # Errors
+/// [`StoreError`].
 pub fn put(tx: &Tx<'_>, snapshot: &SignedAvailability) -> Result<(), StoreError> {
     let said = snapshot.said();
     tx.prepare_cached(
@@ -40,14 +57,17 @@ pub fn put(tx: &Tx<'_>, snapshot: &SignedAvailability) -> Result<(), StoreError>
     .execute((
         said.shop.as_bytes(),
         said.bucket.get(),
-        signed(said.generation),
-        signed(said.n),
+        int(said.generation),
+        int(said.n),
         snapshot.bytes(),
     ))?;
     Ok(())
 }
 
 /// Marks the document's products as in stock or not, so that a search shows first what is there.
+///
+/// # Errors
+/// [`StoreError`].
 pub fn mark(tx: &Tx<'_>, said: &Availability) -> Result<(), StoreError> {
     let mut select = tx.prepare_cached(
         "SELECT p.row, p.in_stock, v.id FROM product p JOIN variant v ON v.product = p.row

@@ -1,0 +1,353 @@
+//! The catalogues that this hub gathered from shops, in a database of their own.
+//!
+//! **Invariants:** all of it was signed by the shops' nodes; none of it is needed, since all of it
+//! can be had again, so that no backup holds it and a purchase never waits for it.
+
+use std::collections::BTreeSet;
+
+use kirana_core::{
+    availability::SignedAvailability,
+    catalogue::{
+        BucketNo,
+        head::{Extent, SignedHead, UnverifiedHead},
+    },
+    geohash::Place,
+    id::{ProductId, ShopId},
+    time::UnixMs,
+};
+use kirana_migrations::{
+    Abort, Database, StoreError, Tx, WriteError,
+    catalogue::{
+        self, Ready, chunks,
+        saved::{self, NotKept},
+        search::{self, Page, Query},
+    },
+    rusqlite::{self, Connection, OptionalExtension},
+};
+use kirana_sync::{
+    pull::Known,
+    wire::{Chunk, Code, Response},
+};
+use minicbor::bytes::ByteVec;
+
+use super::Never;
+
+/// The most bytes of a snapshot in one answer.
+const PART_BYTES_MAX: usize = 128 * 1024;
+/// The most chunks that are read for one answer.
+const CHUNKS_AT_ONCE: u16 = 32;
+
+/// A shop whose catalogue is gathered, as its record tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownShop {
+    /// Which.
+    pub id: ShopId,
+    /// What it is called.
+    pub name: String,
+    /// Where it stands.
+    pub place: Option<Place>,
+}
+
+/// A product as it is shown, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathered {
+    /// The shop.
+    pub shop: ShopId,
+    /// The product.
+    pub ready: Ready,
+    /// When the shop signed what is known of it.
+    pub signed_at: UnixMs,
+}
+
+/// A page of products.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Best first.
+    pub items: Vec<Gathered>,
+    /// The rest of what the search said.
+    pub page: Page,
+}
+
+/// The gathered catalogues; cheap to clone.
+#[derive(Clone)]
+pub struct Shelves(Database);
+
+impl Shelves {
+    /// Upon an open database of [`kirana_migrations::Schema::Shelves`].
+    pub fn new(database: Database) -> Self {
+        Self(database)
+    }
+
+    async fn write<T, E, F>(&self, job: F) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnMut(&Tx<'_>) -> Result<T, Abort<E>> + Send + 'static,
+    {
+        self.0.writer.write_async(job).await
+    }
+
+    /// How far each document of a shop is here.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn known(&self, shop: ShopId) -> Result<Known, StoreError> {
+        let reached = self.0.reader.read(|c| chunks::reached(c, shop))?;
+        Ok(reached.into_iter().map(|(bucket, at)| (bucket, (at.generation, at.n))).collect())
+    }
+
+    /// Keeps a chunk or a snapshot whose head was verified; whether it was news.
+    ///
+    /// # Errors
+    /// [`NotKept`], or when nothing could be written.
+    pub async fn keep(
+        &self,
+        head: SignedHead,
+        bytes: Vec<u8>,
+    ) -> Result<bool, WriteError<NotKept>> {
+        self.write(move |tx| {
+            let is_news = saved::keep(tx, &head, &bytes)?;
+            if is_news && head.head().extent == Extent::Snapshot {
+                put_snapshot(tx, &head, &bytes)?;
+            }
+            Ok(is_news)
+        })
+        .await
+    }
+
+    /// Keeps what a shop's node said is in stock.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn keep_availability(
+        &self,
+        snapshots: Vec<SignedAvailability>,
+    ) -> Result<(), WriteError<Never>> {
+        self.write(move |tx| {
+            for snapshot in &snapshots {
+                saved::keep_availability(tx, snapshot)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Throws away what is kept of all shops but these; how many that were.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn keep_only(&self, shops: BTreeSet<ShopId>) -> Result<usize, WriteError<Never>> {
+        self.write(move |tx| {
+            let mut gone: BTreeSet<ShopId> = saved::shops(tx)?.into_iter().collect();
+            gone.extend(known_shops(tx)?.into_iter().map(|shop| shop.id));
+            gone.retain(|shop| !shops.contains(shop));
+            for shop in &gone {
+                saved::forget(tx, *shop)?;
+                for table in ["gathered_snapshot", "gathered_shop"] {
+                    let sql = format!("DELETE FROM {table} WHERE shop = ?1");
+                    tx.prepare_cached(&sql)?.execute([shop.as_bytes()])?;
+                }
+            }
+            Ok(gone.len())
+        })
+        .await
+    }
+
+    /// Keeps what a shop says of itself.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn put_shop(&self, shop: KnownShop) -> Result<(), WriteError<Never>> {
+        self.write(move |tx| {
+            let sql = "INSERT OR REPLACE INTO gathered_shop (shop, name, lat_e7, lon_e7)
+                       VALUES (?1, ?2, ?3, ?4)";
+            let KnownShop { id, name, place } = &shop;
+            let (lat, lon) = (place.map(Place::lat_e7), place.map(Place::lon_e7));
+            tx.prepare_cached(sql)?.execute((id.as_bytes(), name, lat, lon))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The shops whose catalogues are gathered.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn shops(&self) -> Result<Vec<KnownShop>, StoreError> {
+        self.0.reader.read(known_shops)
+    }
+
+    /// Looks for products.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn search(&self, query: &Query, now: UnixMs) -> Result<Found, StoreError> {
+        self.0.reader.read(|c| {
+            let page = search::search(c, query)?;
+            let items = page.rows.iter().map(|row| gathered(c, *row, now));
+            Ok(Found { items: items.collect::<Result<_, _>>()?, page })
+        })
+    }
+
+    /// One product that is on a shelf.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn product(&self, id: ProductId, now: UnixMs) -> Result<Option<Gathered>, StoreError> {
+        self.0.reader.read(|c| {
+            let sql = "SELECT row FROM product WHERE id = ?1 AND listed = 1 ORDER BY row LIMIT 1";
+            let mut select = c.prepare_cached(sql)?;
+            let row = select.query_row([id.as_bytes()], |row| row.get(0)).optional()?;
+            row.map(|row| gathered(c, row, now)).transpose()
+        })
+    }
+
+    /// The signed heads of a shop's documents with the newest word on its stock; `None` where
+    /// nothing of the shop is here.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn heads(
+        &self,
+        shop: ShopId,
+        certificates: Vec<ByteVec>,
+    ) -> Result<Option<Response>, StoreError> {
+        self.0.reader.read(|c| {
+            let (mut heads, mut availability) = (Vec::new(), Vec::new());
+            for (bucket, reached) in chunks::reached(c, shop)? {
+                let last = chunks::after(c, shop, bucket, reached.n.saturating_sub(1), 1)?;
+                let last = last.into_iter().flatten().next().map(|chunk| chunk.head);
+                let head = match last {
+                    Some(head) => Some(head),
+                    None => snapshot(c, shop, bucket)?.map(|(head, _)| head),
+                };
+                heads.extend(head.map(ByteVec::from));
+                let said = catalogue::availability::signed(c, shop, bucket)?;
+                availability.extend(said.map(ByteVec::from));
+            }
+            let answer = Response::Heads { heads, certificates, availability };
+            Ok(match &answer {
+                Response::Heads { heads, .. } if heads.is_empty() => None,
+                _ => Some(answer),
+            })
+        })
+    }
+
+    /// The chunks of a document after a number.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn chunks(
+        &self,
+        shop: ShopId,
+        bucket: BucketNo,
+        generation: u64,
+        after: u64,
+    ) -> Result<Response, StoreError> {
+        self.0.reader.read(|c| {
+            let reached = chunks::reached(c, shop)?.remove(&bucket);
+            if reached.is_none_or(|reached| reached.generation != generation) {
+                let reason = "the catalogue is in another generation: take a snapshot";
+                return Ok(Response::refused(Code::OtherGeneration, reason));
+            }
+            let Some(found) = chunks::after(c, shop, bucket, after, CHUNKS_AT_ONCE)? else {
+                return Ok(Response::refused(Code::Gone, "too far behind: take a snapshot"));
+            };
+            let full = found.len() == usize::from(CHUNKS_AT_ONCE);
+            let chunks = found.into_iter();
+            let mut response = Response::chunks(
+                chunks.map(|one| Chunk { head: one.head.into(), bytes: one.content.into() }),
+            );
+            if let Response::Chunks { more, .. } = &mut response {
+                *more |= full;
+            }
+            Ok(response)
+        })
+    }
+
+    /// A part of a whole document, where the shop signed one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn part(
+        &self,
+        shop: ShopId,
+        bucket: BucketNo,
+        offset: u32,
+    ) -> Result<Response, StoreError> {
+        let Some((head, content)) = self.0.reader.read(|c| snapshot(c, shop, bucket))? else {
+            let reason = "no snapshot of this part is here; ask the shop";
+            return Ok(Response::refused(Code::NotHere, reason));
+        };
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let Some(rest) = content.get(offset..).filter(|rest| !rest.is_empty()) else {
+            return Ok(Response::refused(Code::Malformed, "the offset is beyond the end"));
+        };
+        let part = rest[..rest.len().min(PART_BYTES_MAX)].to_vec();
+        let total = u32::try_from(content.len()).unwrap_or(u32::MAX);
+        Ok(Response::Snapshot { head: head.into(), total, part: part.into() })
+    }
+}
+
+fn gathered(c: &Connection, row: i64, now: UnixMs) -> Result<Gathered, StoreError> {
+    let ready = catalogue::shown_at(c, row, now)?;
+    let sql = "SELECT shop, bucket FROM product WHERE row = ?1";
+    let (shop, bucket): ([u8; 16], u32) =
+        c.prepare_cached(sql)?.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let shop =
+        ShopId::from_slice(&shop).ok_or_else(|| StoreError::damaged("a product", "of a shop"))?;
+    let bucket = BucketNo::new(bucket);
+    let signed_at = match chunks::signed_at(c, shop, bucket)? {
+        // Nothing came after the whole document.
+        at if at == UnixMs::default() => match snapshot(c, shop, bucket)? {
+            Some((head, _)) => {
+                UnverifiedHead::parse(&head)
+                    .map_err(|_| StoreError::damaged("the head of part", bucket))?
+                    .claimed()
+                    .at
+            }
+            None => at,
+        },
+        at => at,
+    };
+    Ok(Gathered { shop, ready, signed_at })
+}
+
+fn known_shops(c: &Connection) -> Result<Vec<KnownShop>, StoreError> {
+    let sql = "SELECT shop, name, lat_e7, lon_e7 FROM gathered_shop ORDER BY shop";
+    let mut select = c.prepare_cached(sql)?;
+    type Row = ([u8; 16], String, Option<i32>, Option<i32>);
+    let rows = select.query_map([], |row| -> rusqlite::Result<Row> {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    rows.map(|row| {
+        let (id, name, lat, lon) = row?;
+        let id =
+            ShopId::from_slice(&id).ok_or_else(|| StoreError::damaged("a shop", "gathered"))?;
+        Ok(KnownShop {
+            id,
+            name,
+            place: lat.zip(lon).and_then(|(lat, lon)| Place::new(lat, lon).ok()),
+        })
+    })
+    .collect()
+}
+
+type Stored = (Vec<u8>, Vec<u8>);
+
+/// A document's head and bytes as the shop signed them whole.
+fn snapshot(c: &Connection, shop: ShopId, bucket: BucketNo) -> Result<Option<Stored>, StoreError> {
+    let sql = "SELECT head, content FROM gathered_snapshot WHERE shop = ?1 AND bucket = ?2";
+    let mut select = c.prepare_cached(sql)?;
+    let keys = (shop.as_bytes(), bucket.get());
+    Ok(select.query_row(keys, |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+fn put_snapshot(tx: &Tx<'_>, signed: &SignedHead, bytes: &[u8]) -> Result<(), StoreError> {
+    let head = signed.head();
+    let sql = "INSERT OR REPLACE INTO gathered_snapshot (shop, bucket, head, content)
+               VALUES (?1, ?2, ?3, ?4)";
+    let row = (head.shop.as_bytes(), head.bucket.get(), signed.bytes(), bytes);
+    tx.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}

@@ -1,0 +1,306 @@
+//! The shelves of the neighbourhood at a running hub: gathered from boxes, searched, handed on.
+
+use std::sync::{Arc, Mutex};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use kirana_core::{
+    catalogue::{
+        BucketNo,
+        document::{Author, Bucket},
+        edit::Edit,
+        head::{Extent, Head},
+        product::{Language, Product},
+    },
+    certificate::Standing,
+    hash::Hash,
+    id::{ProductId, ShopId, VariantId},
+    key::{KeyPair, PublicKey},
+    money::{Currency, Price},
+    quantity::Unit,
+    time::UnixMs,
+};
+use kirana_hub::clock;
+use kirana_sync::{
+    driver::{BoxFuture, Config, Handler, Node, NodeHandle},
+    wire::{Chunk, Code, Request, Response},
+};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    program::{Running, send, text},
+    shops::{Applied, applied},
+    street::{Caller, PATIENCE, Shop, certified, contact, pair, refusal},
+};
+
+/// When the shops of these tests were founded: part of their ids.
+const FOUNDED: UnixMs = UnixMs::new(1_790_000_000_000);
+
+/// What a box serves.
+struct Shelf {
+    shop: Shop,
+    document: Bucket,
+    chunks: Vec<Chunk>,
+    signs_with: KeyPair,
+}
+
+impl Shelf {
+    fn put(&mut self, n: u8, name: &str, minor: i64) {
+        let (product, variant) = ids(&self.shop, n);
+        let mut ware = Product::new(product, Language::ENGLISH, name, variant);
+        ware.category = Some("Staples".to_owned());
+        let sold = ware.variants.get_mut(&variant).expect("its variant");
+        sold.unit = Unit::Gram;
+        sold.price = Some(Price { minor, per: 1_000, currency: Currency::INR });
+        let number = self.chunks.len() as u64 + 1;
+        let author = Author { key: self.shop.node.id(), incarnation: number };
+        let before = self.document.heads();
+        let edit = Edit::PutProduct(Box::new(ware));
+        self.document.edit(&author, &edit, FOUNDED.plus_ms(number)).expect("a fit product");
+        let bytes = self.document.since(&before);
+        let head = Head {
+            shop: self.shop.id,
+            generation: 1,
+            bucket: BucketNo::FIRST,
+            n: number,
+            extent: Extent::Chunk,
+            content: Hash::of(&bytes),
+            heads: self.document.heads().hashes(),
+            at: FOUNDED.plus_ms(number),
+        };
+        let head = head.sign(&self.signs_with.signing).bytes().to_vec();
+        self.chunks.push(Chunk { head: head.into(), bytes: bytes.into() });
+    }
+
+    fn answer(&self, request: &Request) -> Response {
+        match request {
+            Request::Heads { .. } => Response::Heads {
+                heads: self.chunks.last().map(|chunk| chunk.head.clone()).into_iter().collect(),
+                certificates: self.shop.chain.clone(),
+                availability: Vec::new(),
+            },
+            Request::Chunks { after, .. } => {
+                Response::chunks(self.chunks.iter().skip(*after as usize).cloned())
+            }
+            _ => Response::refused(Code::NotHere, "this box serves its catalogue"),
+        }
+    }
+}
+
+fn ids(shop: &Shop, n: u8) -> (ProductId, VariantId) {
+    let seed = shop.node.id().as_bytes()[0];
+    let random = [seed, n, 0, 0, 0, 0, 0, 0, 0, 0];
+    (ProductId::new(FOUNDED, random), VariantId::new(FOUNDED, random))
+}
+
+/// A shop's box that is in touch with a hub, and tells nobody an address: it stands behind a router.
+struct Till {
+    shelf: Arc<Mutex<Shelf>>,
+    node: NodeHandle,
+    applied: Applied,
+}
+
+struct Served(Arc<Mutex<Shelf>>);
+
+impl Handler for Served {
+    fn answer(&self, _: PublicKey, request: Request) -> BoxFuture<'_, Response> {
+        Box::pin(async move { self.0.lock().expect("whole").answer(&request) })
+    }
+}
+
+impl Till {
+    async fn open(hub: &Running, n: u8, name: &str, place: &str) -> Self {
+        let more = json!({ "name": name, "place": place });
+        let applied = applied(hub, n, &format!("owner-{n}"), more).await;
+        let (_, seen) = send(hub.get(&applied.path)).await;
+        let by_hub = URL_SAFE_NO_PAD.decode(text(&seen, "certificate")).expect("base64url");
+        let (id, node) = (ShopId::new(FOUNDED, [n; 10]), pair(n + 100));
+        let standing = Standing::Node { shop: id, generation: 1 };
+        let chain = vec![certified(&pair(n).signing, &node, standing, clock::now()), by_hub.into()];
+        let signs_with = node.clone();
+        let config = Config::new(node.signing.to_seed());
+        let document = Bucket::new(id, BucketNo::FIRST);
+        let shop = Shop { id, node, chain };
+        let shelf = Shelf { shop, document, chunks: Vec::new(), signs_with };
+        let shelf = Arc::new(Mutex::new(shelf));
+        let node = Node::spawn(config, Arc::new(Served(shelf.clone()))).await.expect("it starts");
+        let address = hub.p2p.parse().expect("a multiaddr");
+        node.know(&contact(hub).key, vec![address]).await.expect("it runs");
+        Self { shelf, node, applied }
+    }
+
+    async fn publish(&self, hub: &Running, number: u64, name: &str, place: &str) {
+        let record = {
+            let shelf = self.shelf.lock().expect("whole");
+            let mut said = shelf.shop.said(number, vec![contact(hub)], clock::now());
+            (said.name, said.place) = (name.to_owned(), Some(place.parse().expect("a place")));
+            shelf.shop.signed(&said)
+        };
+        let publish = Request::Publish { record: record.into() };
+        let answer = self.node.request(&contact(hub).key, publish, PATIENCE).await;
+        assert_eq!(answer.expect("answered"), Response::Published);
+    }
+
+    fn put(&self, n: u8, name: &str, minor: i64) {
+        self.shelf.lock().expect("whole").put(n, name, minor);
+    }
+}
+
+/// Looks until the answer is as it should be.
+async fn until(hub: &Running, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    let looking = async {
+        loop {
+            let (status, page) = send(hub.get(path)).await;
+            if status == StatusCode::OK && fits(&page) {
+                return page;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.expect("it is gathered")
+}
+
+fn names(page: &Value) -> Vec<&str> {
+    page["items"].as_array().expect("items").iter().map(|item| text(item, "name")).collect()
+}
+
+const HERE: &str = "12.9716,77.5946";
+/// About 1.1 km north of it.
+const NEAR: &str = "12.9816,77.5946";
+/// Another town.
+const AWAY: &str = "13.9716,77.5946";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p3_a_shelf_is_searched_and_had_at_the_hub_while_the_shop_is_dark() {
+    let hub = Running::start(&["--auto-approve"]);
+    let corner = Till::open(&hub, 20, "Corner", HERE).await;
+    corner.put(1, "Sona Masoori rice", 6_800);
+    corner.publish(&hub, 1, "Corner", HERE).await;
+    let page = until(&hub, "/v1/products?q=rice", |page| !names(page).is_empty()).await;
+    let item = &page["items"][0];
+    assert_eq!((text(item, "name"), text(&item["shop"], "name")), ("Sona Masoori rice", "Corner"));
+    assert_eq!(item["price"]["minor"], 6_800);
+    assert!(item["as_of"].is_string(), "its age is told");
+
+    // A price changes; the shop says so by its next record.
+    corner.put(1, "Sona Masoori rice", 7_000);
+    corner.publish(&hub, 2, "Corner", HERE).await;
+    until(&hub, "/v1/products?q=rice", |page| page["items"][0]["price"]["minor"] == 7_000).await;
+    let (shop, said, product) = {
+        let shelf = corner.shelf.lock().expect("whole");
+        (shelf.shop.id, shelf.chunks.clone(), ids(&shelf.shop, 1).0)
+    };
+    corner.node.shutdown().await;
+
+    // A household that never met the shop's box gets every byte that the box had signed.
+    let meena = Caller::reaching(&pair(3), &[&hub]).await;
+    let Response::Heads { heads, certificates, .. } =
+        meena.ask(&hub, Request::Heads { shop }).await
+    else {
+        panic!("no heads");
+    };
+    assert_eq!((heads.len(), &heads[0], certificates.len()), (1, &said[1].head, 2));
+    let bucket = BucketNo::FIRST;
+    let after = |after| Request::Chunks { shop, bucket, generation: 1, after };
+    let Response::Chunks { chunks, .. } = meena.ask(&hub, after(0)).await else {
+        panic!("no chunks");
+    };
+    assert_eq!(chunks, said);
+    let stranger = Request::Heads { shop: ShopId::new(FOUNDED, [9; 10]) };
+    assert_eq!(refusal(meena.ask(&hub, stranger).await), Code::NotHere);
+
+    // It is all there after a start, and gone when the shop closes down.
+    let hub = Running::start_in(hub.stop(), &["--auto-approve"]);
+    let (status, one) = send(hub.get(&format!("/v1/products/{product}"))).await;
+    assert_eq!((status, &one["price"]["minor"]), (StatusCode::OK, &json!(7_000)));
+    let token = text(&hub.sign_in("owner-20").await, "access_token").to_owned();
+    let closing = hub.post(&format!("{}/closing", corner.applied.path), &json!({}));
+    assert_eq!(send(closing.bearer_auth(&token)).await.0, StatusCode::OK);
+    until(&hub, "/v1/products", |page| names(page).is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shelves_are_searched_by_shop_by_distance_and_page_by_page() {
+    let hub = Running::start(&["--auto-approve"]);
+    let mut boxes = Vec::new();
+    for (n, name, place, rice, dal) in [
+        (20, "Near", NEAR, 6_000, 9_000),
+        (22, "Here", HERE, 7_000, 8_000),
+        (24, "Away", AWAY, 5_000, 4_000),
+    ] {
+        let shop = Till::open(&hub, n, name, place).await;
+        shop.put(1, &format!("Rice of {name}"), rice);
+        shop.put(2, &format!("Dal of {name}"), dal);
+        shop.publish(&hub, 1, name, place).await;
+        boxes.push(shop);
+    }
+    until(&hub, "/v1/products", |page| names(page).len() == 6).await;
+
+    let (_, cheap) = send(hub.get("/v1/products?q=rice&sort=price&facets=true")).await;
+    assert_eq!(names(&cheap), ["Rice of Away", "Rice of Near", "Rice of Here"]);
+    assert_eq!(cheap["facets"]["shops"].as_array().map(Vec::len), Some(3), "{cheap}");
+    assert_eq!(cheap["facets"]["categories"]["Staples"], 3);
+    let (_, around) = send(hub.get(&format!("/v1/products?q=rice&near={HERE}&sort=price"))).await;
+    assert_eq!(names(&around), ["Rice of Near", "Rice of Here"], "five kilometres around");
+
+    // One after another, the nearest first, and none twice or left out.
+    let path = format!("/v1/products?near={HERE}&sort=distance&limit=1");
+    let (mut cursor, mut seen, mut far) = (String::new(), Vec::new(), Vec::new());
+    loop {
+        let (status, page) = send(hub.get(&format!("{path}{cursor}"))).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        assert_eq!(page["found"], json!({ "count": 4, "more": false }));
+        seen.extend(page["items"].as_array().expect("items").clone());
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    for item in &seen {
+        far.push((text(&item["shop"], "name"), item["distance_m"].as_u64().expect("metres")));
+    }
+    assert_eq!(far.iter().map(|one| one.0).collect::<Vec<_>>(), ["Here", "Here", "Near", "Near"]);
+    assert_eq!((far[0].1, (1_000..1_200).contains(&far[2].1)), (0, true), "{far:?}");
+
+    let here = &boxes[1].applied.path;
+    let (_, own) = send(hub.get(&format!("{here}/products?sort=price"))).await;
+    assert_eq!(names(&own), ["Rice of Here", "Dal of Here"]);
+    let unknown = format!("/v1/shops/{}/products", ShopId::new(FOUNDED, [9; 10]));
+    for (path, status) in [
+        (unknown.as_str(), StatusCode::NOT_FOUND),
+        ("/v1/products/01890000-0000-7000-8000-000000000001", StatusCode::NOT_FOUND),
+        ("/v1/products?sort=distance", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/v1/products?cursor=r0", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/v1/products?sort=price&cursor=r0-0-1", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/v1/products?near=91,0", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/v1/products?q=%00", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        assert_eq!(send(hub.get(path)).await.0, status, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p5_what_a_box_did_not_sign_is_on_no_shelf() {
+    let hub = Running::start(&["--auto-approve"]);
+    let (honest, forged) =
+        (Till::open(&hub, 20, "Honest", HERE).await, Till::open(&hub, 22, "Forged", HERE).await);
+    forged.shelf.lock().expect("whole").signs_with = pair(99);
+    forged.put(1, "Poison", 1);
+    forged.publish(&hub, 1, "Forged", HERE).await;
+    honest.put(1, "Rice", 6_800);
+    honest.publish(&hub, 1, "Honest", HERE).await;
+    until(&hub, "/v1/products", |page| names(page) == ["Rice"]).await;
+    // The forger was asked, and what it served came to nothing.
+    let pulled = async {
+        loop {
+            let metrics = hub.get("/metrics").send().await.expect("an answer");
+            let metrics = metrics.text().await.expect("text");
+            let refused = "catalogues_pulled_total{outcome=\"refused\"}";
+            if metrics.contains(refused) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, pulled).await.expect("the forger is asked");
+    let (_, page) = send(hub.get("/v1/products")).await;
+    assert_eq!(names(&page), ["Rice"]);
+}

@@ -1,0 +1,16 @@
+-- Whole documents as shops signed them: what came after them is handed on in chunks.
+CREATE TABLE gathered_snapshot (
+  shop    BLOB NOT NULL CHECK (length(shop) = 16),
+  bucket  INTEGER NOT NULL,
+  head    BLOB NOT NULL,
+  content BLOB NOT NULL,
+  PRIMARY KEY (shop, bucket)
+) STRICT;
+
+-- What a shop's newest record said of it.
+CREATE TABLE gathered_shop (
+  shop   BLOB PRIMARY KEY NOT NULL CHECK (length(shop) = 16),
+  name   TEXT NOT NULL,
+  lat_e7 INTEGER,
+  lon_e7 INTEGER
+) STRICT, WITHOUT ROWID;

@@ -330,7 +330,7 @@ impl Variant {
             if self.cap().is_some_and(|cap| cap.is_below(*price)) {
                 return Err(ProductError::AboveLegalMaximum);
             }
-            if self.deposit.as_ref().is_some_and(is_below(price)) {
+            if self.deposit.as_ref().is_some_and(|deposit| exceeds_price(*deposit, price)) {
                 return Err(ProductError::Deposit);
             }
         }
@@ -338,10 +338,9 @@ impl Variant {
     }
 }
 
-/// Whether a price is below an amount: then that cannot be a part of it.
-fn is_below(price: &Price) -> impl Fn(&u64) -> bool {
-    let minor = u64::try_from(price.minor).unwrap_or(0);
-    move |amount| minor < *amount
+/// Whether a deposit, in minor units, is more than the whole price that it is a part of.
+fn exceeds_price(deposit: u64, price: &Price) -> bool {
+    deposit > u64::try_from(price.minor).unwrap_or(0)
 }
 
 fn is_digits(text: &str) -> bool {

@@ -20,7 +20,7 @@ use kirana_core::{
     token::{self, Claims, TOKEN_LIFETIME_MS},
     trust::Certified,
 };
-use kirana_migrations::{Abort, StoreError, WriteError, rusqlite::Connection};
+use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
 use rand_core::CryptoRng;
 
 use super::{
@@ -147,16 +147,6 @@ impl From<Undeliverable> for Closed {
             Undeliverable::NotStored(not_stored) => not_stored.into(),
             Undeliverable::Store(error) => error.into(),
             _ => Self::Nobody,
-        }
-    }
-}
-
-impl From<WriteError<Self>> for Closed {
-    fn from(error: WriteError<Self>) -> Self {
-        match NotStored::of(error) {
-            Ok(not_stored) => not_stored.into(),
-            Err(Abort::Refused(refusal)) => refusal,
-            Err(Abort::Store(error)) => error.into(),
         }
     }
 }

@@ -26,7 +26,7 @@ use kirana_core::{
     time::UnixMs,
 };
 use kirana_migrations::{
-    Abort, StoreError, Tx, WriteError,
+    Abort, StoreError, Tx,
     catalogue::{
         self, Shelved,
         chunks::{self, Reached},
@@ -141,16 +141,6 @@ pub enum NotEdited {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<WriteError<Self>> for NotEdited {
-    fn from(error: WriteError<Self>) -> Self {
-        match NotStored::of(error) {
-            Ok(not_stored) => not_stored.into(),
-            Err(Abort::Refused(refusal)) => refusal,
-            Err(Abort::Store(error)) => error.into(),
-        }
-    }
 }
 
 impl From<NotEdited> for Abort<NotEdited> {

@@ -10,7 +10,7 @@ use kirana_core::{
     },
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError, WriteError, rusqlite::Connection};
+use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
 use minicbor::{Decode, Encode};
 
 use super::{Shop, refusal::NotStored};
@@ -61,16 +61,6 @@ pub enum NotClosed {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<WriteError<Self>> for NotClosed {
-    fn from(error: WriteError<Self>) -> Self {
-        match NotStored::of(error) {
-            Ok(not_stored) => not_stored.into(),
-            Err(Abort::Refused(refusal)) => refusal,
-            Err(Abort::Store(error)) => error.into(),
-        }
-    }
 }
 
 impl Shop {

@@ -13,7 +13,7 @@ use kirana_core::{
     stock::{Balance, Change, Draft, StockError, walk::Slot},
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError, WriteError};
+use kirana_migrations::{Abort, StoreError};
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
@@ -147,16 +147,6 @@ impl From<NotMoved> for Abort<NotEntered> {
         match error {
             NotMoved::Stock(error) => Self::Refused(error.into()),
             NotMoved::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<WriteError<Self>> for NotEntered {
-    fn from(error: WriteError<Self>) -> Self {
-        match NotStored::of(error) {
-            Ok(not_stored) => not_stored.into(),
-            Err(Abort::Refused(refusal)) => refusal,
-            Err(Abort::Store(error)) => error.into(),
         }
     }
 }

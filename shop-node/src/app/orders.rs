@@ -25,7 +25,7 @@ use kirana_core::{
     statement::Party,
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError, WriteError};
+use kirana_migrations::{Abort, StoreError};
 use rand_core::CryptoRng;
 
 use super::{
@@ -158,16 +158,6 @@ impl From<NotMoved> for Abort<NotDone> {
         match error {
             NotMoved::Stock(error) => Self::Refused(error.into()),
             NotMoved::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<WriteError<Self>> for NotDone {
-    fn from(error: WriteError<Self>) -> Self {
-        match NotStored::of(error) {
-            Ok(not_stored) => not_stored.into(),
-            Err(Abort::Refused(refusal)) => refusal,
-            Err(Abort::Store(error)) => error.into(),
         }
     }
 }

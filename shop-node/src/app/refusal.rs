@@ -15,6 +15,11 @@ use kirana_core::{
 };
 use kirana_migrations::{Abort, StoreError, WriteError};
 
+use super::{
+    access::Closed, catalogue::NotEdited, closing::NotClosed, counter::NotEntered, orders::NotDone,
+    staff::NotStaffed,
+};
+
 /// Something that came and was not taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum Undeliverable {
@@ -105,15 +110,31 @@ pub enum NotStored {
     Stopped,
 }
 
-impl From<WriteError<Undeliverable>> for Undeliverable {
-    fn from(error: WriteError<Self>) -> Self {
-        match NotStored::of(error) {
-            Ok(not_stored) => Self::NotStored(not_stored),
-            Err(Abort::Refused(refusal)) => refusal,
-            Err(Abort::Store(error)) => Self::Store(error),
+/// Lets `?` turn what a writer answers into the refusal of a use-case. Rust takes no blanket
+/// `impl<E> From<WriteError<E>> for E`, so the refusals are listed.
+macro_rules! refuses_what_is_not_stored {
+    ($($refusal:ty),+ $(,)?) => {$(
+        impl From<WriteError<Self>> for $refusal {
+            fn from(error: WriteError<Self>) -> Self {
+                match NotStored::of(error) {
+                    Ok(not_stored) => Self::NotStored(not_stored),
+                    Err(Abort::Refused(refusal)) => refusal,
+                    Err(Abort::Store(error)) => Self::Store(error),
+                }
+            }
         }
-    }
+    )+};
 }
+
+refuses_what_is_not_stored!(
+    Closed,
+    NotClosed,
+    NotDone,
+    NotEdited,
+    NotEntered,
+    NotStaffed,
+    Undeliverable,
+);
 
 impl NotStored {
     /// Sorts what a writer answers: the disk's state, or what the job itself said.

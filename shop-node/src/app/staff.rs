@@ -14,7 +14,7 @@ use kirana_core::{
     time::UnixMs,
     trust::{Distrust, Trust},
 };
-use kirana_migrations::{Abort, StoreError, Tx, WriteError, rusqlite::Connection};
+use kirana_migrations::{Abort, StoreError, Tx, rusqlite::Connection};
 use minicbor::bytes::ByteVec;
 use rand_core::CryptoRng;
 
@@ -74,16 +74,6 @@ pub enum NotStaffed {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<WriteError<Self>> for NotStaffed {
-    fn from(error: WriteError<Self>) -> Self {
-        match NotStored::of(error) {
-            Ok(not_stored) => not_stored.into(),
-            Err(Abort::Refused(refusal)) => refusal,
-            Err(Abort::Store(error)) => error.into(),
-        }
-    }
 }
 
 pub(crate) fn may_staff(tx: &Tx<'_>) -> Result<(), Abort<NotStaffed>> {

@@ -41,6 +41,9 @@ pub struct Given {
     /// Announce the shop to devices on the same Wi-Fi.
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub announce: Option<bool>,
+    /// The longest file that is imported over HTTP, in MiB; 256 unless given.
+    #[arg(long, value_name = "MIB")]
+    pub import_mib_max: Option<u32>,
 }
 
 impl Given {
@@ -65,6 +68,7 @@ impl Given {
             hold_hours: self.hold_hours.or(other.hold_hours),
             release_unclaimed: self.release_unclaimed.or(other.release_unclaimed),
             announce: self.announce.or(other.announce),
+            import_mib_max: self.import_mib_max.or(other.import_mib_max),
         }
     }
 }
@@ -86,6 +90,8 @@ pub struct Config {
     pub release_unclaimed: bool,
     /// Whether the shop announces itself on the local network.
     pub announce: bool,
+    /// The longest file that is imported over HTTP, in bytes.
+    pub import_bytes_max: u64,
 }
 
 /// The most hubs that a shop's record names.
@@ -94,6 +100,10 @@ pub const HUBS_MAX: usize = 3;
 const HTTP_DEFAULT: &str = "127.0.0.1:0";
 /// Where others reach the shop unless told otherwise.
 const P2P_DEFAULT: &str = "/ip4/0.0.0.0/tcp/0";
+
+/// The longest file over HTTP unless told otherwise, in MiB.
+const IMPORT_MIB_DEFAULT: u32 = 256;
+const MIB: u64 = 1024 * 1024;
 
 impl Config {
     /// Parses what was given into what is gone by.
@@ -116,6 +126,7 @@ impl Config {
             held_ms: given.hold_hours.map_or(HELD_MS_DEFAULT, |hours| u64::from(hours) * HOUR_MS),
             release_unclaimed: given.release_unclaimed.unwrap_or(false),
             announce: given.announce.unwrap_or(true),
+            import_bytes_max: MIB * u64::from(given.import_mib_max.unwrap_or(IMPORT_MIB_DEFAULT)),
         })
     }
 }

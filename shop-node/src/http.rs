@@ -24,6 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::{Shop, access::Access},
     clock,
+    imports::Imports,
 };
 
 pub mod auth;
@@ -67,6 +68,8 @@ pub struct Door {
     pub addresses: std::sync::Arc<[String]>,
     /// Where PINs wait to be hashed.
     pub pins: pins::Queue,
+    /// Where files wait to be imported.
+    pub imports: Imports,
 }
 
 impl Door {
@@ -146,24 +149,23 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::one, catalogue::amend, catalogue::delist))
         .routes(routes!(catalogue::conflicts))
         .routes(routes!(catalogue::settle))
+        .routes(routes!(imports::list))
         .routes(routes!(imports::report))
         .split_for_parts();
     api.merge(files().1);
     (router.merge(later::router()), api)
 }
 
-/// The one path whose bodies are whole files.
+/// The one path whose bodies are whole files: these have a limit of their own, and take their time.
 fn files() -> (Router<Door>, utoipa::openapi::OpenApi) {
-    let (router, api) = OpenApiRouter::new().routes(routes!(imports::run)).split_for_parts();
-    let limit = crate::app::import::IMPORT_BYTES_MAX;
-    let router = router.layer(RequestBodyLimitLayer::new(limit));
-    (router.layer(middleware::from_fn_with_state(limit, hear_out)), api)
+    OpenApiRouter::new().routes(routes!(imports::run)).split_for_parts()
 }
 
 /// The door as it is served.
 pub fn router(door: Door) -> Router {
     let (router, api) = api();
-    let files = files().0;
+    let file_bytes_max = usize::try_from(door.imports.bytes_max()).unwrap_or(usize::MAX);
+    let files = files().0.layer(middleware::from_fn_with_state(file_bytes_max, hear_out));
     let openapi = move || {
         let api = api.clone();
         async move { axum::Json(api) }
@@ -180,9 +182,9 @@ pub fn router(door: Door) -> Router {
         })
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(BODY_BYTES_MAX, hear_out))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
         .merge(files)
         .layer(DefaultBodyLimit::disable())
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
         .layer(middleware::from_fn(problems_only))
         .layer(middleware::from_fn_with_state(door.clone(), count))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
@@ -220,7 +222,9 @@ async fn hear_out(State(limit): State<usize>, request: Request, next: Next) -> R
             left -= piece.len();
         }
     }
-    (StatusCode::PAYLOAD_TOO_LARGE, [(header::CONNECTION, "close")]).into_response()
+    let says = format!("the request is longer than {limit} bytes");
+    let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", says);
+    ([(header::CONNECTION, "close")], problem).into_response()
 }
 
 /// Turns what layers answer in plain text into problem documents, and refuses TRACE.

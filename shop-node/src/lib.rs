@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod home;
 pub mod http;
+pub mod imports;
 pub mod join;
 pub mod net;
 pub mod serve;

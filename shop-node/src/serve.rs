@@ -16,11 +16,12 @@ use tokio::{
 };
 
 use crate::{
-    app::access::Access,
+    app::{Shop, access::Access},
     clock,
     config::{BadConfig, Config},
     home::{Home, HomeError},
     http::{self, Door},
+    imports::Imports,
     net::{self, NetError},
 };
 
@@ -44,6 +45,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let node = net::start(&shop, &config).await?;
     let mut terminate = signal(SignalKind::terminate())?;
     let held_ms = config.held_ms;
+    let imports = Imports::at(home.folder(), config.import_bytes_max);
     let errands = tokio::spawn(net::run(shop.clone(), node.clone(), config));
 
     let addresses: Vec<String> = node.addresses().iter().map(ToString::to_string).collect();
@@ -55,7 +57,9 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let writer = shop.database().writer.clone();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let (addresses, pins) = (addresses.into(), http::pins::Queue::default());
-    let door = http::router(Door { access, metrics, held_ms, addresses, pins });
+    let interrupted = tokio::spawn(go_on(imports.clone(), shop.clone()));
+    let stopping = imports.clone();
+    let door = http::router(Door { access, metrics, held_ms, addresses, pins, imports });
     let door = door.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, door).with_graceful_shutdown(async {
         // Either somebody said so or everybody who could is gone.
@@ -70,6 +74,8 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     // Whoever waits for the server has been told by the signal itself if this has gone already.
     let _ = end.send(());
     errands.abort();
+    interrupted.abort();
+    stopping.stop();
     node.shutdown().await;
     match tokio::time::timeout(CLOSING_TIME, server).await {
         Ok(Ok(closed)) => closed?,
@@ -80,6 +86,20 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         tracing::error!(note, "the disk was not well");
     }
     if failed { Err(ServeError::DiskFailed) } else { Ok(()) }
+}
+
+/// Goes on with imports that ended with the process that ran them.
+async fn go_on(imports: Imports, shop: Shop) {
+    let turn = match imports.turn().await {
+        Ok(turn) => turn,
+        Err(why) => return tracing::error!(error = %why, "interrupted imports wait"),
+    };
+    let went = tokio::task::spawn_blocking(move || imports.go_on(&turn, &shop)).await;
+    match went {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => tracing::error!(error = %why, "interrupted imports wait"),
+        Err(panicked) => tracing::error!(error = %panicked, "interrupted imports wait"),
+    }
 }
 
 /// Holds the folder for as long as the file is open: commands may work beside a shop that serves,

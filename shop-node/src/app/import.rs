@@ -1,11 +1,15 @@
 //! Takes product files in: every line is in, or refused with its number and reason.
 //!
-//! **Invariant:** the same file again changes nothing; a crash in between leaves whole products
-//! only, and running the import again completes it.
+//! **Invariants:** the same file again changes nothing; after a crash an import goes on behind its
+//! last commit; memory does not grow with the file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read, Seek},
+    ops::ControlFlow,
+};
 
-use kirana_core::{gtin::Gtin, key::KeyId, time::UnixMs};
+use kirana_core::{key::KeyId, time::UnixMs};
 use kirana_migrations::{Abort, StoreError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -14,32 +18,42 @@ use super::{
     Shop,
     catalogue::{NotEdited, may_edit},
 };
-use crate::store::imports;
+use crate::store::imports::{self, Run, Seen};
 
-mod decode;
+mod examine;
+mod groups;
 mod intake;
 mod numbers;
+mod plan;
 mod records;
+mod report;
+mod resume;
 mod rows;
 
-use intake::{Intake, Told};
-use records::Records;
-use rows::{Columns, Field, Manner};
+use examine::{Decoded, Examined};
+use groups::Groups;
+use intake::Intake;
+use records::{Broken, Records};
+use rows::{Columns, Field, Manner, Read as RowRead};
 
+pub use crate::store::imports::{Counts, State};
 pub use numbers::{Locale, price};
+pub use report::Report;
 pub use rows::Note;
 
-/// The longest file, in bytes.
-pub const IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest file unless somebody says otherwise, in bytes.
+pub const IMPORT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// The most notes that a report lists of each kind.
 pub const NOTES_MAX: usize = 10_000;
 
 /// Which kind of file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// Any CSV, by a map from columns to fields.
+    #[serde(rename = "csv")]
     Csv,
     /// The CSV of Open Food Facts.
+    #[serde(rename = "off")]
     OpenFoodFacts,
 }
 
@@ -56,11 +70,9 @@ impl std::str::FromStr for Format {
     }
 }
 
-/// What is to be taken in, and how.
+/// How a file is to be taken in.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// The file.
-    pub bytes: Vec<u8>,
     /// Its kind.
     pub format: Format,
     /// Which column means what; if not given, the map that was given last, else columns that
@@ -70,78 +82,47 @@ pub struct Order {
     pub locale: Locale,
     /// Only say what would happen.
     pub dry_run: bool,
+    /// The longest file, in bytes.
+    pub bytes_max: u64,
+    /// Where the file lies, so that the import goes on by itself after a crash.
+    pub file: Option<String>,
 }
 
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// The import's id.
-    pub import_id: uuid::Uuid,
-    /// Whether it only said what would happen.
-    pub dry_run: bool,
-    /// Records of the file, without its header.
-    pub rows_read: u64,
-    /// Products that were not there before.
-    pub products_added: u64,
-    /// Products that are different now.
-    pub products_changed: u64,
-    /// Products that were as the file says.
-    pub unchanged: u64,
-    /// How many lines are not in.
-    pub refused_lines: u64,
-    /// Lines that are not in, the first [`NOTES_MAX`] of them.
-    pub refused: Vec<Note>,
-    /// What was odd about lines that are in, the first [`NOTES_MAX`] of them.
-    pub warnings: Vec<Note>,
-}
-
-impl Report {
-    fn new(import_id: uuid::Uuid, dry_run: bool) -> Self {
+impl Default for Order {
+    fn default() -> Self {
         Self {
-            import_id,
-            dry_run,
-            rows_read: 0,
-            products_added: 0,
-            products_changed: 0,
-            unchanged: 0,
-            refused_lines: 0,
-            refused: Vec::new(),
-            warnings: Vec::new(),
+            format: Format::Csv,
+            map: None,
+            locale: Locale::INDIAN,
+            dry_run: false,
+            bytes_max: IMPORT_BYTES_MAX,
+            file: None,
         }
-    }
-
-    /// The exit code of the command: 0 all in, 3 some lines refused, 1 nothing could be read.
-    pub fn exit_code(&self) -> u8 {
-        let taken = self.products_added + self.products_changed + self.unchanged;
-        match (taken, self.refused_lines) {
-            (_, 0) => 0,
-            (0, _) => 1,
-            _ => 3,
-        }
-    }
-
-    fn refuse(&mut self, note: Note) {
-        self.refused_lines += 1;
-        if self.refused.len() < NOTES_MAX {
-            self.refused.push(note);
-        }
-    }
-
-    fn warn(&mut self, notes: impl IntoIterator<Item = Note>) {
-        let room = NOTES_MAX.saturating_sub(self.warnings.len());
-        self.warnings.extend(notes.into_iter().take(room));
-    }
-
-    fn tell(&mut self, told: Told) {
-        self.products_added += told.added;
-        self.products_changed += told.changed;
-        self.unchanged += told.unchanged;
-        self.warn(told.warnings);
-        told.refused.into_iter().for_each(|note| self.refuse(note));
     }
 }
 
-/// Why nothing was taken in.
+/// What of an order is kept, and must be the same where an import goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Settings {
+    format: Format,
+    map: BTreeMap<String, String>,
+    locale: Locale,
+    dry_run: bool,
+}
+
+/// A file that was looked through and can be taken in.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    settings: Settings,
+    examined: Examined,
+    columns: Columns,
+    width: usize,
+    file: Option<String>,
+    /// Whether the map was given, and so is remembered.
+    is_given: bool,
+}
+
+/// Why nothing was taken in, or not all.
 #[derive(Debug, thiserror::Error)]
 pub enum NotImported {
     /// Known by name and not part of this version.
@@ -150,13 +131,16 @@ pub enum NotImported {
     /// No such format.
     #[error("there is no format {0:?}: use csv or off")]
     Format(String),
-    /// Longer than [`IMPORT_BYTES_MAX`].
-    #[error(
-        "the file has {0} bytes; at most {max} are read: split it into several files",
-        max = IMPORT_BYTES_MAX
-    )]
-    TooLong(u64),
-    /// An archive, a spreadsheet, a picture.
+    /// Longer than allowed.
+    #[error("the file is longer than {bytes_max} bytes: split it into several files")]
+    TooLong {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// Plainly of another kind.
+    #[error("this is {0}, not a CSV: take the table out of it, or save it as CSV, and import that")]
+    OtherKind(&'static str),
+    /// Full of bytes that no text has.
     #[error("the file is no table of text: save it as CSV in UTF-8, then import that")]
     NotText,
     /// Neither UTF-8, UTF-16 nor Windows-1252.
@@ -165,6 +149,9 @@ pub enum NotImported {
     /// There is no first line.
     #[error("the file is empty")]
     Empty,
+    /// The first line is no list of columns.
+    #[error("the first line cannot be read: {0}")]
+    Header(#[from] Broken),
     /// The map names a field that there is not.
     #[error("the map gives column {column:?} the meaning {field:?}, which there is not")]
     NoSuchField {
@@ -179,6 +166,21 @@ pub enum NotImported {
     /// No column is a name.
     #[error("no column holds the name: give a map such as {{\"title\":\"name\"}}")]
     NoName,
+    /// The file cannot be read, or not to its end.
+    #[error("the file cannot be read: {0}")]
+    Unreadable(io::Error),
+    /// There is no such import.
+    #[error("there is no import {0}")]
+    NoSuchImport(uuid::Uuid),
+    /// It is another file than the one that the import began with.
+    #[error("this is not the file that the import began with: import it anew")]
+    OtherFile,
+    /// The shop closes.
+    #[error("the shop closes: the import goes on when it is open again")]
+    Paused,
+    /// It has come to its end.
+    #[error("the import is {}: there is nothing to go on with", .0.word())]
+    Ended(State),
     /// The catalogue did not take it.
     #[error(transparent)]
     NotEdited(#[from] NotEdited),
@@ -187,136 +189,230 @@ pub enum NotImported {
     Store(#[from] StoreError),
 }
 
+impl NotImported {
+    fn unreadable(why: io::Error) -> Self {
+        Self::Unreadable(why)
+    }
+}
+
 impl Shop {
-    /// Takes a file in, in several commits; safe to repeat.
+    /// Takes a file in, in several commits; safe to repeat. Where the same file in the same manner
+    /// did not come to its end before, that import goes on.
     ///
     /// # Errors
     /// [`NotImported`] when nothing could be read, or when storing failed on the way: what the
-    /// commits before took in stays, and running it again completes it.
-    pub fn import(
+    /// commits before took in stays, and the same file again goes on behind it.
+    pub fn import<F: Read + Seek>(
         &self,
         order: &Order,
+        mut file: F,
         id: uuid::Uuid,
         by: KeyId,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Report, NotImported> {
-        let mut report = Report::new(id, order.dry_run);
-        if order.bytes.len() > IMPORT_BYTES_MAX {
-            return Err(NotImported::TooLong(order.bytes.len() as u64));
-        }
-        let text = decode::decode(&order.bytes).ok_or(NotImported::Encoding)?;
-        if text.is_guessed {
-            let message = "the file is not UTF-8; it was read as Windows-1252";
-            report.warn([Note::new(1, "encoding", message)]);
-        }
-        let mut records = Records::new(&text.text);
-        let header = records.next().and_then(|(_, header)| header).ok_or(NotImported::Empty)?;
+        let prepared = self.prepare_import(order, &mut file)?;
+        let id = match order.dry_run {
+            true => id,
+            false => self.begin_import(&prepared, id, by, now)?,
+        };
+        self.run_import(&prepared, file, id, by, now, rng, &mut |_, _| ControlFlow::Continue(()))
+    }
+
+    /// Looks a file through: what it is, and which of its columns mean what. Nothing is stored.
+    ///
+    /// # Errors
+    /// [`NotImported`] when nothing of it can be taken in.
+    pub fn prepare_import<F: Read + Seek>(
+        &self,
+        order: &Order,
+        file: &mut F,
+    ) -> Result<Prepared, NotImported> {
+        let examined = examine::examine(file, order.bytes_max)?;
+        let mut records = open(file, &examined, order.format)?;
+        let header = match records.next().map_err(NotImported::unreadable)? {
+            Some((_, header)) => header?,
+            None => return Err(NotImported::Empty),
+        };
         // Text whose encoding is not marked, and what is no text at all, is full of these.
         if header.iter().any(|cell| cell.contains('\0')) {
             return Err(NotImported::NotText);
         }
-        let columns = self.columns(order, &header)?;
-        let width = header.len();
-        let manner = Manner { locale: order.locale, currency: self.identity().currency };
-        let mut intake = Intake::new(self, by, order.dry_run, now);
-        let mut seen = Seen::default();
-        for (line, record) in records {
-            report.rows_read += 1;
-            let mut warnings = Vec::new();
-            let row = match record {
-                Some(record) if record.len() == width => {
-                    rows::read(line, &record, &columns, manner, &mut warnings)
-                }
-                Some(record) => {
-                    let message = format!("{} cells instead of {width}", record.len());
-                    Err(Note::new(line, "columns", message))
-                }
-                None => Err(Note::new(line, "csv", "the line is no CSV")),
-            };
-            match row.and_then(|row| seen.note(row)) {
-                Ok(row) => {
-                    report.warn(warnings);
-                    report.tell(intake.take(row, rng)?);
-                }
-                Err(note) => report.refuse(note),
-            }
-        }
-        report.tell(intake.finish(rng)?);
-        report.refused.sort_by_key(|note| note.line);
-        report.warnings.sort_by_key(|note| note.line);
-        self.keep_report(order, &report, now)?;
-        Ok(report)
+        let map = self.map_of(order, &header)?;
+        let columns = columns_of(&map, &header)?;
+        let (format, locale, dry_run) = (order.format, order.locale, order.dry_run);
+        Ok(Prepared {
+            settings: Settings { format, map, locale, dry_run },
+            examined,
+            columns,
+            width: header.len(),
+            file: order.file.clone(),
+            is_given: order.map.is_some(),
+        })
     }
 
-    /// The report of an earlier import.
+    /// Notes that an import begins, and gives back its name: the one of an earlier import of the same
+    /// file in the same manner, if that did not come to its end.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn import_report(&self, id: uuid::Uuid) -> Result<Option<Report>, StoreError> {
-        let text = self.reader().read(|c| imports::get(c, id.as_bytes()))?;
-        let read = |text: String| {
-            serde_json::from_str(&text).map_err(|e| StoreError::damaged("an import's report", e))
-        };
-        text.map(read).transpose()
-    }
-
-    fn columns(&self, order: &Order, header: &csv::StringRecord) -> Result<Columns, NotImported> {
-        let map = match (order.format, &order.map) {
-            (Format::OpenFoodFacts, _) => OPEN_FOOD_FACTS
-                .iter()
-                .filter(|(column, _)| header.iter().any(|h| h.trim() == *column))
-                .map(|(column, field)| ((*column).to_owned(), (*field).to_owned()))
-                .collect(),
-            (Format::Csv, Some(map)) => map.clone(),
-            (Format::Csv, None) => self.remembered(header)?,
-        };
-        let mut columns = Columns::new();
-        for (column, name) in &map {
-            let field = Field::named(name).ok_or_else(|| NotImported::NoSuchField {
-                column: column.clone(),
-                field: name.clone(),
-            })?;
-            let at = header.iter().position(|h| h.trim() == column.trim());
-            let at = at.ok_or_else(|| NotImported::NoSuchColumn(column.clone()))?;
-            columns.insert(field, at);
-        }
-        if columns.keys().any(|field| matches!(field, Field::Name(_))) {
-            Ok(columns)
-        } else {
-            Err(NotImported::NoName)
-        }
-    }
-
-    /// The map of the last file if all its columns are here, else columns named like fields.
-    fn remembered(
+    /// When it cannot be stored.
+    pub fn begin_import(
         &self,
-        header: &csv::StringRecord,
-    ) -> Result<BTreeMap<String, String>, StoreError> {
-        let has = |column: &str| header.iter().any(|h| h.trim() == column.trim());
-        let last = self.reader().read(|c| imports::map(c, "csv"))?;
-        if let Some(map) = last.filter(|map| map.keys().all(|column| has(column))) {
-            return Ok(map);
-        }
-        let named = header.iter().map(str::trim).filter(|name| Field::named(name).is_some());
-        Ok(named.map(|name| (name.to_owned(), name.to_owned())).collect())
-    }
-
-    fn keep_report(&self, order: &Order, report: &Report, now: UnixMs) -> Result<(), NotImported> {
-        if order.dry_run {
-            return Ok(());
-        }
-        let text = serde_json::to_string(report).map_err(|e| StoreError::damaged("a report", e))?;
-        let (id, map) = (report.import_id, order.map.clone());
-        let kept = self.writer().write(move |tx| -> Result<(), Abort<NotEdited>> {
+        prepared: &Prepared,
+        id: uuid::Uuid,
+        by: KeyId,
+        now: UnixMs,
+    ) -> Result<uuid::Uuid, NotImported> {
+        let settings = serde_json::to_string(&prepared.settings);
+        let run = Run {
+            id: *id.as_bytes(),
+            state: State::Running,
+            who: by,
+            begun: now,
+            settings: settings.map_err(|e| StoreError::damaged("an import", e))?,
+            file: prepared.file.clone(),
+            digest: prepared.examined.digest,
+            bytes_total: prepared.examined.bytes,
+            counts: Counts::default(),
+            restored: 0,
+            problem: None,
+        };
+        let map = prepared.is_given.then(|| prepared.settings.map.clone());
+        let begun = self.writer().write(move |tx| -> Result<imports::Id, Abort<NotEdited>> {
             may_edit(tx)?;
-            imports::put(tx, id.as_bytes(), now, &text)?;
             if let Some(map) = &map {
                 imports::put_map(tx, "csv", map)?;
             }
-            Ok(())
+            match imports::unfinished(tx, run.digest, &run.settings)? {
+                Some(before) => {
+                    imports::go_on(tx, &before.id, run.file.as_deref())?;
+                    Ok(before.id)
+                }
+                None => {
+                    imports::begin(tx, &run)?;
+                    Ok(run.id)
+                }
+            }
         });
-        Ok(kept.map_err(NotEdited::from)?)
+        Ok(uuid::Uuid::from_bytes(begun.map_err(NotEdited::from)?))
+    }
+
+    /// Takes in what is not in yet, commit by commit. Nobody else may work at the same import
+    /// meanwhile. `heard` is told how far it has come after each commit.
+    ///
+    /// # Errors
+    /// [`NotImported`]; the import is noted as failed, if that can be noted.
+    #[expect(clippy::too_many_arguments, reason = "each is of another kind")]
+    pub fn run_import<F: Read + Seek>(
+        &self,
+        prepared: &Prepared,
+        file: F,
+        id: uuid::Uuid,
+        by: KeyId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+        heard: &mut dyn FnMut(&Counts, u64) -> ControlFlow<()>,
+    ) -> Result<Report, NotImported> {
+        let run = self.reader().read(|c| imports::run(c, id.as_bytes()))?;
+        let before = match &run {
+            Some(run) if run.state != State::Running => return self.report_of(id),
+            Some(run) => run.counts,
+            None if prepared.settings.dry_run => Counts::default(),
+            None => return Err(NotImported::NoSuchImport(id)),
+        };
+        let kept = run.map(|run| run.id);
+        let who = (by, prepared.settings.dry_run, now);
+        let mut intake = Intake::new(self, kept, before, who);
+        let taken = self.take_rows(prepared, file, &mut intake, rng, heard);
+        let Some(kept) = kept else {
+            taken?;
+            return Ok(Report::of_dry_run(id, prepared.examined.bytes, intake));
+        };
+        let (state, problem) = match &taken {
+            Ok(()) => (State::Done, None),
+            Err(NotImported::Paused) => return taken.and_then(|()| self.report_of(id)),
+            Err(why) => (State::Failed, Some(why.to_string())),
+        };
+        let ended = self.writer().write(move |tx| -> Result<(), Abort<NotEdited>> {
+            Ok(imports::set_state(tx, &kept, state, problem.as_deref(), now)?)
+        });
+        taken?;
+        ended.map_err(NotEdited::from)?;
+        self.report_of(id)
+    }
+
+    fn take_rows<F: Read + Seek>(
+        &self,
+        prepared: &Prepared,
+        file: F,
+        intake: &mut Intake<'_>,
+        rng: &mut dyn CryptoRng,
+        heard: &mut dyn FnMut(&Counts, u64) -> ControlFlow<()>,
+    ) -> Result<(), NotImported> {
+        let (settings, examined) = (&prepared.settings, &prepared.examined);
+        let mut records = open(file, examined, settings.format)?;
+        records.next().map_err(NotImported::unreadable)?;
+        let manner = Manner { locale: settings.locale, currency: self.identity().currency };
+        let (seen, mut groups, mut rows) = (Seen::new()?, Groups::default(), 0u64);
+        let stored = intake.counts.rows;
+        if stored == 0 && examined.is_guessed {
+            let message = "the file is not UTF-8; it was read as Windows-1252";
+            intake.notes().warn([Note::new(1, "encoding", message)]);
+        }
+        while let Some((line, cells)) = records.next().map_err(NotImported::unreadable)? {
+            rows += 1;
+            let mut read = read_row(line, cells, prepared, manner);
+            note_seen(&seen, &mut read)?;
+            // What was stored before a crash is only looked at again: lines after it may repeat it.
+            if rows <= stored {
+                continue;
+            }
+            if let Some(group) = groups.take(&mut read)
+                && intake.take(group, rows - 1)
+            {
+                intake.commit((rows - 1, records.text().taken()), rng)?;
+                if heard(&intake.counts, examined.bytes).is_break() {
+                    return Err(NotImported::Paused);
+                }
+            }
+            if let Some(note) = read.refused {
+                intake.notes().refuse(note);
+            } else {
+                intake.notes().warn(read.warnings);
+            }
+        }
+        if let Some(group) = groups.finish() {
+            intake.take(group, rows);
+        }
+        intake.commit((rows, examined.bytes), rng)?;
+        // There is nothing left that could wait.
+        let _ = heard(&intake.counts, examined.bytes);
+        Ok(())
+    }
+
+    /// The map that was given, or the one of the last file if all its columns are here, else columns
+    /// that are named like fields.
+    fn map_of(
+        &self,
+        order: &Order,
+        header: &[String],
+    ) -> Result<BTreeMap<String, String>, StoreError> {
+        let has = |column: &str| header.iter().any(|h| h.trim() == column.trim());
+        match (order.format, &order.map) {
+            (Format::OpenFoodFacts, _) => {
+                let known = OPEN_FOOD_FACTS.iter().filter(|(column, _)| has(column));
+                Ok(known.map(|(c, field)| ((*c).to_owned(), (*field).to_owned())).collect())
+            }
+            (Format::Csv, Some(map)) => Ok(map.clone()),
+            (Format::Csv, None) => {
+                let last = self.reader().read(|c| imports::map(c, "csv"))?;
+                if let Some(map) = last.filter(|map| map.keys().all(|column| has(column))) {
+                    return Ok(map);
+                }
+                let named = header.iter().map(|h| h.trim()).filter(|h| Field::named(h).is_some());
+                Ok(named.map(|name| (name.to_owned(), name.to_owned())).collect())
+            }
+        }
     }
 }
 
@@ -327,29 +423,80 @@ pub fn draw_id(now: UnixMs, rng: &mut dyn CryptoRng) -> uuid::Uuid {
     uuid::Builder::from_unix_timestamp_millis(now.get(), &random).into_uuid()
 }
 
-/// What earlier lines of the file were about: each thing comes once.
-#[derive(Default)]
-struct Seen {
-    gtins: BTreeSet<Gtin>,
-    others: BTreeSet<String>,
+fn open<F: Read + Seek>(
+    file: F,
+    examined: &Examined,
+    format: Format,
+) -> Result<Records<Decoded<F>>, NotImported> {
+    let text = Decoded::new(file, examined).map_err(NotImported::unreadable)?;
+    // The dump of Open Food Facts is separated by tabs and quotes nothing.
+    let is_bare = format == Format::OpenFoodFacts;
+    Records::new(text, is_bare).map_err(NotImported::unreadable)
 }
 
-impl Seen {
-    fn note(&mut self, row: rows::Row) -> Result<rows::Row, Note> {
-        let line = row.line;
-        if row.gtin.is_some_and(|gtin| !self.gtins.insert(gtin)) {
-            return Err(Note::new(line, "gtin-twice", "an earlier line has the same barcode"));
-        }
-        let (code, key) = match (&row.gtin, &row.sku) {
-            (_, Some(sku)) => ("sku-twice", format!("sku:{sku}")),
-            (Some(_), None) => return Ok(row),
-            (None, None) => ("name-twice", format!("name:{}", intake::folded_name(&row))),
-        };
-        if self.others.insert(key) {
-            return Ok(row);
-        }
-        Err(Note::new(line, code, "an earlier line is about the same product"))
+fn columns_of(map: &BTreeMap<String, String>, header: &[String]) -> Result<Columns, NotImported> {
+    let mut columns = Columns::new();
+    for (column, name) in map {
+        let field = Field::named(name).ok_or_else(|| NotImported::NoSuchField {
+            column: column.clone(),
+            field: name.clone(),
+        })?;
+        let at = header.iter().position(|h| h.trim() == column.trim());
+        let at = at.ok_or_else(|| NotImported::NoSuchColumn(column.clone()))?;
+        columns.insert(field, at);
     }
+    match columns.keys().any(|field| matches!(field, Field::Name(_))) {
+        true => Ok(columns),
+        false => Err(NotImported::NoName),
+    }
+}
+
+fn read_row(
+    line: u64,
+    cells: Result<Vec<String>, Broken>,
+    prepared: &Prepared,
+    manner: Manner,
+) -> RowRead {
+    let note = match cells {
+        Ok(cells) if cells.len() == prepared.width => {
+            return rows::read(line, &cells, &prepared.columns, manner);
+        }
+        Ok(cells) => {
+            let message = format!("{} cells instead of {}", cells.len(), prepared.width);
+            Note::new(line, "columns", message)
+        }
+        Err(why) => Note::new(line, why.code(), why.to_string()),
+    };
+    rows::Read::refused(line, note)
+}
+
+/// Refuses a row that is about what an earlier line was about: each thing comes once.
+fn note_seen(seen: &Seen, read: &mut RowRead) -> Result<(), StoreError> {
+    let (row, line) = (&read.row, read.row.line);
+    if read.refused.is_some() || !row.is_variant() {
+        return Ok(());
+    }
+    if let Some(gtin) = row.gtin
+        && !seen.insert(&format!("gtin:{gtin}"))?
+    {
+        let message = "an earlier line has the same barcode";
+        read.refused = Some(Note::new(line, "gtin-twice", message));
+        return Ok(());
+    }
+    let (code, word) = match (&row.gtin, &row.sku, &row.handle) {
+        (_, Some(sku), _) => ("sku-twice", format!("sku:{sku}")),
+        (Some(_), None, _) => return Ok(()),
+        (None, None, Some(handle)) => {
+            ("variant-twice", format!("handle:{handle}\0{}", row.label.as_deref().unwrap_or("")))
+        }
+        (None, None, None) if row.names.is_empty() => return Ok(()),
+        (None, None, None) => ("name-twice", format!("name:{}", plan::folded_name(row))),
+    };
+    if !seen.insert(&word)? {
+        let message = "an earlier line is about the same product";
+        read.refused = Some(Note::new(line, code, message));
+    }
+    Ok(())
 }
 
 const OPEN_FOOD_FACTS: &[(&str, &str)] = &[

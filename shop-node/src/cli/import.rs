@@ -1,23 +1,37 @@
 //! Product files from the command line.
 
-use std::{collections::BTreeMap, io::Read, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{IsTerminal, Write},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
 
 use super::{Data, Done, Failure};
 use crate::{
-    app::import::{Format, IMPORT_BYTES_MAX, Locale, NotImported, Note, Order, Report, draw_id},
+    app::{
+        Shop,
+        import::{
+            Counts, Format, IMPORT_BYTES_MAX, Locale, NotImported, Note, Order, Report, State,
+            draw_id,
+        },
+    },
     clock,
     home::Home,
+    imports::{Imports, wait_for_turn},
 };
 
-/// Takes a file of products in; exit 3 when some of its lines were refused.
+/// Takes a file of products in; exit 3 when some of its lines were refused. The same file again goes
+/// on where an import was interrupted, and changes nothing where it was not.
 #[derive(clap::Args)]
 pub struct Import {
     #[command(flatten)]
     data: Data,
     /// The file.
-    #[arg(required_unless_present_any = ["undo", "resume"])]
+    #[arg(required_unless_present_any = ["undo", "resume", "show"])]
     file: Option<PathBuf>,
     /// `csv`, or `off` for the CSV of Open Food Facts.
     #[arg(long, default_value = "csv")]
@@ -31,64 +45,119 @@ pub struct Import {
     /// Only say what would happen.
     #[arg(long)]
     dry_run: bool,
+    /// The longest file, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = IMPORT_BYTES_MAX / MIB)]
+    mib_max: u64,
     /// Takes an import back (not part of this version).
     #[arg(long, value_name = "ID", hide = true)]
-    undo: Option<String>,
-    /// Goes on with an import (not needed: run the same import again).
-    #[arg(long, value_name = "ID", hide = true)]
-    resume: Option<String>,
+    undo: Option<uuid::Uuid>,
+    /// Goes on with an import that did not come to its end, from the file where it lay, or from FILE.
+    #[arg(long, value_name = "ID", conflicts_with = "undo")]
+    resume: Option<uuid::Uuid>,
+    /// Shows how an import stands and what was said about its lines.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["undo", "resume", "file"])]
+    show: Option<uuid::Uuid>,
 }
+
+const MIB: u64 = 1024 * 1024;
 
 impl Import {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
-        let later = |says: &str| Failure { code: 2, name: "not-yet", says: says.to_owned() };
-        let Some(file) = self.file.filter(|_| self.undo.is_none() && self.resume.is_none()) else {
-            return Err(later(
-                "--undo and --resume are not part of this version yet; the same import again \
-                 completes one that was interrupted",
-            ));
+        if self.undo.is_some() {
+            let says = "--undo is not part of this version yet".to_owned();
+            return Err(Failure { code: 2, name: "not-yet", says });
+        }
+        let order = self.order()?;
+        let home = with(self.data);
+        let report = match (self.show, self.resume, self.file) {
+            (Some(id), ..) => home.shop()?.import_report(id)?.ok_or_else(|| {
+                let says = NotImported::NoSuchImport(id).to_string();
+                Failure { code: 1, name: "import", says }
+            })?,
+            (None, Some(id), file) => resume(&home, id, file.as_deref())?,
+            (None, None, Some(file)) => take_in(&home, order, &file)?,
+            (None, None, None) => return Err(Failure::usage("name a file")),
         };
-        let format: Format = self.format.parse().map_err(|why: NotImported| match why {
-            NotImported::Later(_) => later(&why.to_string()),
-            _ => Failure { code: 2, name: "usage", says: why.to_string() },
-        })?;
-        let order = Order {
-            bytes: read(&file)?,
-            format,
-            map: self.map.as_ref().map(map).transpose()?,
-            locale: Locale::named(&self.locale),
-            dry_run: self.dry_run,
-        };
-        let shop = with(self.data).shop()?;
-        let mut rng = clock::rng();
-        let (now, by) = (clock::now(), shop.keys().node.id());
-        let report = shop.import(&order, draw_id(now, &mut rng), by, now, &mut rng);
-        let report =
-            report.map_err(|why| Failure { code: 1, name: "import", says: why.to_string() })?;
         Ok(Done { says: told(&report), shown: Some(json!(report)), code: report.exit_code() })
     }
-}
 
-fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
-    let cannot = |why: std::io::Error| Failure {
-        code: 1,
-        name: "unreadable",
-        says: format!("{} cannot be read: {why}", path.display()),
-    };
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    let len = file.metadata().map_err(cannot)?.len();
-    if len > IMPORT_BYTES_MAX as u64 {
-        let says = NotImported::TooLong(len).to_string();
-        return Err(Failure { code: 1, name: "import", says });
+    fn order(&self) -> Result<Order, Failure> {
+        let format: Format = self.format.parse().map_err(|why: NotImported| match why {
+            NotImported::Later(_) => Failure { code: 2, name: "not-yet", says: why.to_string() },
+            _ => Failure { code: 2, name: "usage", says: why.to_string() },
+        })?;
+        Ok(Order {
+            format,
+            map: self.map.as_deref().map(map).transpose()?,
+            locale: Locale::named(&self.locale),
+            dry_run: self.dry_run,
+            bytes_max: self.mib_max.saturating_mul(MIB),
+            file: None,
+        })
     }
-    let mut bytes = Vec::new();
-    // It may grow while it is read: one byte past the limit is enough to know that it is too long.
-    file.take(IMPORT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    Ok(bytes)
 }
 
-fn map(path: &PathBuf) -> Result<BTreeMap<String, String>, Failure> {
-    serde_json::from_slice(&read(path)?).map_err(|why| Failure {
+fn not_imported(why: NotImported) -> Failure {
+    Failure { code: 1, name: "import", says: why.to_string() }
+}
+
+fn take_in(home: &Home, mut order: Order, path: &Path) -> Result<Report, Failure> {
+    let mut file = opened(path)?;
+    let whole = std::path::absolute(path).map_err(Failure::of)?;
+    order.file = Some(whole.to_string_lossy().into_owned());
+    let shop = home.shop()?;
+    let prepared = shop.prepare_import(&order, &mut file).map_err(not_imported)?;
+    let (now, mut rng, by) = (clock::now(), clock::rng(), shop.keys().node.id());
+    let drawn = draw_id(now, &mut rng);
+    if order.dry_run {
+        let report = shop.run_import(&prepared, file, drawn, by, now, &mut rng, &mut progress());
+        return report.map_err(not_imported);
+    }
+    let _turn = wait_for_turn(home.folder()).map_err(Failure::of)?;
+    let id = shop.begin_import(&prepared, drawn, by, now).map_err(not_imported)?;
+    let report = shop.run_import(&prepared, file, id, by, now, &mut rng, &mut progress());
+    report.map_err(not_imported)
+}
+
+fn resume(home: &Home, id: uuid::Uuid, file: Option<&Path>) -> Result<Report, Failure> {
+    let shop: Shop = home.shop()?;
+    let _turn = wait_for_turn(home.folder()).map_err(Failure::of)?;
+    let imports = Imports::at(home.folder(), IMPORT_BYTES_MAX);
+    imports.resume(&shop, id, file, &mut progress()).map_err(not_imported)
+}
+
+/// Tells people at a terminal how far it has come.
+fn progress() -> impl FnMut(&Counts, u64) -> ControlFlow<()> {
+    let is_seen = std::io::stderr().is_terminal();
+    move |counts, bytes_total| {
+        if is_seen {
+            let percent = counts.bytes.saturating_mul(100) / bytes_total.max(1);
+            let end = if counts.bytes >= bytes_total { "\n" } else { "" };
+            let mut stderr = std::io::stderr();
+            // A terminal that went away does not stop the import.
+            let _ = write!(stderr, "\r{percent}% of the file, {} lines{end}", counts.rows);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn unreadable(path: &Path, why: &std::io::Error) -> Failure {
+    let says = format!("{} cannot be read: {why}", path.display());
+    Failure { code: 1, name: "unreadable", says }
+}
+
+fn opened(path: &Path) -> Result<File, Failure> {
+    let file = File::open(path).map_err(|why| unreadable(path, &why))?;
+    let about = file.metadata().map_err(|why| unreadable(path, &why))?;
+    match about.is_dir() {
+        true => Err(unreadable(path, &std::io::ErrorKind::IsADirectory.into())),
+        false => Ok(file),
+    }
+}
+
+fn map(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let text = std::fs::read(path).map_err(|why| unreadable(path, &why))?;
+    serde_json::from_slice(&text).map_err(|why| Failure {
         code: 2,
         name: "usage",
         says: format!("{} is no map like {{\"column\":\"field\"}}: {why}", path.display()),
@@ -96,15 +165,22 @@ fn map(path: &PathBuf) -> Result<BTreeMap<String, String>, Failure> {
 }
 
 fn told(report: &Report) -> String {
-    let would = if report.dry_run { "Nothing was written; this would happen. " } else { "" };
-    let mut says = format!(
-        "{would}{} lines read: {} products added, {} changed, {} as they were, {} lines refused.",
+    let mut says = match (report.dry_run, report.state) {
+        (true, _) => "Nothing was written; this would happen. ".to_owned(),
+        (false, State::Done) => String::new(),
+        (false, state) => format!("The import is {}. ", state.word()),
+    };
+    says += &format!(
+        "{} lines read: {} products added, {} changed, {} as they were, {} lines refused.",
         report.rows_read,
         report.products_added,
         report.products_changed,
         report.unchanged,
         report.refused_lines,
     );
+    if let Some(problem) = &report.problem {
+        says += &format!("\nIt did not come to its end: {problem}");
+    }
     let line = |kind: &str, note: &Note| format!("\n{kind} line {}: {}", note.line, note.message);
     says.extend(report.refused.iter().take(SHOWN_MAX).map(|note| line("refused", note)));
     says.extend(report.warnings.iter().take(SHOWN_MAX).map(|note| line("note on", note)));

@@ -1,9 +1,11 @@
 //! Imports over HTTP: the file is the body, the report is the answer.
+//!
+//! **Invariant:** a body is written to the disk piece by piece, and only for somebody who may import.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
-    body::Bytes,
+    body::Body,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -20,8 +22,9 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    app::import::{Locale, NotImported, Order, draw_id},
+    app::import::{Locale, NotImported, Order, Report, draw_id},
     clock,
+    imports::{NotSpooled, Spooled},
 };
 
 /// How long an import is waited for before its id is answered instead of its report.
@@ -43,7 +46,7 @@ pub struct About {
 }
 
 impl About {
-    fn order(&self, bytes: Vec<u8>) -> Result<Order, Problem> {
+    fn order(&self, file: &Spooled, bytes_max: u64) -> Result<Order, Problem> {
         let map: Option<BTreeMap<String, String>> = match &self.map {
             Some(text) => Some(
                 serde_json::from_str(text)
@@ -52,11 +55,12 @@ impl About {
             None => None,
         };
         Ok(Order {
-            bytes,
             format: self.format.as_deref().unwrap_or("csv").parse()?,
             map,
             locale: self.locale.as_deref().map_or(Locale::INDIAN, Locale::named),
             dry_run: self.dry_run,
+            bytes_max,
+            file: Some(file.name()),
         })
     }
 }
@@ -64,22 +68,27 @@ impl About {
 /// Takes a file of products in. A long one goes on after 202: ask for its report by the id.
 #[utoipa::path(post, path = "/v1/imports", tag = "catalogue", params(About),
     request_body(content = String, content_type = "text/csv"), security(("token" = [])),
-    responses((status = 200, body = Value), (status = 202, body = Value)))]
+    responses((status = 200, body = Report), (status = 202, body = Value),
+        (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 413, body = Problem), (status = 422, body = Problem)))]
 pub async fn run(
     State(door): State<Door>,
     SignedIn(visitor): SignedIn,
     Query(about): Query<About>,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, Problem> {
-    let order = about.order(body.to_vec())?;
+    let by = visitor.who();
+    door.run(move |access| access.allow(&visitor, Action::RunImport, &access.here())).await?;
     let id = draw_id(now(), &mut clock::rng());
+    let file = door.imports.spool(id, body).await?;
+    let order = about.order(&file, door.imports.bytes_max())?;
+    let (imports, shop) = (door.imports.clone(), door.shop().clone());
+    let begun = door.run(move |_| imports.begin(&shop, file, &order, id, by)).await?;
+    let id = begun.id();
+    let (imports, shop) = (door.imports.clone(), door.shop().clone());
     let running = tokio::spawn(async move {
-        door.run(move |access| {
-            access.allow(&visitor, Action::RunImport, &access.here())?;
-            let by = visitor.who();
-            Ok::<_, Problem>(access.shop().import(&order, id, by, now(), &mut clock::rng())?)
-        })
-        .await
+        let turn = imports.turn().await?;
+        door.run(move |_| imports.run(&turn, &shop, begun, by)).await
     });
     match tokio::time::timeout(WAIT_MAX, running).await {
         Ok(Ok(report)) => Ok(axum::Json(report?).into_response()),
@@ -88,9 +97,27 @@ pub async fn run(
     }
 }
 
-/// The report of an import; 404 until it has ended.
+/// The imports that began last, newest first, without what was said about their lines.
+#[utoipa::path(get, path = "/v1/imports", tag = "catalogue", security(("token" = [])),
+    responses((status = 200, body = Value), (status = 403, body = Problem)))]
+pub async fn list(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+) -> Result<axum::Json<Value>, Problem> {
+    let items = door
+        .run(move |access| {
+            access.allow(&visitor, Action::RunImport, &access.here())?;
+            Ok::<_, Problem>(access.shop().imports(LISTED_MAX)?)
+        })
+        .await?;
+    Ok(axum::Json(json!({"items": items, "next_cursor": null})))
+}
+
+const LISTED_MAX: u32 = 100;
+
+/// How an import stands, how far it has come, what was said about its lines, and why it failed.
 #[utoipa::path(get, path = "/v1/imports/{id}", tag = "catalogue", security(("token" = [])),
-    responses((status = 200, body = Value), (status = 404, body = Problem)))]
+    responses((status = 200, body = Report), (status = 404, body = Problem)))]
 pub async fn report(
     State(door): State<Door>,
     SignedIn(visitor): SignedIn,
@@ -105,14 +132,31 @@ pub async fn report(
     Ok(axum::Json(json!(report.ok_or_else(Problem::not_found)?)))
 }
 
+impl From<NotSpooled> for Problem {
+    fn from(why: NotSpooled) -> Self {
+        let title = why.to_string();
+        match why {
+            NotSpooled::Crowded => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", title).retry_after(10)
+            }
+            NotSpooled::Cut => Self::new(StatusCode::REQUEST_TIMEOUT, "cut", title),
+            NotSpooled::NotImported(why) => why.into(),
+        }
+    }
+}
+
 impl From<NotImported> for Problem {
     fn from(why: NotImported) -> Self {
         let title = why.to_string();
         match why {
             NotImported::Later(what) => Self::not_yet(what),
-            NotImported::TooLong(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title),
+            NotImported::TooLong { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title)
+            }
             NotImported::NotEdited(error) => error.into(),
             NotImported::Store(error) => Self::internal(&error),
+            NotImported::NoSuchImport(_) => Self::not_found(),
+            NotImported::Ended(_) => Self::new(StatusCode::CONFLICT, "import-ended", title),
             _ => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "import", title),
         }
     }

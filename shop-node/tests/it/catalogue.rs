@@ -25,7 +25,7 @@ use kirana_shop::app::{
     Shop,
     catalogue::{NotEdited, amendment::Amendment},
     counter::What,
-    import::{Format, Locale, Order, Report, draw_id},
+    import::{Format, Order, Report, draw_id},
     shelf::Item,
 };
 use kirana_sync::pull::{Effect, Pull};
@@ -237,15 +237,10 @@ fn p6_staff_may_send_batches_and_couriers_may_not() {
 }
 
 fn import(shop: &Shop, text: &str, dry_run: bool) -> Report {
-    let order = Order {
-        bytes: text.as_bytes().to_vec(),
-        format: Format::Csv,
-        map: None,
-        locale: Locale::INDIAN,
-        dry_run,
-    };
-    let mut rng = rng(11);
-    shop.import(&order, draw_id(NOW, &mut rng), owner(shop), NOW, &mut rng).expect("a report")
+    let (order, mut rng) = (Order { dry_run, ..Order::default() }, rng(11));
+    let id = draw_id(NOW.plus_ms(shop.imports(100).expect("read").len() as u64), &mut rng);
+    let file = std::io::Cursor::new(text);
+    shop.import(&order, file, id, owner(shop), NOW, &mut rng).expect("a report")
 }
 
 const FILE: &str = "gtin,sku,name,price,stock

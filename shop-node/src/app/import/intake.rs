@@ -1,24 +1,27 @@
-//! Puts rows into the catalogue, some hundred products to a commit.
+//! Puts groups of rows into the catalogue, some hundred products to a commit.
 //!
-//! **Invariant:** a row that names a product by barcode, own number or name always means the same
-//! one: a new product's id is made from that name, so a repeated import finds it.
+//! **Invariant:** the products, what they were before, the opening stock, the notes and how far the
+//! file was read are one commit: after a crash an import goes on behind the last of them.
+
+use std::collections::BTreeMap;
 
 use kirana_core::{
-    catalogue::{
-        document::Author,
-        edit::Edit,
-        product::{Product, Variant},
-    },
+    catalogue::{document::Author, product::Product},
+    cbor,
     hash::Hash,
     id::{ProductId, VariantId},
     key::KeyId,
-    text,
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError, catalogue::chunks, rusqlite::Connection};
+use kirana_migrations::{Abort, StoreError, Tx, catalogue::chunks};
 use rand_core::CryptoRng;
 
-use super::rows::{Note, Row};
+use super::{
+    NOTES_MAX,
+    groups::Group,
+    plan::{self, Plan, Told},
+    rows::Note,
+};
 use crate::{
     app::{
         Inner, Shop,
@@ -26,251 +29,207 @@ use crate::{
         counter::{Entry, What},
         desk::{Desk, Visit},
     },
-    store::catalogue as shelves,
+    store::imports::{self, Counts, Id, Touched},
 };
 
 /// Products of one commit at most.
 const PRODUCTS_MAX: usize = 200;
 /// Bytes of the products of one commit at most, so that a chunk stays within its limit.
 const PRODUCTS_BYTES_MAX: usize = 64 * 1024;
+/// Records that are read between two commits at most, whatever comes of them.
+const ROWS_MAX: u64 = 5_000;
 
-/// What became of some rows.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Told {
-    pub(super) added: u64,
-    pub(super) changed: u64,
-    pub(super) unchanged: u64,
-    pub(super) refused: Vec<Note>,
-    pub(super) warnings: Vec<Note>,
-}
-
-/// Collects rows and commits them now and then.
+/// What is to be committed next.
 pub(super) struct Intake<'s> {
     shop: &'s Shop,
+    /// Under which name it is kept; a dry run may be kept nowhere.
+    run: Option<Id>,
     by: KeyId,
     dry_run: bool,
     now: UnixMs,
-    rows: Vec<Row>,
+    groups: Vec<Group>,
     bytes: usize,
+    /// All that was committed.
+    pub(super) counts: Counts,
+    notes: Notes,
+    /// The notes that were committed, where they are kept nowhere else.
+    pub(super) told: Notes,
+}
+
+/// Notes that wait, no more than a report lists.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notes {
+    pub(super) refused: Vec<Note>,
+    pub(super) warnings: Vec<Note>,
+    refused_count: u64,
+}
+
+impl Notes {
+    pub(super) fn refuse(&mut self, note: Note) {
+        self.refused_count += 1;
+        if self.refused.len() < NOTES_MAX {
+            self.refused.push(note);
+        }
+    }
+
+    pub(super) fn warn(&mut self, notes: impl IntoIterator<Item = Note>) {
+        let room = NOTES_MAX.saturating_sub(self.warnings.len());
+        self.warnings.extend(notes.into_iter().take(room));
+    }
+
+    fn add(&mut self, other: Self) {
+        let kept = other.refused.len() as u64;
+        self.refused_count += other.refused_count - kept;
+        other.refused.into_iter().for_each(|note| self.refuse(note));
+        self.warn(other.warnings);
+    }
 }
 
 impl<'s> Intake<'s> {
-    pub(super) fn new(shop: &'s Shop, by: KeyId, dry_run: bool, now: UnixMs) -> Self {
-        Self { shop, by, dry_run, now, rows: Vec::new(), bytes: 0 }
+    /// Goes on behind what was committed before.
+    pub(super) fn new(
+        shop: &'s Shop,
+        run: Option<Id>,
+        counts: Counts,
+        (by, dry_run, now): (KeyId, bool, UnixMs),
+    ) -> Self {
+        let (notes, told) = (Notes::default(), Notes::default());
+        Self { shop, run, by, dry_run, now, groups: Vec::new(), bytes: 0, counts, notes, told }
     }
 
-    pub(super) fn take(&mut self, row: Row, rng: &mut dyn CryptoRng) -> Result<Told, NotEdited> {
-        self.bytes += 200 + row.description.as_ref().map_or(0, String::len);
-        self.bytes += row.names.values().chain(&row.synonyms).map(String::len).sum::<usize>();
-        self.rows.push(row);
-        if self.rows.len() < PRODUCTS_MAX && self.bytes < PRODUCTS_BYTES_MAX {
-            return Ok(Told::default());
+    /// What is said about the rows that are read now.
+    pub(super) fn notes(&mut self) -> &mut Notes {
+        &mut self.notes
+    }
+
+    /// Takes a group; whether there is enough for a commit. `rows` records were read up to its end.
+    pub(super) fn take(&mut self, group: Group, rows: u64) -> bool {
+        self.bytes += group.bytes();
+        if group.variants().next().is_some() {
+            self.groups.push(group);
         }
-        self.finish(rng)
+        self.groups.len() >= PRODUCTS_MAX
+            || self.bytes >= PRODUCTS_BYTES_MAX
+            || rows - self.counts.rows >= ROWS_MAX
     }
 
-    pub(super) fn finish(&mut self, rng: &mut dyn CryptoRng) -> Result<Told, NotEdited> {
+    /// Commits what was taken, and that so many records and bytes were read.
+    pub(super) fn commit(
+        &mut self,
+        (rows, bytes): (u64, u64),
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), NotEdited> {
         self.bytes = 0;
-        let rows = std::mem::take(&mut self.rows);
-        if rows.is_empty() {
-            return Ok(Told::default());
-        }
+        let (groups, notes) = (std::mem::take(&mut self.groups), std::mem::take(&mut self.notes));
+        let counts = Counts { rows, bytes, ..self.counts };
         let inner = self.shop.inner.clone();
-        if self.dry_run {
-            return self.shop.reader().read(|c| Ok(plan(c, &inner, &rows)?.told));
-        }
-        let key = self.by;
-        let author = Author { key, incarnation: inner.documents.incarnation(rng) };
-        let visit = Visit::new(self.now, rng);
-        let written = self.shop.writer().write(
-            move |tx| -> Result<(Told, Vec<Written>), Abort<NotEdited>> {
-                may_edit(tx)?;
-                let plan = plan(tx, &inner, &rows)?;
-                let reached = chunks::reached(tx, inner.identity.shop)?;
-                let mut written = Vec::new();
-                for (bucket, edits) in placed(tx, &inner, &reached, &plan.edits)? {
-                    let editing = Editing { inner: &inner, tx, author, now: visit.now, upon: None };
-                    written.extend(editing.make(bucket, reached.get(&bucket), &edits)?);
-                }
-                let mut told = plan.told;
-                let mut desk = Desk::open(&inner, tx, &visit)?;
-                for (line, entry) in &plan.stock {
-                    match desk.enter(entry, key) {
-                        Ok(_) => {}
-                        Err(Abort::Refused(why)) => {
-                            told.warnings.push(Note::new(*line, "stock", why.to_string()));
-                        }
-                        Err(Abort::Store(error)) => return Err(Abort::Store(error)),
-                    }
-                }
-                Ok((told, written))
-            },
-        )?;
-        self.shop.inner.documents.keep(written.1);
-        Ok(written.0)
+        let Some(id) = self.run else {
+            let told = self.shop.reader().read(|c| plan::plan(c, &inner, &groups))?.told;
+            let (counts, notes) = sum(counts, notes, told);
+            self.counts = counts;
+            self.told.add(notes);
+            return Ok(());
+        };
+        let author = Author { key: self.by, incarnation: inner.documents.incarnation(rng) };
+        let (visit, dry_run) = (Visit::new(self.now, rng), self.dry_run);
+        let committed = self.shop.writer().write(move |tx| -> Result<_, Abort<NotEdited>> {
+            may_edit(tx)?;
+            let plan = plan::plan(tx, &inner, &groups)?;
+            let chunk = Chunk { inner: &inner, tx, id, author, visit: &visit };
+            let (told, written) =
+                if dry_run { (plan.told, Vec::new()) } else { chunk.put(plan)? };
+            let (counts, notes) = sum(counts, notes.clone(), told);
+            imports::advance(tx, &id, &counts)?;
+            imports::add_notes(tx, &id, "refused", &notes.refused, NOTES_MAX)?;
+            imports::add_notes(tx, &id, "warning", &notes.warnings, NOTES_MAX)?;
+            Ok((counts, written))
+        })?;
+        self.counts = committed.0;
+        self.shop.inner.documents.keep(committed.1);
+        Ok(())
     }
 }
 
-/// What some rows come to.
-#[derive(Default)]
-struct Plan {
-    told: Told,
-    edits: Vec<Edit>,
-    stock: Vec<(u64, Entry)>,
+fn sum(mut counts: Counts, mut notes: Notes, told: Told) -> (Counts, Notes) {
+    told.refused.into_iter().for_each(|note| notes.refuse(note));
+    notes.warn(told.warnings);
+    counts.added += told.added;
+    counts.changed += told.changed;
+    counts.unchanged += told.unchanged;
+    counts.refused += notes.refused_count;
+    (counts, notes)
 }
 
-fn plan(c: &Connection, inner: &Inner, rows: &[Row]) -> Result<Plan, StoreError> {
-    let mut plan = Plan::default();
-    for row in rows {
-        let (id, known) = find(c, inner, row)?;
-        let mut product = known.clone().unwrap_or_else(|| fresh(inner, id, row));
-        fill(&mut product, row);
-        if product.delisted {
-            let message = "taken off the shelf here: it stays off until a person puts it back";
-            plan.told.warnings.push(Note::new(row.line, "off-the-shelf", message));
+/// One transaction of an import.
+struct Chunk<'a, 't> {
+    inner: &'a Inner,
+    tx: &'a Tx<'t>,
+    id: Id,
+    author: Author,
+    visit: &'a Visit,
+}
+
+impl Chunk<'_, '_> {
+    fn put(&self, plan: Plan) -> Result<(Told, Vec<Written>), Abort<NotEdited>> {
+        let (inner, tx) = (self.inner, self.tx);
+        let reached = chunks::reached(tx, inner.identity.shop)?;
+        let mut written = Vec::new();
+        let (author, now) = (self.author, self.visit.now);
+        for (bucket, edits) in placed(tx, inner, &reached, &plan.edits)? {
+            let editing = Editing { inner, tx, author, now, upon: None };
+            written.extend(editing.make(bucket, reached.get(&bucket), &edits)?);
         }
-        if let Err(why) = product.check() {
-            plan.told.refused.push(Note::new(row.line, "product", why.to_string()));
-            continue;
+        let mut told = plan.told;
+        let received = self.receive(&plan.stock, &mut told)?;
+        self.note_touched(plan.former, &written, received)?;
+        Ok((told, written))
+    }
+
+    fn receive(
+        &self,
+        stock: &[(u64, ProductId, Entry)],
+        told: &mut Told,
+    ) -> Result<BTreeMap<ProductId, BTreeMap<VariantId, u64>>, Abort<NotEdited>> {
+        let mut desk = Desk::open(self.inner, self.tx, self.visit)?;
+        let mut received: BTreeMap<ProductId, BTreeMap<VariantId, u64>> = BTreeMap::new();
+        for (line, product, entry) in stock {
+            match desk.enter(entry, self.author.key) {
+                Ok(_) => {
+                    let What::Receipt(amount) = entry.what else { continue };
+                    received.entry(*product).or_default().insert(entry.variant, amount);
+                }
+                Err(Abort::Refused(why)) => {
+                    told.warnings.push(Note::new(*line, "stock", why.to_string()));
+                }
+                Err(Abort::Store(error)) => return Err(Abort::Store(error)),
+            }
         }
-        match &known {
-            Some(known) if *known == product => {
-                plan.told.unchanged += 1;
+        Ok(received)
+    }
+
+    /// Notes how products were before and what became of them, so that it can be undone.
+    fn note_touched(
+        &self,
+        former: BTreeMap<ProductId, (u64, Option<Product>)>,
+        written: &[Written],
+        mut received: BTreeMap<ProductId, BTreeMap<VariantId, u64>>,
+    ) -> Result<(), StoreError> {
+        for (product, (line, former)) in former {
+            let changed = written.iter().find(|chunk| chunk.changed.contains(&product));
+            let Some(became) = changed.and_then(|chunk| chunk.document.product(product)) else {
                 continue;
-            }
-            Some(known) => {
-                keep_clashing_prices(c, inner, known, &mut product, row.line, &mut plan.told)?;
-                if *known == product {
-                    plan.told.unchanged += 1;
-                    continue;
-                }
-                plan.told.changed += 1;
-            }
-            None => {
-                plan.told.added += 1;
-                plan.stock.extend(opening(&product, row));
-            }
-        }
-        plan.edits.push(Edit::PutProduct(Box::new(product)));
-    }
-    Ok(plan)
-}
-
-/// The product that a row is about, by barcode, own number, or name.
-fn find(
-    c: &Connection,
-    inner: &Inner,
-    row: &Row,
-) -> Result<(ProductId, Option<Product>), StoreError> {
-    let shop = inner.identity.shop;
-    let mut found = None;
-    if let Some(gtin) = row.gtin {
-        found = shelves::by_gtin(c, shop, gtin)?;
-    }
-    if let (None, Some(sku)) = (found, &row.sku) {
-        found = shelves::by_sku(c, shop, sku)?;
-    }
-    let id = match found {
-        Some(id) => id,
-        None => {
-            let name = match (&row.gtin, &row.sku) {
-                (_, Some(sku)) => format!("sku:{sku}"),
-                (Some(gtin), None) => format!("gtin:{gtin}"),
-                (None, None) => format!("name:{}", folded_name(row)),
             };
-            let digest = Hash::of_parts(&[b"kirana import 1", shop.as_bytes(), name.as_bytes()]);
-            ProductId::from_slice(&digest.as_bytes()[..16]).expect("sixteen bytes were cut")
+            let is_off = former.as_ref().is_none_or(|former| former.delisted);
+            let touched = Touched {
+                product,
+                line,
+                added: is_off && !became.delisted,
+                former,
+                became: Hash::of(&cbor::to_vec(&became)),
+                received: received.remove(&product).unwrap_or_default(),
+            };
+            imports::touch(self.tx, &self.id, &touched)?;
         }
-    };
-    let known = kirana_migrations::catalogue::product(c, shop, id)?;
-    Ok((id, known.map(|shelved| shelved.product)))
-}
-
-/// The first name of a row, as it is compared with others.
-pub(super) fn folded_name(row: &Row) -> String {
-    let name = row.names.values().next().map_or("", String::as_str);
-    text::searchable([name, row.label.as_deref().unwrap_or_default()])
-}
-
-fn fresh(inner: &Inner, id: ProductId, row: &Row) -> Product {
-    let shop = inner.identity.shop;
-    let digest = Hash::of_parts(&[b"kirana variant 1", shop.as_bytes(), id.as_bytes()]);
-    let variant = VariantId::from_slice(&digest.as_bytes()[..16]).expect("sixteen bytes were cut");
-    let (language, name) = row.names.iter().next().expect("a row without a name was refused");
-    Product::new(id, *language, name, variant)
-}
-
-/// Writes what the row says over what was there; what it does not say stays.
-fn fill(product: &mut Product, row: &Row) {
-    product.names.extend(row.names.clone());
-    product.synonyms.extend(row.synonyms.iter().cloned());
-    let texts = [
-        (&mut product.brand, &row.brand),
-        (&mut product.category, &row.category),
-        (&mut product.description, &row.description),
-    ];
-    for (text, said) in texts {
-        if said.is_some() {
-            text.clone_from(said);
-        }
+        Ok(())
     }
-    product.tax_bp = row.tax_bp.unwrap_or(product.tax_bp);
-    if let Some(variant) = variant_of(product, row) {
-        variant.gtin = row.gtin.or(variant.gtin);
-        variant.price = row.price.or(variant.price);
-        variant.unit = row.unit.unwrap_or(variant.unit);
-        variant.step = row.step.unwrap_or(variant.step);
-        // A least amount that a person set stays, unless it is no whole step.
-        variant.min = row.min.unwrap_or_else(|| variant.min.max(variant.step));
-        for (text, said) in [(&mut variant.sku, &row.sku), (&mut variant.label, &row.label)] {
-            if said.is_some() {
-                text.clone_from(said);
-            }
-        }
-    }
-}
-
-/// The variant that a row means: by its numbers, else the first.
-fn variant_of<'p>(product: &'p mut Product, row: &Row) -> Option<&'p mut Variant> {
-    let is_meant = |variant: &Variant| {
-        row.gtin.is_some() && variant.gtin == row.gtin
-            || row.sku.is_some() && variant.sku == row.sku
-    };
-    let meant = product.variants.iter().find(|(_, variant)| is_meant(variant)).map(|(id, _)| *id);
-    let id = meant.or_else(|| product.variants.keys().next().copied())?;
-    product.variants.get_mut(&id)
-}
-
-/// A clash of prices waits for a person: no file settles it.
-fn keep_clashing_prices(
-    c: &Connection,
-    inner: &Inner,
-    known: &Product,
-    product: &mut Product,
-    line: u64,
-    told: &mut Told,
-) -> Result<(), StoreError> {
-    let shop = inner.identity.shop;
-    let Some(bucket) = shelves::bucket_of(c, shop, known.id)? else { return Ok(()) };
-    let reached = chunks::reached(c, shop)?;
-    let document = inner.documents.load(c, shop, bucket, reached.get(&bucket))?;
-    for clash in document.conflicts_of(known.id) {
-        let before = clash.variant.and_then(|id| known.variants.get(&id));
-        let now = clash.variant.and_then(|id| product.variants.get_mut(&id));
-        if let (Some(before), Some(now)) = (before, now)
-            && before.price != now.price
-        {
-            now.price = before.price;
-            let message = "two people set different prices: pick one first, then import again";
-            told.warnings.push(Note::new(line, "price-clash", message));
-        }
-    }
-    Ok(())
-}
-
-fn opening(product: &Product, row: &Row) -> Option<(u64, Entry)> {
-    let amount = row.stock.filter(|amount| *amount > 0)?;
-    let variant = *product.variants.keys().next()?;
-    let note = "opening stock".to_owned();
-    Some((row.line, Entry { variant, location: None, what: What::Receipt(amount), note }))
 }

@@ -5,7 +5,7 @@
 use kirana_core::money::Currency;
 
 /// How a language writes numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Locale {
     decimal: char,
 }

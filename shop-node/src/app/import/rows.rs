@@ -17,6 +17,8 @@ use super::numbers::{self, Locale, NotANumber};
 /// The meaning of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
+    /// What rows of one product have in common: each row is a variant of it.
+    Handle,
     /// The number under the barcode.
     Gtin,
     /// The shop's own number.
@@ -55,6 +57,7 @@ impl Field {
     /// The field of a name in a map: `gtin`, `name`, `name.hi`, `price`…
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
+            "handle" => Self::Handle,
             "gtin" => Self::Gtin,
             "sku" => Self::Sku,
             "name" => Self::Name(Language::ENGLISH),
@@ -83,6 +86,7 @@ pub type Columns = BTreeMap<Field, usize>;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
     pub(super) line: u64,
+    pub(super) handle: Option<String>,
     pub(super) gtin: Option<Gtin>,
     pub(super) sku: Option<String>,
     pub(super) names: BTreeMap<Language, String>,
@@ -99,22 +103,33 @@ pub struct Row {
     pub(super) stock: Option<u64>,
 }
 
-/// A line that something is said about.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Note {
-    /// The physical line where the record starts, from 1 on.
-    pub line: u64,
-    /// A stable word for programs.
-    pub code: String,
-    /// A sentence for people.
-    pub message: String,
+impl Row {
+    /// Whether it says anything that a variant has: rows with one handle may be about pictures only.
+    pub(super) fn is_variant(&self) -> bool {
+        self.handle.is_none()
+            || self.gtin.is_some()
+            || self.sku.is_some()
+            || self.label.is_some()
+            || self.price.is_some()
+            || self.stock.is_some()
+    }
 }
+
+pub use crate::store::imports::Note;
 
 impl Note {
     pub(super) fn new(line: u64, code: &str, message: impl Into<String>) -> Self {
-        Self { line, code: code.to_owned(), message: message.into() }
+        let mut message = message.into();
+        // It may quote a cell, and cells may be as long as books.
+        if let Some((cut, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX) {
+            message.truncate(cut);
+            message.push('…');
+        }
+        Self { line, code: code.to_owned(), message }
     }
 }
+
+const MESSAGE_CHARS_MAX: usize = 300;
 
 /// How cells are read.
 #[derive(Debug, Clone, Copy)]
@@ -123,37 +138,73 @@ pub struct Manner {
     pub(super) currency: Currency,
 }
 
-/// Reads a record; what is odd but harmless goes to `warnings`.
-///
-/// # Errors
-/// The note about the first cell for which the line is refused.
-pub fn read(
-    line: u64,
-    record: &csv::StringRecord,
-    columns: &Columns,
-    manner: Manner,
-    warnings: &mut Vec<Note>,
-) -> Result<Row, Note> {
-    let mut row = Row { line, ..Row::default() };
-    let mut minor = None;
-    let mut measure = Measure::PIECE;
-    let mut amounts = BTreeMap::new();
+/// A row as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Read {
+    pub(super) row: Row,
+    /// The note about the first cell for which the line is refused: no variant comes of the row, but
+    /// what it says of its product counts for the other rows of that.
+    pub(super) refused: Option<Note>,
+    /// What is odd but harmless.
+    pub(super) warnings: Vec<Note>,
+}
+
+impl Read {
+    /// A row of which nothing could be read.
+    pub(super) fn refused(line: u64, note: Note) -> Self {
+        let row = Row { line, ..Row::default() };
+        Self { row, refused: Some(note), warnings: Vec::new() }
+    }
+}
+
+/// Reads a record.
+pub fn read(line: u64, cells: &[String], columns: &Columns, manner: Manner) -> Read {
+    let read = Read { row: Row { line, ..Row::default() }, ..Read::default() };
+    let mut reading =
+        Reading { line, manner, read, minor: None, measure: None, amounts: BTreeMap::new() };
     for (field, column) in columns {
-        let cell = record.get(*column).unwrap_or_default().trim();
-        if cell.contains('\0') {
-            return Err(Note::new(line, "nul", "the line holds a NUL character"));
+        let cell = cells.get(*column).map_or("", |cell| cell.trim());
+        let taken = match cell {
+            "" => Ok(()),
+            cell if cell.contains('\0') => {
+                Err(Note::new(line, "nul", "the line holds a NUL character"))
+            }
+            cell => reading.take(*field, cell),
+        };
+        reading.refuse(taken);
+    }
+    reading.finish()
+}
+
+struct Reading<'c> {
+    line: u64,
+    manner: Manner,
+    read: Read,
+    minor: Option<i64>,
+    measure: Option<Measure>,
+    /// Read at the end, when the row's unit is known.
+    amounts: BTreeMap<Field, &'c str>,
+}
+
+impl<'c> Reading<'c> {
+    fn refuse(&mut self, taken: Result<(), Note>) {
+        if let Err(note) = taken {
+            self.read.refused.get_or_insert(note);
         }
-        if cell.is_empty() {
-            continue;
-        }
+    }
+
+    fn take(&mut self, field: Field, cell: &'c str) -> Result<(), Note> {
+        let (line, row) = (self.line, &mut self.read.row);
+        let warnings = &mut self.read.warnings;
         match field {
+            Field::Handle => row.handle = Some(text(line, "handle", cell, NAME_CHARS_MAX)?),
             Field::Gtin => match cell.parse() {
                 Ok(gtin) => row.gtin = Some(gtin),
                 Err(why) => warnings.push(Note::new(line, "gtin", format!("{cell}: {why}"))),
             },
             Field::Sku => row.sku = Some(text(line, "sku", cell, TEXT_CHARS_MAX)?),
             Field::Name(language) => {
-                row.names.insert(*language, text(line, "name", cell, NAME_CHARS_MAX)?);
+                row.names.insert(language, text(line, "name", cell, NAME_CHARS_MAX)?);
             }
             Field::Synonyms => {
                 for word in cell.split('|').map(str::trim).filter(|word| !word.is_empty()) {
@@ -164,36 +215,48 @@ pub fn read(
             Field::Category => row.category = Some(text(line, "category", cell, TEXT_CHARS_MAX)?),
             Field::Description => row.description = Some(cut(line, cell, warnings)),
             Field::Label => row.label = Some(text(line, "label", cell, NAME_CHARS_MAX)?),
-            Field::Price => minor = Some(price(line, cell, manner)?),
+            Field::Price => self.minor = Some(price(line, cell, self.manner)?),
             Field::Unit => {
-                measure = Measure::named(cell).ok_or_else(|| {
+                let measure = Measure::named(cell).ok_or_else(|| {
                     let message = format!("{cell}: a unit is one of: piece, g, kg, ml, l");
                     Note::new(line, "unit", message)
                 })?;
                 row.unit = Some(measure.base);
+                self.measure = Some(measure);
             }
-            // Read below, when the row's unit is known.
             Field::PricePer | Field::Step | Field::Min | Field::Stock => {
-                amounts.insert(*field, cell);
+                self.amounts.insert(field, cell);
             }
-            Field::TaxBp => row.tax_bp = Some(tax(line, cell, manner, 0)?),
-            Field::TaxPercent => row.tax_bp = Some(tax(line, cell, manner, 2)?),
+            Field::TaxBp => row.tax_bp = Some(tax(line, cell, self.manner, 0)?),
+            Field::TaxPercent => row.tax_bp = Some(tax(line, cell, self.manner, 2)?),
         }
+        Ok(())
     }
-    let in_base = |field, code, least| {
-        let cell = amounts.get(&field);
-        let read = |cell: &&str| amount(line, code, cell, (measure, least), manner.locale);
-        cell.map(read).transpose()
-    };
-    row.step = in_base(Field::Step, "step", 1)?;
-    row.min = in_base(Field::Min, "min", 1)?;
-    row.stock = in_base(Field::Stock, "stock", 0)?;
-    let per = in_base(Field::PricePer, "price_per", 1)?.unwrap_or(measure.one());
-    row.price = minor.map(|minor| Price { minor, per, currency: manner.currency });
-    if row.names.is_empty() {
-        return Err(Note::new(line, "name", "the line has no name"));
+
+    fn amount(&self, field: Field, code: &str, least: u64) -> Result<Option<u64>, Note> {
+        let measure = self.measure.unwrap_or(Measure::PIECE);
+        let read =
+            |cell: &&str| amount(self.line, code, cell, (measure, least), self.manner.locale);
+        self.amounts.get(&field).map(read).transpose()
     }
-    Ok(row)
+
+    fn in_base_units(&mut self) -> Result<(), Note> {
+        let measure = self.measure.unwrap_or(Measure::PIECE);
+        let step = self.amount(Field::Step, "step", 1)?;
+        let min = self.amount(Field::Min, "min", 1)?;
+        let stock = self.amount(Field::Stock, "stock", 0)?;
+        let per = self.amount(Field::PricePer, "price_per", 1)?.unwrap_or(measure.one());
+        let (row, currency) = (&mut self.read.row, self.manner.currency);
+        (row.step, row.min, row.stock) = (step, min, stock);
+        row.price = self.minor.map(|minor| Price { minor, per, currency });
+        Ok(())
+    }
+
+    fn finish(mut self) -> Read {
+        let taken = self.in_base_units();
+        self.refuse(taken);
+        self.read
+    }
 }
 
 fn text(line: u64, code: &str, cell: &str, max: usize) -> Result<String, Note> {

@@ -151,6 +151,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::settle))
         .routes(routes!(imports::list))
         .routes(routes!(imports::report))
+        .routes(routes!(imports::undo))
         .split_for_parts();
     api.merge(files().1);
     (router.merge(later::router()), api)

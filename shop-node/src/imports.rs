@@ -243,20 +243,40 @@ impl Imports {
         }
     }
 
+    /// Takes an import back, or goes on with that.
+    ///
+    /// # Errors
+    /// [`NotImported`].
+    pub fn undo(
+        &self,
+        _turn: &Turn,
+        shop: &Shop,
+        id: uuid::Uuid,
+        by: KeyId,
+    ) -> Result<Report, NotImported> {
+        let mut heard = self.heard();
+        let heard = &mut |_| heard(&Counts::default(), 0);
+        shop.undo_import(id, by, clock::now(), &mut clock::rng(), heard)
+    }
+
     /// Goes on with what a crash or a power cut interrupted, and clears files away that no import
     /// needs any more.
     ///
     /// # Errors
     /// When the imports cannot be read.
-    pub fn go_on(&self, _turn: &Turn, shop: &Shop) -> Result<(), NotImported> {
-        for report in shop.interrupted_imports()? {
+    pub fn go_on(&self, turn: &Turn, shop: &Shop) -> Result<(), NotImported> {
+        for (id, state) in shop.interrupted_imports()? {
             if self.inner.stopping.load(Ordering::SeqCst) {
                 return Ok(());
             }
-            match self.resume(shop, report, None, &mut self.heard()) {
-                Ok(report) => tracing::info!(import.id = %report.import_id,
-                    state = report.state.word(), "an import that was interrupted went on"),
-                Err(why) => tracing::warn!(import.id = %report, error = %why,
+            let went = match state {
+                State::Undoing => self.undo(turn, shop, id, shop.keys().node.id()),
+                _ => self.resume(shop, id, None, &mut self.heard()),
+            };
+            match went {
+                Ok(report) => tracing::info!(import.id = %id, state = report.state.word(),
+                    "an import that was interrupted went on"),
+                Err(why) => tracing::warn!(import.id = %id, error = %why,
                     "an import that was interrupted could not go on"),
             }
         }

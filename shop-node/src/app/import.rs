@@ -29,6 +29,7 @@ mod records;
 mod report;
 mod resume;
 mod rows;
+mod undo;
 
 use examine::{Decoded, Examined};
 use groups::Groups;

@@ -48,8 +48,8 @@ pub struct Import {
     /// The longest file, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = IMPORT_BYTES_MAX / MIB)]
     mib_max: u64,
-    /// Takes an import back (not part of this version).
-    #[arg(long, value_name = "ID", hide = true)]
+    /// Takes an import back: products are as they were before, where nobody changed them since.
+    #[arg(long, value_name = "ID", conflicts_with = "file")]
     undo: Option<uuid::Uuid>,
     /// Goes on with an import that did not come to its end, from the file where it lay, or from FILE.
     #[arg(long, value_name = "ID", conflicts_with = "undo")]
@@ -63,9 +63,8 @@ const MIB: u64 = 1024 * 1024;
 
 impl Import {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
-        if self.undo.is_some() {
-            let says = "--undo is not part of this version yet".to_owned();
-            return Err(Failure { code: 2, name: "not-yet", says });
+        if let Some(id) = self.undo {
+            return undo(&with(self.data), id);
         }
         let order = self.order()?;
         let home = with(self.data);
@@ -126,6 +125,24 @@ fn resume(home: &Home, id: uuid::Uuid, file: Option<&Path>) -> Result<Report, Fa
     imports.resume(&shop, id, file, &mut progress()).map_err(not_imported)
 }
 
+/// Exit 3 when some products were left as they are.
+fn undo(home: &Home, id: uuid::Uuid) -> Result<Done, Failure> {
+    let shop: Shop = home.shop()?;
+    let _turn = wait_for_turn(home.folder()).map_err(Failure::of)?;
+    let (by, heard) = (shop.keys().node.id(), &mut |_| ControlFlow::Continue(()));
+    let report = shop.undo_import(id, by, clock::now(), &mut clock::rng(), heard);
+    let report = report.map_err(not_imported)?;
+    let mut says = format!(
+        "{} products are as they were before; {} were left as they are.",
+        report.restored,
+        report.left.len(),
+    );
+    let line = |note: &Note| format!("\nleft, of line {}: {}", note.line, note.message);
+    says.extend(report.left.iter().take(SHOWN_MAX).map(line));
+    let code = if report.left.is_empty() { 0 } else { 3 };
+    Ok(Done { says, shown: Some(json!(report)), code })
+}
+
 /// Tells people at a terminal how far it has come.
 fn progress() -> impl FnMut(&Counts, u64) -> ControlFlow<()> {
     let is_seen = std::io::stderr().is_terminal();
@@ -180,6 +197,9 @@ fn told(report: &Report) -> String {
     );
     if let Some(problem) = &report.problem {
         says += &format!("\nIt did not come to its end: {problem}");
+    }
+    if !report.dry_run && report.state == State::Done && report.restored == 0 {
+        says += &format!("\nTo take it back: kirana-shop import --undo {}", report.import_id);
     }
     let line = |kind: &str, note: &Note| format!("\n{kind} line {}: {}", note.line, note.message);
     says.extend(report.refused.iter().take(SHOWN_MAX).map(|note| line("refused", note)));

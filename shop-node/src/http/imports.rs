@@ -132,6 +132,31 @@ pub async fn report(
     Ok(axum::Json(json!(report.ok_or_else(Problem::not_found)?)))
 }
 
+/// Takes an import back: products are what they were before, where nobody changed them since; `left`
+/// says which were not put back, and why. A long one goes on after 202.
+#[utoipa::path(post, path = "/v1/imports/{id}/undo", tag = "catalogue", security(("token" = [])),
+    responses((status = 200, body = Report), (status = 202, body = Value),
+        (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+pub async fn undo(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<uuid::Uuid>,
+) -> Result<Response, Problem> {
+    let by = visitor.who();
+    door.run(move |access| access.allow(&visitor, Action::RunImport, &access.here())).await?;
+    let (imports, shop) = (door.imports.clone(), door.shop().clone());
+    let running = tokio::spawn(async move {
+        let turn = imports.turn().await?;
+        door.run(move |_| imports.undo(&turn, &shop, id, by)).await
+    });
+    match tokio::time::timeout(WAIT_MAX, running).await {
+        Ok(Ok(report)) => Ok(axum::Json(report?).into_response()),
+        Ok(Err(panicked)) => Err(Problem::internal(&panicked)),
+        Err(_) => Ok((StatusCode::ACCEPTED, axum::Json(json!({"import_id": id}))).into_response()),
+    }
+}
+
 impl From<NotSpooled> for Problem {
     fn from(why: NotSpooled) -> Self {
         let title = why.to_string();

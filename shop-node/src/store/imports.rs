@@ -16,7 +16,7 @@ mod notes;
 mod seen;
 mod touched;
 
-pub use notes::{Note, add_notes, notes};
+pub use notes::{Note, add_notes, clear_notes, notes};
 pub use seen::Seen;
 pub use touched::{Touched, set_undone, touch, touched, undone_as};
 

@@ -106,6 +106,16 @@ pub fn balance(
     Ok(Balance { on_hand: uint("a balance", on_hand)?, reserved: uint("a balance", reserved)? })
 }
 
+/// What is there of one variant at all locations together.
+pub fn total(c: &Connection, variant: VariantId) -> Result<Balance, StoreError> {
+    let sql = "SELECT ifnull(sum(on_hand), 0), ifnull(sum(reserved), 0) FROM stock_balance
+               WHERE variant = ?1";
+    let mut statement = c.prepare_cached(sql)?;
+    let (on_hand, reserved) =
+        statement.query_row([variant.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Balance { on_hand: uint("a balance", on_hand)?, reserved: uint("a balance", reserved)? })
+}
+
 /// Of each variant of the catalogue, by document: whether it is there, as customers are told.
 ///
 /// What has no price is not for sale, and so none is left of it.

@@ -30,7 +30,7 @@ pub fn init(data: &Path) -> Value {
 /// A shop that is open, and is killed with the test.
 pub struct Served {
     pub child: Child,
-    http: String,
+    pub http: String,
 }
 
 impl Served {

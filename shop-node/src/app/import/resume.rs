@@ -23,9 +23,9 @@ impl Shop {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn interrupted_imports(&self) -> Result<Vec<uuid::Uuid>, StoreError> {
+    pub fn interrupted_imports(&self) -> Result<Vec<(uuid::Uuid, State)>, StoreError> {
         let runs = self.reader().read(imports::interrupted)?;
-        Ok(runs.into_iter().map(|run| uuid::Uuid::from_bytes(run.id)).collect())
+        Ok(runs.into_iter().map(|run| (uuid::Uuid::from_bytes(run.id), run.state)).collect())
     }
 
     /// Where the file of an import lies: a path, or a name in the shop's folder.

@@ -42,6 +42,13 @@ pub fn add_notes(
     Ok(())
 }
 
+/// Forgets the notes of a kind.
+pub fn clear_notes(tx: &Tx<'_>, id: &Id, kind: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM import_note WHERE import = ?1 AND kind = ?2";
+    tx.prepare_cached(sql)?.execute(params![id, kind])?;
+    Ok(())
+}
+
 /// The notes of a kind, by line.
 pub fn notes(c: &Connection, id: &Id, kind: &str) -> Result<Vec<Note>, StoreError> {
     let sql = "SELECT line, code, message FROM import_note

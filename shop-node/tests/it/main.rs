@@ -8,6 +8,7 @@ mod devices;
 mod disk;
 mod floors;
 mod holding;
+mod import_program;
 mod imports;
 mod intake;
 mod locked_out;

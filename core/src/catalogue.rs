@@ -12,6 +12,7 @@ pub mod edit;
 mod fields;
 pub mod gauge;
 pub mod head;
+pub mod history;
 pub mod pricing;
 pub mod product;
 pub mod shown;

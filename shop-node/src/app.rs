@@ -58,6 +58,7 @@ pub mod people;
 pub mod person;
 pub mod pin;
 pub mod place;
+pub mod product_file;
 pub mod reading;
 pub mod recovery;
 pub mod refusal;

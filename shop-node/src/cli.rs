@@ -18,6 +18,7 @@ use crate::{
 mod carry;
 mod close;
 mod counter;
+mod export;
 mod handover;
 mod import;
 mod join;
@@ -75,6 +76,8 @@ enum Command {
     },
     /// Takes a file of products in.
     Import(import::Import),
+    /// Writes every product on the shelf into a file.
+    Export(export::Export),
     /// Checks every order, every movement of stock and every sum; exit 1 and a line for each fault.
     Verify(keep::Verify),
     /// Writes everything into one encrypted file, also while the shop is open.
@@ -157,6 +160,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Init(init) => init.run(passphrase),
         Command::Serve { data, config, given } => serve(&with(data), config, given),
         Command::Import(import) => import.run(with),
+        Command::Export(export) => export.run(with),
         Command::Verify(verify) => verify.run(with),
         Command::Backup(backup) => backup.run(with),
         Command::Restore(restore) => restore.run(with),

@@ -147,6 +147,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(products::product))
         .routes(routes!(products::all, catalogue::add))
         .routes(routes!(catalogue::one, catalogue::amend, catalogue::delist))
+        .routes(routes!(catalogue::history))
         .routes(routes!(catalogue::conflicts))
         .routes(routes!(catalogue::settle))
         .routes(routes!(imports::list))

@@ -322,7 +322,7 @@ fn root_key(action: &PatchAction) -> Option<Prop> {
     }
 }
 
-fn object(doc: &impl ReadDoc, id: ProductId) -> Option<ObjId> {
+pub(super) fn object(doc: &impl ReadDoc, id: ProductId) -> Option<ObjId> {
     child(doc, &ROOT, &id.to_string())
 }
 

@@ -52,6 +52,11 @@ pub(super) fn name_key(language: super::product::Language) -> String {
     format!("{NAME}{language}")
 }
 
+/// The variant that a key of a product is about, if it is about one.
+pub(super) fn variant_of(key: &str) -> Option<VariantId> {
+    key.strip_prefix(VARIANT)?.parse().ok()
+}
+
 pub(super) fn variant_key(variant: VariantId) -> String {
     format!("{VARIANT}{variant}")
 }
@@ -247,8 +252,8 @@ pub(super) fn parse_product(doc: &impl ReadDoc, id: ProductId, object: &ObjId) -
         let key: &str = &item.key;
         match &item.value {
             ValueRef::Object(ObjType::Map) => {
-                if let Some(variant) = key.strip_prefix(VARIANT) {
-                    let variant = variant.parse().ok()?;
+                if key.starts_with(VARIANT) {
+                    let variant = variant_of(key)?;
                     product.variants.insert(variant, read_variant(doc, &item.id())?);
                 }
             }

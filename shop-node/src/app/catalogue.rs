@@ -18,6 +18,7 @@ use kirana_core::{
         document::{Author, Bucket, Heads, NotABucket},
         edit::{Edit, EditError},
         head::{CHUNK_BYTES_MAX, Extent, Head},
+        history::{self, Change},
         product::Product,
     },
     hash::Hash,
@@ -165,6 +166,21 @@ impl Shop {
             let document = self.inner.documents.load(c, self.id(), shelved.bucket, at)?;
             let conflicts = document.conflicts_of(id);
             Ok(Some(Seen { shelved, heads: document.heads(), conflicts }))
+        })
+    }
+
+    /// What was changed of a product, by whom and when, oldest first; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn history(&self, id: ProductId) -> Result<Option<Vec<Change>>, StoreError> {
+        self.reader().read(|c| {
+            let Some(shelved) = catalogue::product(c, self.id(), id)? else { return Ok(None) };
+            let reached = chunks::reached(c, self.id())?;
+            let at = reached.get(&shelved.bucket);
+            let document = self.inner.documents.load(c, self.id(), shelved.bucket, at)?;
+            let damaged = |_| StoreError::damaged("the catalogue document", shelved.bucket);
+            history::of(&document, id).map(Some).map_err(damaged)
         })
     }
 

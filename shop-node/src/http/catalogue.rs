@@ -12,6 +12,7 @@ use kirana_core::{
         conflict::{Claim, Conflict, Field, Value as Held},
         document::Heads,
         edit::{Edit, EditError},
+        history::Change,
         shown::Shown,
     },
     hash::Hash,
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use super::{
     Door,
     auth::SignedIn,
-    extract::{Json, Path},
+    extract::{Json, Path, Query},
     now,
     orders::Page,
     problem::Problem,
@@ -46,6 +47,42 @@ pub async fn one(
 ) -> Result<axum::Json<Value>, Problem> {
     let seen = door.run(move |access| Ok::<_, Problem>(access.shop().product(id)?)).await?;
     Ok(axum::Json(full(&seen.ok_or_else(Problem::not_found)?)))
+}
+
+/// Which part of a history.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Span {
+    /// At most so many changes.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u16>,
+    /// Where to go on: a `next_cursor`.
+    cursor: Option<u64>,
+}
+
+/// What was changed of a product, by whom and when, newest first.
+#[utoipa::path(get, path = "/v1/catalogue/products/{id}/history", tag = "catalogue",
+    params(Span), security(("token" = [])),
+    responses((status = 200, body = Page), (status = 404, body = Problem)))]
+pub async fn history(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<ProductId>,
+    Query(Span { limit, cursor }): Query<Span>,
+) -> Result<axum::Json<Page>, Problem> {
+    let limit = usize::from(limit.unwrap_or(20).clamp(1, 100));
+    let all = door
+        .run(move |access| {
+            access.allow(&visitor, Action::EditCatalogue, &access.here())?;
+            Ok::<_, Problem>(access.shop().history(id)?)
+        })
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    // Counted from the oldest, so that a change meanwhile moves nothing.
+    let end = cursor.map_or(all.len(), |n| all.len().min(usize::try_from(n).unwrap_or(all.len())));
+    let start = end.saturating_sub(limit);
+    let items = all[start..end].iter().rev().map(change).collect();
+    Ok(axum::Json(Page { items, next_cursor: (start > 0).then(|| start.to_string()) }))
 }
 
 /// Puts a new product on the shelf.
@@ -202,14 +239,27 @@ fn clash(conflict: &Conflict) -> Value {
     })
 }
 
-fn claim(claim: &Claim) -> Value {
-    let value = match &claim.value {
+fn change(change: &Change) -> Value {
+    let fields = change.fields.iter().map(|changed| {
+        json!({
+            "variant_id": changed.variant, "field": changed.field,
+            "before": changed.before.as_ref().map(held), "after": changed.after.as_ref().map(held),
+        })
+    });
+    json!({"at": change.at, "by": change.author, "fields": fields.collect::<Vec<_>>()})
+}
+
+fn held(value: &Held) -> Value {
+    match value {
         Held::Price(price) => json!(price),
         Held::Text(text) => json!(text),
         Held::Number(number) => json!(number),
         Held::Flag(flag) => json!(flag),
-    };
-    json!({"value": value, "author": claim.author, "at": claim.at})
+    }
+}
+
+fn claim(claim: &Claim) -> Value {
+    json!({"value": held(&claim.value), "author": claim.author, "at": claim.at})
 }
 
 fn full(seen: &Seen) -> Value {

@@ -159,6 +159,13 @@ fn find(c: &Connection, inner: &Inner, group: &Group) -> Result<ProductId, Store
         let digest = Hash::of_parts(&[b"kirana import 1", shop.as_bytes(), name.as_bytes()]);
         ProductId::from_slice(&digest.as_bytes()[..16]).expect("sixteen bytes were cut")
     };
+    // A file that was written here names its products.
+    let own = group.handle.as_deref().and_then(|handle| handle.parse::<ProductId>().ok());
+    if let Some(id) = own
+        && shelves::bucket_of(c, inner.identity.shop, id)?.is_some()
+    {
+        return Ok(id);
+    }
     let by_handle = group.handle.as_ref().map(|handle| named(format!("handle:{handle}")));
     if let Some(id) = by_handle
         && shelves::bucket_of(c, inner.identity.shop, id)?.is_some()

@@ -157,13 +157,21 @@ impl Read {
     }
 }
 
+/// A cell without the apostrophe that keeps spreadsheets from reading it as a formula.
+fn meant(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(text) if text.starts_with(['=', '+', '-', '@']) => text,
+        _ => cell,
+    }
+}
+
 /// Reads a record.
 pub fn read(line: u64, cells: &[String], columns: &Columns, manner: Manner) -> Read {
     let read = Read { row: Row { line, ..Row::default() }, ..Read::default() };
     let mut reading =
         Reading { line, manner, read, minor: None, measure: None, amounts: BTreeMap::new() };
     for (field, column) in columns {
-        let cell = cells.get(*column).map_or("", |cell| cell.trim());
+        let cell = cells.get(*column).map_or("", |cell| meant(cell.trim()));
         let taken = match cell {
             "" => Ok(()),
             cell if cell.contains('\0') => {

@@ -17,6 +17,7 @@ mod meant;
 mod orders;
 mod places;
 mod problem;
+mod qr;
 mod rounds;
 mod setup;
 mod stock;

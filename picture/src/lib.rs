@@ -1,4 +1,4 @@
-//! Makes a small JPEG without metadata of whatever picture somebody hands in.
+//! Makes a small JPEG without metadata of whatever picture somebody hands in, and QR codes of texts.
 //!
 //! **Invariant:** nothing of the file that came in goes out but what the eye sees: a place in it, a
 //! device's name, a colour profile or bytes after its end are gone; and before the number of its
@@ -10,6 +10,8 @@ use image::{
     DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, RgbImage,
     codecs::jpeg::JpegEncoder, imageops::FilterType,
 };
+
+pub mod qr;
 
 /// The longest file that is looked at, in bytes: what a good phone makes of one picture.
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -26,6 +26,7 @@ mod keep;
 mod orders;
 mod owner;
 mod people;
+mod qr;
 mod recovery;
 
 /// One shop's server and its tools.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kirana_core::id::OrderId;
 
+use super::qr::{Photos, ShownAs};
+
 /// What the exit codes mean, for scripts.
 const EXIT_CODES: &str = "Exit codes:
   0  done
@@ -336,11 +338,21 @@ pub enum Way {
 #[derive(Debug, Subcommand)]
 pub enum Device {
     /// Shows this device, to be let in by another one of the account.
-    Show,
+    Show {
+        /// As what.
+        #[command(flatten)]
+        show: ShownAs,
+    },
     /// Lets a new device in: it orders for your account from then on, at shops that know this one.
     Add {
         /// What the new device shows: `kirana-enrol:…`.
-        request: String,
+        request: Option<String>,
+        /// Or a picture of it.
+        #[command(flatten)]
+        photos: Photos,
+        /// How the answer is shown.
+        #[command(flatten)]
+        show: ShownAs,
         /// The ten digits that the new device shows; asked for if left out.
         #[arg(long, value_name = "DIGITS")]
         compare: Option<String>,
@@ -351,7 +363,10 @@ pub enum Device {
     /// Takes the answer of the device that let this one in.
     Import {
         /// `kirana-device:…`
-        answer: String,
+        answer: Option<String>,
+        /// Or a picture of it.
+        #[command(flatten)]
+        photos: Photos,
         /// The file that the other device wrote.
         #[arg(long, value_name = "FILE")]
         snapshot: Option<PathBuf>,

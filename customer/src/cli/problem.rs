@@ -1,5 +1,6 @@
 //! Says what went wrong: a sentence for people, problem details (RFC 9457) for programs.
 
+use kirana_picture::qr;
 use serde::Serialize;
 
 use crate::{app::HouseholdError, home::HomeError, net::NetError};
@@ -30,6 +31,12 @@ pub enum Failure {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A picture shows no text of ours.
+    #[error(transparent)]
+    Picture(#[from] qr::Unread),
+    /// A text is too long for pictures.
+    #[error(transparent)]
+    TooLong(#[from] qr::TooLong),
     /// Something is not for sale, or not in this amount.
     #[error("{0}")]
     NotForSale(String),
@@ -53,6 +60,8 @@ impl Failure {
             Self::Household(error) => household(error),
             Self::Net(error) => error.code(),
             Self::File { .. } => "file",
+            Self::Picture(_) => "picture",
+            Self::TooLong(_) => "too-long-for-a-picture",
             Self::NotForSale(_) => "not-for-sale",
             Self::Nothing(_) => "nothing-to-do",
         }

@@ -18,6 +18,8 @@ mod owners;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod qr;
+#[cfg(test)]
 mod shelf;
 #[cfg(test)]
 mod verify;

@@ -14,7 +14,10 @@ use kirana_core::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Data, Done, Failure};
+use super::{
+    Data, Done, Failure,
+    qr::{Photos, ShownAs},
+};
 use crate::{
     app::{Shop, succession::NotHandedOver},
     clock,
@@ -40,13 +43,18 @@ enum OwnerCommand {
         /// Where the new owner's key goes; if it is there already, it is asked for once more.
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
+        #[command(flatten)]
+        show: ShownAs,
     },
     /// The old owner, at the shop's box: consents to the key that the request shows.
+    #[command(allow_missing_positional = true)]
     HandOver {
         #[command(flatten)]
         data: Data,
         /// What `request` showed: `kirana-enrol:…`.
-        request: String,
+        request: Option<String>,
+        #[command(flatten)]
+        photos: Photos,
         /// Where the consent goes.
         file: PathBuf,
         /// Ten digits that the new owner's screen shows beside the request.
@@ -79,8 +87,10 @@ enum OwnerCommand {
 impl Owner {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         match self.what {
-            OwnerCommand::Request { shop, key } => request(shop, &key),
-            OwnerCommand::HandOver { data, request, file, compare, by_code } => {
+            OwnerCommand::Request { shop, key, show } => request(shop, &key, &show),
+            OwnerCommand::HandOver { data, request, photos, file, compare, by_code } => {
+                let why = "give what `request` showed, or --from-picture with a photo of it";
+                let request = photos.or(request)?.ok_or_else(|| Failure::usage(why))?;
                 let home = with(data);
                 let shop = if by_code { by_printed_code(&home)? } else { home.shop()? };
                 hand_over(&shop, &request, &compare, &file)
@@ -95,7 +105,7 @@ impl Owner {
     }
 }
 
-fn request(shop: ShopId, file: &Path) -> Result<Done, Failure> {
+fn request(shop: ShopId, file: &Path, show: &ShownAs) -> Result<Done, Failure> {
     let keys = match file.exists() {
         true => key_in(file)?,
         false => {
@@ -113,8 +123,9 @@ fn request(shop: ShopId, file: &Path) -> Result<Done, Failure> {
     let asked = Enrolment { account: None, shop: Some(shop), key, sealing };
     let request = Request::new(asked, &keys.signing);
     let compare = request.comparison();
+    let pictures = show.pictures(&request.to_string())?;
     let says = format!(
-        "Show this to the shop's owner:\n\n{request}\n\nand read these digits out: {compare}\n\nThe \
+        "Show this to the shop's owner:\n\n{pictures}{request}\n\nand read these digits out: {compare}\n\nThe \
          key lies in {}. Keep that file: it will own the shop.",
         file.display()
     );

@@ -7,7 +7,7 @@ use kirana_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Data, Done, Failure};
+use super::{Data, Done, Failure, qr::Photos};
 use crate::{
     app::{
         Shop,
@@ -71,6 +71,8 @@ enum StaffCommand {
         data: Data,
         /// What the new device shows: `kirana-enrol:…`; nothing for a person without a device.
         request: Option<String>,
+        #[command(flatten)]
+        photos: Photos,
         /// `owner`, `staff`, `courier`, or one of the shop's own roles.
         #[arg(long, value_parser = post)]
         role: Post,
@@ -125,7 +127,8 @@ impl Staff {
         let (now, mut rng) = (clock::now(), clock::rng());
         match self.what {
             StaffCommand::List { data } => list(&with(data).shop()?),
-            StaffCommand::Add { data, request, role, name } => {
+            StaffCommand::Add { data, request, photos, role, name } => {
+                let request = photos.or(request)?;
                 add(&with(data).shop()?, request.as_deref(), role, name)
             }
             StaffCommand::Renew { data, device } => {

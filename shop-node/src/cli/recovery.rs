@@ -11,7 +11,7 @@ use kirana_core::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Data, Done, Failure};
+use super::{Data, Done, Failure, qr::Photos};
 use crate::{
     app::{
         Shop,
@@ -46,6 +46,8 @@ enum RecoveryCommand {
         data: Data,
         /// What the owner's new device shows: `kirana-enrol:…`.
         request: Option<String>,
+        #[command(flatten)]
+        photos: Photos,
         /// A name for the new device.
         #[arg(long, default_value = "owner")]
         name: String,
@@ -62,8 +64,8 @@ impl Recovery {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         match self.what {
             RecoveryCommand::Print { data, new } => print(&with(data), new),
-            RecoveryCommand::Use { data, request, name, shut_out, shut_out_all } => {
-                let home = with(data);
+            RecoveryCommand::Use { data, request, photos, name, shut_out, shut_out_all } => {
+                let (home, request) = (with(data), photos.or(request)?);
                 let asked = request.as_deref().map(Request::read).transpose();
                 let asked = asked.map_err(|e| Failure::usage(e.to_string()))?;
                 let shop = let_in(&home)?;

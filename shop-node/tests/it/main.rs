@@ -17,6 +17,7 @@ mod mending;
 mod neighbour;
 mod product_file;
 mod program;
+mod qr;
 mod recovery;
 mod refusals;
 mod safekeeping;

@@ -28,3 +28,4 @@ mod shops;
 mod sign_ins;
 mod street;
 mod throttles;
+mod tls_letters;

@@ -29,11 +29,17 @@ impl Running {
     }
 
     pub fn start_in(data: TempDir, more: &[&str]) -> Self {
+        Self::start_with(data, more, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_with(data: TempDir, more: &[&str], environment: &[(&str, &Path)]) -> Self {
         let free = ["--p2p", "/ip4/127.0.0.1/tcp/0"];
         let chosen = more.contains(&"--p2p");
         let mut child = program(data.path(), "serve")
             .args(free.iter().filter(|_| !chosen))
             .args(more)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -143,7 +143,7 @@ impl Hub {
         let (password, words) = (Password::new(&new.password), personal.words());
         let id = AccountId::new(now, draw(rng));
         let hashed = self.hasher().hash_new(password, words, Beside::Alone, draw(rng));
-        let password_hash = hashed.await??;
+        let password_hash = hashed.await?.map_err(|weak| weak.told_in(&language))?;
         let act = by.map(|(actor, action)| Act {
             at: now,
             actor,
@@ -287,7 +287,7 @@ impl Hub {
         let personal = self.person(&stored)?.open(&stored.personal)?;
         let (password, beside) = (Password::new(new), self.beside(actor.account).await?);
         let hashed = self.hasher().hash_new(password, personal.words(), beside, draw(rng));
-        let hash = hashed.await??;
+        let hash = hashed.await?.map_err(|weak| weak.told_in(&stored.language))?;
         Ok(self.store().set_password(actor.account, hash, Some(actor.session), now).await?)
     }
 

@@ -5,7 +5,7 @@ use kirana_migrations::{StoreError, WriteError};
 use kirana_picture::Unfit;
 
 use super::{
-    password::{Busy, Weak},
+    password::{Busy, Hint},
     throttle::Throttled,
 };
 use crate::store::{
@@ -72,7 +72,7 @@ pub enum Error {
     Mismatch(#[from] Mismatch),
     /// The password is too easy.
     #[error(transparent)]
-    Weak(#[from] Weak),
+    Weak(#[from] Hint),
     /// A link or a code does not count.
     #[error("the link or code is wrong, over, or was used before; ask for a new one")]
     CodeUnknown,

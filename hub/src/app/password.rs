@@ -13,9 +13,11 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 mod frequent;
+mod hint;
 mod rules;
 pub mod threads;
 
+pub use hint::Hint;
 pub use rules::{BYTES_MAX, Beside, Weak};
 use threads::Threads;
 

@@ -129,7 +129,7 @@ impl Hub {
         let personal = self.person(&account)?.open(&account.personal)?;
         let (password, beside) = (Password::new(password), self.beside(account.id).await?);
         let hashed = self.hasher().hash_new(password, personal.words(), beside, draw(rng));
-        let hash = hashed.await??;
+        let hash = hashed.await?.map_err(|weak| weak.told_in(&account.language))?;
         let letter = self.letter(&account, personal.address(), Content::PasswordSet, now, rng)?;
         match self.store().reset_password(account.id, code, hash, letter, now).await? {
             true => {

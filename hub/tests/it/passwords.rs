@@ -54,6 +54,24 @@ async fn std_32_33_a_weak_password_is_told_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn std_33_a_weak_password_is_refused_in_the_persons_language() {
+    let hub = Running::start(&[]);
+    let weak = "januaryfebruary";
+    let asked = json!({ "login": "asha", "password": weak, "language": "hi-IN" });
+    let (status, problem) = send(hub.post("/v1/accounts", &asked)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(&problem, "detail").contains("पासवर्ड"), "{problem}");
+    let asked = json!({ "login": "asha", "password": PASSWORD, "language": "hi" });
+    assert_eq!(send(hub.post("/v1/accounts", &asked)).await.0, StatusCode::CREATED);
+    let token = text(&hub.sign_in("asha").await, "access_token").to_owned();
+    let change = json!({ "current_password": PASSWORD, "new_password": weak });
+    let change = hub.client.put(format!("{}/v1/me/password", hub.url)).json(&change);
+    let (status, problem) = send(change.bearer_auth(&token)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(&problem, "detail").contains("पासवर्ड"), "{problem}");
+}
+
+#[tokio::test]
 async fn std_32_composed_and_decomposed_letters_sign_in_alike() {
     let hub = Running::start(&[]);
     let (status, _) = register(&hub, "asha", "un caf\u{e9} sous la pluie").await;

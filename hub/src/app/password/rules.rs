@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 use zxcvbn::{Score, zxcvbn};
 
-use super::{Password, frequent};
+use super::{Password, frequent, hint::Pattern};
 
 /// The longest password, in bytes; far beyond any passphrase, and short enough to hash at once.
 pub const BYTES_MAX: usize = 4096;
@@ -86,10 +86,14 @@ pub enum Weak {
     OwnWords,
     /// Found with few guesses.
     #[error(
-        "the password is made of what is guessed early: rows of keys, dates, frequent words; take \
-         one or two more words that have nothing to do with each other"
+        "the password is made of what is guessed early: {}; take one or two more words that have \
+         nothing to do with each other",
+        Pattern::in_english(*because)
     )]
-    Guessable,
+    Guessable {
+        /// Of what it is made, where that is known.
+        because: Option<Pattern>,
+    },
 }
 
 impl Password {
@@ -121,9 +125,10 @@ impl Password {
         let start: Zeroizing<String> =
             Zeroizing::new(self.0.chars().take(ESTIMATED_CHARS_MAX).collect());
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
-        match zxcvbn(&start, &own).score() >= beside.score_min() {
+        let estimate = zxcvbn(&start, &own);
+        match estimate.score() >= beside.score_min() {
             true => Ok(()),
-            false => Err(Weak::Guessable),
+            false => Err(Weak::Guessable { because: Pattern::of(estimate.feedback()) }),
         }
     }
 }
@@ -233,7 +238,10 @@ mod tests {
         ] {
             assert!(check(password, Beside::Alone).is_err(), "{password}");
         }
-        assert_eq!(check("15081947", Beside::Factor), Err(Weak::Guessable));
+        let dates = Weak::Guessable { because: Some(Pattern::Dates) };
+        assert_eq!(check("15081947", Beside::Factor), Err(dates));
+        let words = Weak::Guessable { because: Some(Pattern::Words) };
+        assert_eq!(check("zxcvfdsa", Beside::Factor), Err(words));
     }
 
     #[test]

@@ -102,6 +102,8 @@ struct ExportedShop {
     name: String,
     place: String,
     state: &'static str,
+    /// The SHA-256 of its picture, by which the picture's address names it.
+    photo: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -295,7 +297,8 @@ impl From<Device> for ExportedDevice {
 impl From<Shop> for ExportedShop {
     fn from(shop: Shop) -> Self {
         let (id, place) = (shop.id.to_string(), shop.place.to_string());
-        Self { id, place, name: shop.name, state: shop.state.name() }
+        let photo = shop.photo.map(|digest| digest.to_string());
+        Self { id, place, name: shop.name, state: shop.state.name(), photo }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a picture is there as long as a shop names it, and no longer.
 
-use kirana_core::{hash::Hash, id::ShopId, time::UnixMs};
+use kirana_core::{hash::Hash, id::ShopId};
 use kirana_migrations::{
     Abort, StoreError, Tx, WriteError,
     rusqlite::{OptionalExtension, params},
@@ -10,12 +10,13 @@ use kirana_migrations::{
 
 use super::{
     Store,
+    audit::{self, Act},
     shop::{NotTaken, Shop, by_id},
     to_sql,
 };
 
 impl Store {
-    /// Gives a shop a picture, or takes it away.
+    /// Gives a shop a picture, or takes it away; `act` says who does.
     ///
     /// # Errors
     /// [`NotTaken::Unknown`] when there is no such shop.
@@ -23,7 +24,7 @@ impl Store {
         &self,
         shop: ShopId,
         jpeg: Option<Vec<u8>>,
-        now: UnixMs,
+        act: Act,
     ) -> Result<Shop, WriteError<NotTaken>> {
         self.write(move |tx| {
             let unknown = || Abort::Refused(NotTaken::Unknown);
@@ -35,11 +36,12 @@ impl Store {
             }
             tx.execute(
                 "UPDATE shop SET photo = ?2, changed_at = ?3 WHERE id = ?1",
-                params![shop.as_bytes(), hash.as_ref().map(Hash::as_bytes), to_sql(now)],
+                params![shop.as_bytes(), hash.as_ref().map(Hash::as_bytes), to_sql(act.at)],
             )?;
             if let Some(before) = before {
                 forget_unnamed(tx, before)?;
             }
+            audit::append(tx, &act)?;
             by_id(tx, shop)?.ok_or_else(unknown)
         })
         .await

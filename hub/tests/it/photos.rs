@@ -78,11 +78,21 @@ async fn a_shops_photo_loses_where_it_was_taken_and_is_kept_by_browsers() {
     let (_, other) = put(&hub, &shop, &shop.token, photo([40, 200, 40])).await;
     assert_ne!(text(&other, "photo"), address);
     assert_eq!(send(hub.get(&address)).await.0, StatusCode::NOT_FOUND, "the old one is gone");
+    let export = || hub.get("/v1/me/export").bearer_auth(&shop.token);
+    let (_, export_before) = send(export()).await;
+    let digest = text(&export_before["shops"][0], "photo");
+    assert!(text(&other, "photo").ends_with(&format!("/{digest}")), "{export_before}");
     let remove = || hub.delete(&format!("{}/photo", shop.path)).bearer_auth(&shop.token);
     assert_eq!(send(remove()).await.0, StatusCode::NO_CONTENT);
     assert_eq!(send(remove()).await.0, StatusCode::NOT_FOUND);
     assert_eq!(send(hub.get(text(&other, "photo"))).await.0, StatusCode::NOT_FOUND);
     assert!(send(hub.get(&shop.path)).await.1["photo"].is_null());
+    let (_, export) = send(export()).await;
+    assert!(export["shops"][0]["photo"].is_null(), "{export}");
+    let acts = export["acts"].as_array().expect("a list").iter();
+    let said: Vec<_> = acts.map(|act| text(act, "outcome")).collect();
+    // The newest first; what was refused changed nothing.
+    assert_eq!(said[..4], ["photo removed", "photo set", "photo set", "photo set"], "{export}");
 }
 
 #[tokio::test]

@@ -68,7 +68,8 @@ impl Hub {
     ) -> Result<Shop, Error> {
         self.own_shop(actor, id, now).await?;
         let Picture { jpeg, .. } = self.0.studio.reencode(file).await?;
-        Ok(self.store().set_photo(id, Some(jpeg), now).await?)
+        let act = actor.act(Action::OwnShop, &id.to_string(), "photo set", now);
+        Ok(self.store().set_photo(id, Some(jpeg), act).await?)
     }
 
     /// Takes the picture of a shop away.
@@ -83,7 +84,8 @@ impl Hub {
     ) -> Result<(), Error> {
         let shop = self.own_shop(actor, id, now).await?;
         shop.photo.ok_or(NO_PHOTO)?;
-        self.store().set_photo(id, None, now).await?;
+        let act = actor.act(Action::OwnShop, &id.to_string(), "photo removed", now);
+        self.store().set_photo(id, None, act).await?;
         Ok(())
     }
 

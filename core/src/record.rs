@@ -74,6 +74,9 @@ pub struct ShopRecord {
     /// When it is open, in plain words.
     #[n(8)]
     pub hours: Option<String>,
+    /// Since when it takes no new orders, because it closes down.
+    #[n(9)]
+    pub closing_since: Option<UnixMs>,
 }
 
 /// A record with its signature and the certificates that prove the signer.
@@ -185,6 +188,16 @@ impl SignedRecord {
         Ok(Self { record, node, certificates: posted.certificates, bytes: bytes.to_vec() })
     }
 
+    /// What a record says that was verified when it came: nothing is checked again.
+    ///
+    /// # Errors
+    /// [`Malformed`] when these bytes are no record.
+    pub fn read_again(bytes: &[u8]) -> Result<ShopRecord, Malformed> {
+        let posted: Posted = cbor::from_slice(WHAT, bytes, RECORD_BYTES_MAX)?;
+        let signed = Unverified::parse(WHAT, &posted.record, RECORD_BYTES_MAX)?;
+        cbor::from_slice(WHAT, signed.payload(), RECORD_BYTES_MAX)
+    }
+
     /// What it says.
     pub fn record(&self) -> &ShopRecord {
         &self.record
@@ -276,6 +289,7 @@ mod tests {
             }],
             languages: vec!["mr".to_owned(), "en".to_owned()],
             hours: None,
+            closing_since: None,
         }
     }
 
@@ -297,9 +311,11 @@ mod tests {
     #[test]
     fn a_signed_record_reads_back_and_is_found_by_its_cell() {
         let (node, chain, trust) = node(2, 1);
-        let bytes = record(4).sign(&node.signing, chain).expect("within limits");
+        let said = ShopRecord { closing_since: Some(NOW), ..record(4) };
+        let bytes = said.sign(&node.signing, chain).expect("within limits");
         let read = SignedRecord::verify(&bytes, &trust, NOW.into()).expect("genuine");
-        assert_eq!(read.record(), &record(4));
+        assert_eq!(read.record(), &said);
+        assert_eq!(SignedRecord::read_again(&bytes).as_ref(), Ok(&said));
         assert_eq!(read.bytes(), bytes);
         assert_eq!(read.record().cell().map(Cell::len), Some(CELL_LEN));
     }

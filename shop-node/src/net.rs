@@ -170,6 +170,7 @@ async fn look_again(courier: CarrierHandle) {
 async fn publish(shop: Shop, node: NodeHandle, hubs: Vec<Multiaddr>, hub: PublicKey) {
     let mut events = node.events();
     loop {
+        let closing = shop.closing_since().ok();
         let published = match record(&shop, &node, &hubs, clock::now()) {
             Ok(record) => tell(&node, &hub, record).await,
             Err(error) => {
@@ -181,6 +182,7 @@ async fn publish(shop: Shop, node: NodeHandle, hubs: Vec<Multiaddr>, hub: Public
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = until_met(&mut events, &hub) => {}
+            () = until_closing_differs(&shop, closing) => {}
         }
     }
 }
@@ -193,6 +195,19 @@ async fn tell(node: &NodeHandle, hub: &PublicKey, record: ByteVec) -> bool {
             false
         }
         Ok(_) | Err(_) => false,
+    }
+}
+
+/// Waits until the shop closes down or opens again, by its door or by another process; forever where
+/// it could not be read what was told before.
+async fn until_closing_differs(shop: &Shop, told: Option<Option<UnixMs>>) {
+    let Some(told) = told else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        // A database that cannot be read is told of by the next record, which comes anyway.
+        if shop.closing_since().is_ok_and(|since| since != told) {
+            return;
+        }
     }
 }
 
@@ -230,6 +245,7 @@ fn record(
         hubs: hubs.iter().filter_map(contact).collect(),
         languages: Vec::new(),
         hours: None,
+        closing_since: shop.closing_since()?,
     };
     let chain = shop.chain()?.into_iter().map(ByteVec::from).collect();
     Ok(record.sign(&shop.keys().node.signing, chain)?.into())

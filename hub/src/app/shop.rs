@@ -10,6 +10,7 @@ use kirana_core::{
     time::UnixMs,
 };
 
+mod closing;
 pub mod owners;
 pub mod photo;
 pub mod profile;
@@ -138,6 +139,7 @@ impl Hub {
             certificate: None,
             photo: None,
             created_at: now,
+            closing_since: None,
         };
         let gone = self.gone_to(&shop, steps).await?;
         if let Some(before) = gone {
@@ -258,7 +260,11 @@ impl Hub {
         self.central_only()?;
         let shop = self.store().shop(id).await?.ok_or(Error::NotFound { what: "shop" })?;
         match actor {
-            _ if shop.state == State::Approved => Ok(shop),
+            _ if shop.state == State::Approved => {
+                let mut shops = vec![shop];
+                self.note_closing(shops.iter_mut()).await?;
+                shops.pop().ok_or(Error::NotFound { what: "shop" })
+            }
             Some(actor) => self.own_shop(actor, id, now).await,
             None => Err(Error::NotFound { what: "shop" }),
         }
@@ -323,7 +329,12 @@ impl Hub {
         if wanted.near.is_some() {
             found.sort_by_key(|(shop, distance)| (*distance, shop.id));
         }
+        if wanted.open {
+            self.note_closing(found.iter_mut().map(|(shop, _)| shop)).await?;
+            found.retain(|(shop, _)| shop.closing_since.is_none());
+        }
         found.truncate(limit);
+        self.note_closing(found.iter_mut().map(|(shop, _)| shop)).await?;
         Ok(found)
     }
 }

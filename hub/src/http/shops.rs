@@ -119,6 +119,9 @@ pub struct ShopItem {
     open_now: Option<bool>,
     /// Whether it is closed for today, whatever the hours say.
     closed_today: bool,
+    /// Since when it takes no new orders, because it closes down; its box says so.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closing_since: Option<UnixMs>,
     /// The languages spoken there.
     languages: Vec<String>,
     /// Where the shop is called.
@@ -165,6 +168,7 @@ impl ShopItem {
             timezone,
             open_now: opened.now,
             closed_today: opened.closed_today,
+            closing_since: shop.closing_since,
             languages,
             phone,
             about,

@@ -6,6 +6,7 @@ use kirana_core::{
     id::ShopId,
     known_time::KnownNow,
     record::{CELL_LEN, SignedRecord},
+    time::UnixMs,
 };
 use kirana_migrations::{
     StoreError, WriteError,
@@ -110,6 +111,30 @@ impl Store {
                 Ok((shop, (generation.unsigned_abs(), number.unsigned_abs())))
             })
             .collect()
+        })
+        .await
+    }
+
+    /// Since when shops close down, of those whose newest record says that they do; also where its
+    /// lease has ended, for then nothing newer is known.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn closing_since(
+        &self,
+        shops: Vec<ShopId>,
+    ) -> Result<BTreeMap<ShopId, UnixMs>, StoreError> {
+        self.read(move |c| {
+            let mut statement = c.prepare_cached("SELECT bytes FROM record WHERE shop = ?1")?;
+            let mut closing = BTreeMap::new();
+            for shop in shops {
+                let row = statement.query_row([shop.as_bytes()], |row| row.get(0));
+                let Some(bytes): Option<Vec<u8>> = row.optional()? else { continue };
+                let said = SignedRecord::read_again(&bytes)
+                    .map_err(|_| StoreError::damaged("the record of shop", shop))?;
+                closing.extend(said.closing_since.map(|since| (shop, since)));
+            }
+            Ok(closing)
         })
         .await
     }

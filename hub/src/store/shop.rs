@@ -105,6 +105,9 @@ pub struct Shop {
     pub photo: Option<Hash>,
     /// When the owner applied.
     pub created_at: UnixMs,
+    /// Since when it takes no new orders, because it closes down: as its own record says, where
+    /// [`Store::closing_since`] was asked.
+    pub closing_since: Option<UnixMs>,
 }
 
 /// How many applications wait for a decision.
@@ -466,5 +469,6 @@ fn shop(raw: Raw) -> Result<Shop, StoreError> {
         certificate: raw.certificate,
         photo: raw.photo.and_then(|digest| Hash::from_slice(&digest)),
         created_at: from_sql(raw.created_at),
+        closing_since: None,
     })
 }

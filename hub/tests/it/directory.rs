@@ -10,7 +10,8 @@ use kirana_sync::wire::{Code, Request, Response};
 
 use crate::{
     clock::fresh,
-    program::Running,
+    door::{account, keys},
+    program::{Running, send},
     street::{Caller, PATIENCE, Shop, pair, refusal},
 };
 
@@ -111,4 +112,32 @@ async fn a_record_that_was_published_in_a_village_is_found_in_town() {
     assert_eq!(counter.ask(&village, publish).await, Response::Published);
     let found = async { while street.looked().await != [record.clone()] {} };
     tokio::time::timeout(PATIENCE, found).await.expect("it travels to the hub of the roster");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_that_says_that_it_closes_down_is_shown_so_until_it_opens_again() {
+    let street = Street::new().await;
+    let hub = &street.hub;
+    let (token, account) = account(hub, "asha").await;
+    let shop = street.shop.id;
+    let body = serde_json::json!({
+        "id": shop.to_string(), "name": "Asha Stores", "place": "12.9716,77.5946",
+        "opens": "Mo-Su 00:00-24:00", "owner": keys(&pair(20), account, Some(shop)),
+    });
+    let (status, answer) = send(hub.post("/v1/shops", &body).bearer_auth(&token)).await;
+    assert_eq!(status.as_u16(), 201, "{answer}");
+    let seen = async || {
+        let (_, seen) = send(hub.get(&format!("/v1/shops/{shop}"))).await;
+        let (_, open) = send(hub.get("/v1/shops?open=true")).await;
+        let (_, all) = send(hub.get("/v1/shops")).await;
+        assert_eq!(all["items"][0]["closing_since"], seen["closing_since"], "{all}");
+        let is_listed = open["items"].as_array().is_some_and(|items| !items.is_empty());
+        (seen["closing_since"].is_string(), seen["open_now"].as_bool(), is_listed)
+    };
+    for (number, closing) in [(1, false), (2, true), (3, false)] {
+        let closing_since = closing.then_some(street.now);
+        let record = ShopRecord { closing_since, ..street.said(number) };
+        assert_eq!(street.publish(&street.shop.signed(&record)).await, Response::Published);
+        assert_eq!(seen().await, (closing, Some(!closing), !closing), "record {number}");
+    }
 }

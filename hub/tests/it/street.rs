@@ -73,6 +73,7 @@ impl Shop {
             hubs,
             languages: vec![],
             hours: None,
+            closing_since: None,
         }
     }
 

@@ -72,6 +72,16 @@ impl Shop {
         self.reader().read(standing)
     }
 
+    /// Since when it takes no new orders; nothing while it is open as ever.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn closing_since(&self) -> Result<Option<UnixMs>, StoreError> {
+        let closing: Option<Closing> =
+            self.reader().read(|c| settings::get(c, Setting::Closing))?;
+        Ok(closing.map(|closing| closing.since))
+    }
+
     /// Takes no new orders from now on; once more changes nothing.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use kirana_core::policy::Action;
 use serde::Serialize;
 
 use super::{Door, auth::SignedIn, extract::Json, problem::Problem};
+use crate::app::closing::Closing;
 
 /// The process answers.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = String)))]
@@ -54,6 +55,10 @@ pub struct Profile {
     p2p: Vec<String>,
     /// For how long ended certificates of known people count: `never`, a number of days, `always`.
     honour_expired: String,
+    /// `open`; `closing` while it takes no new orders and finishes the open ones; `ended`.
+    state: &'static str,
+    /// Since when it takes no new orders, if so.
+    closing_since: Option<String>,
 }
 
 /// What an owner may set.
@@ -92,6 +97,7 @@ pub async fn profile(State(door): State<Door>) -> Result<axum::Json<Profile>, Pr
     let shop = door.shop();
     let chain = shop.chain().map_err(|error| Problem::internal(&error))?;
     let honoured = shop.honours_expired().map_err(|error| Problem::internal(&error))?;
+    let closing = shop.closing().map_err(|error| Problem::internal(&error))?.closing;
     let identity = shop.identity();
     Ok(axum::Json(Profile {
         id: shop.id().to_string(),
@@ -102,5 +108,11 @@ pub async fn profile(State(door): State<Door>) -> Result<axum::Json<Profile>, Pr
         certificates: chain.iter().map(|bytes| STANDARD.encode(bytes)).collect(),
         p2p: door.addresses.to_vec(),
         honour_expired: honoured.to_string(),
+        state: match closing {
+            None => "open",
+            Some(Closing { ended: None, .. }) => "closing",
+            Some(Closing { ended: Some(_), .. }) => "ended",
+        },
+        closing_since: closing.map(|closing| closing.since.to_string()),
     }))
 }

@@ -106,12 +106,15 @@ fn p6_an_owner_closes_and_reopens_over_http_and_a_till_does_not() {
         assert_eq!(desk.ask(&till, method, "/v1/closing", &Value::Null).0, 403, "{method}");
         assert_eq!(desk.ask("", method, "/v1/closing", &Value::Null).0, 401, "{method}");
     }
+    let state = || text(&desk.ask("", "GET", "/v1/profile", &Value::Null).1, "state").to_owned();
+    assert_eq!(state(), "open");
     let (status, closed) = desk.as_owner("PUT", "/v1/closing", &Value::Null);
     assert_eq!((status, &closed["open_orders"]), (200, &json!(0)));
     assert!(closed["closed_since"].is_string());
     assert_eq!(desk.as_owner("GET", "/v1/closing", &Value::Null).1, closed);
+    assert_eq!(state(), "closing", "everybody may know");
     let (status, open) = desk.as_owner("DELETE", "/v1/closing", &Value::Null);
-    assert_eq!((status, &open["closed_since"]), (200, &Value::Null));
+    assert_eq!((status, &open["closed_since"], state().as_str()), (200, &Value::Null, "open"));
     // Beside the shop that is open, its owner ends it at the command line.
     let data = desk.folder.path();
     let books = data.join("books");
@@ -121,6 +124,7 @@ fn p6_an_owner_closes_and_reopens_over_http_and_a_till_does_not() {
     let (code, ended) = said(data, &end);
     assert_eq!(code, 0, "{ended}");
     assert!(ended["ended_at"].is_string());
+    assert_eq!(state(), "ended");
     for name in ["orders.csv", "audit.csv", "movements.csv"] {
         assert!(Path::new(&books).join(name).exists(), "{name}");
     }

@@ -25,6 +25,7 @@ fn record(hubs: &[u8]) -> ShopRecord {
         hubs: hubs.iter().map(contact).collect(),
         languages: vec![],
         hours: None,
+        closing_since: None,
     }
 }
 

@@ -236,7 +236,11 @@ impl Hub {
         let closed_today = shop.closed_on.as_deref() == Some(&*self.day_at(shop, now).to_string());
         let hours = shop.opens.as_deref().and_then(|opens| opens.parse::<OpeningHours>().ok());
         let by_hours = hours.and_then(|hours| Some(hours.is_open(self.local(shop, now)?)));
-        Opened { now: by_hours.map(|open| open && !closed_today), closed_today }
+        let now = match shop.closing_since {
+            Some(_) => Some(false),
+            None => by_hours.map(|open| open && !closed_today),
+        };
+        Opened { now, closed_today }
     }
 
     fn day_at(&self, shop: &Shop, now: UnixMs) -> Date {

@@ -139,6 +139,12 @@ impl Trust {
         self.revision += 1;
     }
 
+    /// The same without what was withdrawn: for what was signed before, and is vouched for otherwise.
+    #[must_use]
+    pub fn before_revocations(&self) -> Self {
+        Self { lists: BTreeMap::new(), ..self.clone() }
+    }
+
     /// The root, if there is one.
     pub fn root(&self) -> Option<PublicKey> {
         self.root

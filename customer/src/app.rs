@@ -36,6 +36,7 @@ pub mod receive;
 pub mod send;
 pub mod session;
 pub mod shop;
+mod sibling;
 pub mod snapshot;
 pub mod status;
 pub mod verify;

@@ -7,6 +7,7 @@ pub mod orders;
 pub mod outbox;
 pub mod settings;
 pub mod shops;
+pub mod siblings;
 pub mod signers;
 
 use kirana_core::{hash::Hash, id::OrderId};

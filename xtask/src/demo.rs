@@ -14,8 +14,8 @@ pub mod process;
 mod report;
 mod steps;
 mod story;
-mod town;
-mod wait;
+pub mod town;
+pub mod wait;
 
 use checker::Findings;
 use report::Report;

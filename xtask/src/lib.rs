@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod bench;
-mod build;
+pub mod build;
 mod clock;
 pub mod demo;
 pub mod prove;

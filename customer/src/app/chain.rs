@@ -6,7 +6,7 @@
 use kirana_core::{
     hash::Hash,
     id::OrderId,
-    key::KeyPair,
+    key::{KeyPair, PublicKey},
     order::{
         chain::{Author, Authored, Chain, ChainFault},
         entry::Body,
@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use super::HouseholdError;
 use crate::store::{
     orders::{self, StoredEntry},
-    signers,
+    siblings, signers,
 };
 
 /// An order's chain as it lies on the disk.
@@ -223,6 +223,9 @@ pub fn author(
     if read.signer() == own.keys.id() {
         return Ok(own.first_entry(read));
     }
+    if let Some(sibling) = siblings::get(reader, read.signer())? {
+        return Ok(first_entry(read, &sibling));
+    }
     let Some(node) = signers::get(reader, read.signer())? else { return Ok(None) };
     let author = Author::node(node.shop, node.generation);
     Ok(read.verify(&node.key).ok().map(|entry| Authored { entry, author }))
@@ -238,11 +241,16 @@ pub struct Own {
 impl Own {
     /// A first entry of this device, for whomever it ordered then: as a guest, or for an account.
     pub fn first_entry(&self, read: UnverifiedStatement) -> Option<Authored> {
-        let entry = read.verify(&self.keys.signing.public()).ok()?;
-        let statement = entry.statement();
-        let Ok(Body::Placed(placed)) = Body::decode(statement.kind, &statement.body) else {
-            return None;
-        };
-        Some(Authored { author: Author::customer(placed.customer), entry })
+        first_entry(read, &self.keys.signing.public())
     }
+}
+
+/// A first entry by the device with this key, for whomever it says.
+pub(super) fn first_entry(read: UnverifiedStatement, key: &PublicKey) -> Option<Authored> {
+    let entry = read.verify(key).ok()?;
+    let statement = entry.statement();
+    let Ok(Body::Placed(placed)) = Body::decode(statement.kind, &statement.body) else {
+        return None;
+    };
+    Some(Authored { author: Author::customer(placed.customer), entry })
 }

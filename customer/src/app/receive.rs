@@ -9,8 +9,8 @@ use kirana_core::{
     certificate::{Standing, UnverifiedCertificate},
     envelope::{self, Parcel},
     hash::Hash,
-    id::{OrderId, ShopId},
-    key::KeyId,
+    id::{AccountId, OrderId, ShopId},
+    key::{KeyId, PublicKey},
     known_time::KnownNow,
     mail::Mail,
     order::{
@@ -19,7 +19,7 @@ use kirana_core::{
         merge,
         wish::{Answer, Refusal, Said},
     },
-    statement::{Position, SignedStatement, UnverifiedStatement},
+    statement::{Party, Position, SignedStatement, UnverifiedStatement},
     time::UnixMs,
     trust::{Certified, Distrust, Trust},
 };
@@ -27,10 +27,11 @@ use kirana_migrations::{Abort, StoreError, Tx};
 use minicbor::bytes::ByteVec;
 use rusqlite::Connection;
 
-use super::{Household, HouseholdError, chain, write};
+use super::{Household, HouseholdError, chain, sibling, write};
 use crate::store::{
     journal, order_head, orders, outbox,
     shops::{self, KnownShop},
+    siblings,
     signers::{self, NodeKey},
 };
 
@@ -67,7 +68,13 @@ impl Household {
         let own = self.own();
         let mut sorted = Sorted::default();
         self.db.reader.read(|reader| {
-            let witness = Witness { reader, trust: &self.trust(), own: &own, now: known_now };
+            let account = match self.party() {
+                Party::Account(account) => Some(account),
+                _ => None,
+            };
+            let (trust, certificates) = (&self.trust(), &self.certificates());
+            let witness =
+                Witness { reader, trust, own: &own, account, certificates, now: known_now };
             witness.meet_nodes(&parcel.certificates, &mut sorted)?;
             for bytes in &parcel.statements {
                 witness.sort(bytes, &parcel.certificates, &mut sorted)?;
@@ -94,11 +101,13 @@ struct Sorted {
 
 /// What came about one order.
 #[derive(Default)]
-struct Brought {
-    /// This device's own first entry: shops send it back with theirs.
-    first: Option<Authored>,
+pub(super) struct Brought {
+    /// The first entry, by this device or another one of the account: shops send it back with theirs.
+    pub(super) first: Option<Authored>,
+    /// The other device that signed the first entry, if one did.
+    pub(super) sibling: Option<PublicKey>,
     /// The shop's entries.
-    entries: Vec<Authored>,
+    pub(super) entries: Vec<Authored>,
 }
 
 impl Brought {
@@ -112,6 +121,9 @@ struct Witness<'a> {
     reader: &'a Connection,
     trust: &'a Trust,
     own: &'a chain::Own,
+    account: Option<AccountId>,
+    /// This device's own, leaf first.
+    certificates: &'a [ByteVec],
     now: KnownNow,
 }
 
@@ -130,6 +142,15 @@ impl Witness<'_> {
             if let Some(first) = self.own.first_entry(read) {
                 let order = first.entry.statement().order;
                 sorted.orders.entry(order).or_default().first = Some(first);
+            }
+            return Ok(());
+        }
+        if let Some((account, key)) = self.sibling(read.signer(), certificates)? {
+            let first = chain::first_entry(read, &key);
+            let own = Author::customer(Party::Account(account));
+            if let Some(first) = first.filter(|first| first.author == own) {
+                let brought = sorted.orders.entry(first.entry.statement().order).or_default();
+                (brought.first, brought.sibling) = (Some(first), Some(key));
             }
             return Ok(());
         }
@@ -156,6 +177,23 @@ impl Witness<'_> {
         }
         sorted.nodes.push(node);
         Ok(())
+    }
+
+    /// Another device of the account, and its key: as it is known, or by the certificates that came.
+    fn sibling(
+        &self,
+        signer: KeyId,
+        certificates: &[ByteVec],
+    ) -> Result<Option<(AccountId, PublicKey)>, StoreError> {
+        let Some(account) = self.account else { return Ok(None) };
+        let key = match siblings::get(self.reader, signer)? {
+            Some(key) => Some(key),
+            None => {
+                let (trust, own) = (self.trust, self.certificates);
+                sibling::Believed { account, trust, own }.certified(signer, certificates)
+            }
+        };
+        Ok(key.map(|key| (account, key)))
     }
 
     /// The shop's node behind a key: by the certificates that came along, or as it is known.
@@ -225,7 +263,7 @@ fn doubt(sorted: &mut Sorted, why: impl std::fmt::Display) -> Result<(), Househo
 
 /// The certificates that lead from a key to its issuers, leaf first: of a shop's owner all, since
 /// one may be a hub's and one the consent of the owner before.
-fn path_of(certificates: &[ByteVec], signer: KeyId) -> Vec<ByteVec> {
+pub(super) fn path_of(certificates: &[ByteVec], signer: KeyId) -> Vec<ByteVec> {
     let read: Vec<_> = certificates
         .iter()
         .filter_map(|bytes| Some((bytes, UnverifiedCertificate::parse(bytes).ok()?)))
@@ -277,8 +315,8 @@ fn store_entries(
     now: UnixMs,
     received: &mut Received,
 ) -> Result<(), Abort<HouseholdError>> {
-    // An entry about an order that this device never placed is nobody's business here.
-    if orders::get(tx, id)?.is_none() {
+    // An entry about an order that no device of the account placed is nobody's business here.
+    if orders::get(tx, id)?.is_none() && !sibling::take_over(tx, id, brought)? {
         return Ok(());
     }
     let held = chain::look(tx, id, own)?;

@@ -24,6 +24,8 @@ pub enum Setting {
     Hub,
     /// Hubs that relay mail for this household: JSON list of multiaddrs.
     Relays,
+    /// Keys of the account's other devices: a CBOR list.
+    Siblings,
 }
 
 impl Setting {
@@ -38,6 +40,7 @@ impl Setting {
             Self::Unscoured => "unscoured",
             Self::Hub => "hub",
             Self::Relays => "relays",
+            Self::Siblings => "siblings",
         }
     }
 }

@@ -22,4 +22,6 @@ mod qr;
 #[cfg(test)]
 mod shelf;
 #[cfg(test)]
+mod siblings;
+#[cfg(test)]
 mod verify;

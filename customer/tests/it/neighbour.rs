@@ -96,6 +96,11 @@ impl Neighbour {
         self.next_generation(node);
     }
 
+    /// The certificates of its box, leaf first.
+    pub fn certificates(&self) -> Vec<ByteVec> {
+        self.certificates.clone()
+    }
+
     pub fn introduce_to(&self, household: &Household) {
         let introduced = Introduced {
             name: "Asha General Store".to_owned(),

@@ -105,10 +105,12 @@ impl Shop {
         let trust = self.trust_with(parcel)?;
         let known_now = self.known_now(now)?;
         let chain = reading::chain_shown(peer, parcel)?;
-        let counts = |chain: &Vec<Vec<u8>>| {
-            self.reader().read(|c| super::devices::check(c, &trust, chain, known_now)).is_ok()
-        };
-        let chain = chain.filter(counts);
+        let shown = chain.and_then(|chain| {
+            let checked =
+                self.reader().read(|c| super::devices::check(c, &trust, &chain, known_now));
+            Some((checked.ok()?, chain))
+        });
+        let (device, chain) = shown.unzip();
         let against = Against { trust: &trust, before: None };
         let reading =
             self.reader().read(|c| reading::read(c, parcel, self.id(), &against, known_now))?;
@@ -123,6 +125,9 @@ impl Shop {
             desk.take_lists(&parcel)?;
             if let Some(chain) = &chain {
                 known::put_chain(tx, peer, chain, desk.now.at)?;
+            }
+            if let Some(device) = &device {
+                desk.meet_countersigned(device)?;
             }
             if let Some(why) = desk.meet_boxes(&reading)? {
                 settings::put(tx, Setting::ReadOnly, &why)?;

@@ -266,6 +266,7 @@ impl Inner {
             let By::Customer(device) = &read.by else { continue };
             let key = device.certified.key().id();
             known::put_chain(tx, key, &device.chain, desk.now.at)?;
+            desk.meet_countersigned(&device.certified)?;
             match &read.said {
                 Said::Entry(Body::Placed(placed)) => desk.check_anchors(&placed.anchors)?,
                 Said::Wish(wish) => desk.check_anchors(wish.anchors())?,

@@ -5,8 +5,11 @@
 
 use kirana_core::{
     certificate::{Standing, UnverifiedCertificate},
+    id::AccountId,
+    key::KeyId,
     known_time::KnownNow,
     mail::Mail,
+    order::HEADS_MAX,
     stamp::{self, Stamped},
     statement::Party,
     time::UnixMs,
@@ -21,8 +24,8 @@ use super::{
 };
 use crate::store::{
     known,
-    orders::OrderRow,
-    pins,
+    orders::{self, OrderRow},
+    outgoing, pins,
     settings::{self, Setting},
 };
 
@@ -130,6 +133,24 @@ impl Desk<'_, '_> {
         if asks || !hosted {
             pins::put(self.tx, account, key, !asks, self.now.at)?;
         }
+        if asks || hosted { Ok(()) } else { self.hand_on_open_orders(account, id) }
+    }
+
+    /// Takes note of a device that another one of its account countersigned, before it orders.
+    pub(crate) fn meet_countersigned(&self, device: &Certified) -> Result<(), StoreError> {
+        match device.vouched() {
+            Vouched::Countersigned(_) => self.meet(device),
+            _ => Ok(()),
+        }
+    }
+
+    /// A device that has just become known hears of what others of its account have ordered: they
+    /// may be lost.
+    fn hand_on_open_orders(&self, account: AccountId, device: KeyId) -> Result<(), StoreError> {
+        let open = orders::open_of(self.tx, &Party::Account(account), HEADS_MAX as u32)?;
+        for row in open.iter().filter(|row| row.device.id() != device) {
+            outgoing::waits_again(self.tx, device, row.n)?;
+        }
         Ok(())
     }
 
@@ -142,7 +163,8 @@ impl Desk<'_, '_> {
     pub(crate) fn know_device_of(&self, row: &OrderRow) -> Result<(), StoreError> {
         match (row.customer, pins::is_known(self.tx, row.device.id())?) {
             (Party::Account(account), Some(false)) => {
-                pins::put(self.tx, account, &row.device, true, self.now.at)
+                pins::put(self.tx, account, &row.device, true, self.now.at)?;
+                self.hand_on_open_orders(account, row.device.id())
             }
             _ => Ok(()),
         }

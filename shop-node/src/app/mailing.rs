@@ -9,6 +9,7 @@ use kirana_core::{
     trust::Certified,
 };
 use kirana_migrations::{StoreError, rusqlite::Connection};
+use minicbor::bytes::ByteVec;
 use rand_core::CryptoRng;
 
 use super::{
@@ -99,7 +100,7 @@ impl Shop {
 
 fn parcel(c: &Connection, reply: &ReplyTo) -> Result<Parcel, StoreError> {
     let mut parcel = Parcel::default();
-    let mut bytes = 0;
+    let (mut bytes, mut authors) = (0, Vec::new());
     for answer in &reply.answers {
         bytes += answer.len();
         parcel.statements.push(answer.clone().into());
@@ -115,12 +116,22 @@ fn parcel(c: &Connection, reply: &ReplyTo) -> Result<Parcel, StoreError> {
             break;
         }
         parcel.statements.extend(entries.into_iter().map(Into::into));
+        let author = orders::by_number(c, *n)?.device.id();
+        if author != reply.device && !authors.contains(&author) {
+            authors.push(author);
+        }
     }
     // Boxes of earlier generations signed the older entries, so their certificates come along.
     let own = known::generations(c)?;
     let older = own.iter().rev().skip(1).take(OLDER_BOXES_MAX).map(|g| g.certificate.clone());
     let chain = super::chain(c)?;
     parcel.certificates = chain.into_iter().chain(older).map(Into::into).collect();
+    // Another device of the account placed it: this one has to see whose entry begins it.
+    for author in authors {
+        let shown = known::chain(c, author)?.unwrap_or_default().into_iter().map(ByteVec::from);
+        let unseen: Vec<_> = shown.filter(|link| !parcel.certificates.contains(link)).collect();
+        parcel.certificates.extend(unseen);
+    }
     let mut lists = Vec::new();
     for list in known::lists(c)? {
         bytes += list.len();

@@ -82,6 +82,12 @@ ids! {
     VariantId,
     /// A place where a shop keeps stock.
     LocationId,
+    /// Somebody from whom a shop buys.
+    SupplierId,
+    /// What a shop orders of a supplier at a time.
+    PurchaseId,
+    /// A stocktake: a time in which people count what lies in one place.
+    CountId,
     /// A cart of a household.
     CartId,
     /// One item on a cart.

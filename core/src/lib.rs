@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod cbor;
 pub mod certificate;
 pub mod challenge;
+pub mod day;
 pub mod enrolment;
 pub mod envelope;
 pub mod geohash;

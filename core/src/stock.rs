@@ -11,7 +11,7 @@
 //! # let now = UnixMs::new(1_000);
 //! # let (shop, variant) = (ShopId::new(now, [1; 10]), VariantId::new(now, [2; 10]));
 //! # let (location, by) = (LocationId::new(now, [3; 10]), KeyId::of(&[4; 32]));
-//! let draft = |change| Draft { variant, location, change, by, order: None, note: String::new() };
+//! let draft = |change| Draft::new(variant, location, change, by);
 //! let first = Head::start(shop).write(1, now, draft(Change::Receipt { amount: 10 }))?;
 //! let second = first.head.write(1, now, draft(Change::Reservation { amount: 4 }))?;
 //! let balance = Balance::default().apply(&first.movement)?.apply(&second.movement)?;
@@ -38,15 +38,17 @@ use crate::{
 };
 
 pub mod balance;
+pub mod batch;
 pub mod shortage;
 pub mod walk;
 
 pub use balance::{Balance, StockError};
+use batch::{Earned, Lot, Part};
 
 /// The longest note on a movement, in bytes.
 pub const NOTE_BYTES_MAX: usize = 200;
 /// The longest encoded movement, in bytes.
-pub const MOVEMENT_BYTES_MAX: usize = 1024;
+pub const MOVEMENT_BYTES_MAX: usize = 2048;
 /// The most of one variant at one location, in base units: a hundred thousand tonnes.
 pub const STOCK_MAX: u64 = 100_000_000_000;
 
@@ -84,6 +86,18 @@ pub struct Movement {
     /// Why, in the person's own words; may be empty.
     #[n(9)]
     pub note: String,
+    /// What a receipt says of the batch that it opens; the batch has the number of the movement.
+    #[n(10)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lot: Option<Lot>,
+    /// How much of the amount is of which batches; the rest is loose.
+    #[n(11)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<Part>>,
+    /// What a sale brought in.
+    #[n(12)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earned: Option<Earned>,
 }
 
 /// What a movement does; amounts are base units.
@@ -204,6 +218,20 @@ pub struct Draft {
     pub order: Option<OrderLink>,
     /// Why; may be empty.
     pub note: String,
+    /// What a receipt says of its batch.
+    pub lot: Option<Lot>,
+    /// Out of or into which batches; the rest is loose.
+    pub parts: Vec<Part>,
+    /// What a sale brought in.
+    pub earned: Option<Earned>,
+}
+
+impl Draft {
+    /// A movement for no order, of loose goods, with nothing said about it.
+    pub fn new(variant: VariantId, location: LocationId, change: Change, by: KeyId) -> Self {
+        let (order, note, lot, parts, earned) = (None, String::new(), None, Vec::new(), None);
+        Self { variant, location, change, by, order, note, lot, parts, earned }
+    }
 }
 
 /// The end of a ledger: what the next movement builds on, and what customers are told.
@@ -236,10 +264,24 @@ impl Head {
         if generation < self.generation {
             return Err(StockError::GenerationFell { from: self.generation, to: generation });
         }
-        let Draft { variant, location, change, by, order, note } = draft;
+        let Draft { variant, location, change, by, order, note, lot, parts, earned } = draft;
         let (seq, prev) = (self.seq + 1, self.hash);
-        let movement =
-            Movement { seq, prev, generation, at, variant, location, change, by, order, note };
+        let parts = (!parts.is_empty()).then_some(parts);
+        let movement = Movement {
+            seq,
+            prev,
+            generation,
+            at,
+            variant,
+            location,
+            change,
+            by,
+            order,
+            note,
+            lot,
+            parts,
+            earned,
+        };
         let bytes = cbor::to_vec(&movement);
         let head = Self { seq, hash: Hash::of(&bytes), generation };
         Ok(Written { movement, bytes, head })
@@ -258,6 +300,11 @@ pub struct Written {
 }
 
 impl Movement {
+    /// How much of the amount is of which batches.
+    pub fn parts(&self) -> &[Part] {
+        self.parts.as_deref().unwrap_or_default()
+    }
+
     /// Reads a stored movement.
     ///
     /// # Errors
@@ -281,8 +328,7 @@ mod tests {
 
     pub(super) fn draft(change: Change) -> Draft {
         let variant = VariantId::new(UnixMs::new(1), [1; 10]);
-        let by = KeyId::of(&[3; 32]);
-        Draft { variant, location: location(1), change, by, order: None, note: String::new() }
+        Draft::new(variant, location(1), change, KeyId::of(&[3; 32]))
     }
 
     pub(super) fn movement(change: Change) -> Movement {
@@ -314,6 +360,40 @@ mod tests {
             assert_eq!(read, written.movement);
             assert_eq!(cbor::to_vec(&read), written.bytes);
         }
+    }
+
+    #[test]
+    fn a_movement_that_says_nothing_of_batches_is_written_as_before_there_were_any() {
+        #[derive(Encode)]
+        #[cbor(map)]
+        struct Before<'a> {
+            #[n(0)]
+            seq: u64,
+            #[n(1)]
+            prev: Hash,
+            #[n(2)]
+            generation: u64,
+            #[n(3)]
+            at: UnixMs,
+            #[n(4)]
+            variant: VariantId,
+            #[n(5)]
+            location: LocationId,
+            #[n(6)]
+            change: Change,
+            #[n(7)]
+            by: KeyId,
+            #[n(8)]
+            order: Option<OrderLink>,
+            #[n(9)]
+            note: &'a str,
+        }
+        let now = movement(Change::Receipt { amount: 7 });
+        let Movement { seq, prev, generation, at, variant, location, change, by, order, .. } = now;
+        let note = now.note.as_str();
+        let before =
+            Before { seq, prev, generation, at, variant, location, change, by, order, note };
+        assert_eq!(cbor::to_vec(&before), cbor::to_vec(&now));
     }
 
     #[test]

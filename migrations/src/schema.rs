@@ -33,6 +33,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/007_terms.sql")),
         M::up_with_hook(include_str!("../shared/search.sql"), index),
         M::up(include_str!("../shop/008_imports.sql")),
+        M::up(include_str!("../shop/009_batches.sql")),
     ]
 }
 

@@ -34,6 +34,7 @@ pub mod access;
 pub mod answer;
 pub mod availability;
 pub mod backup;
+pub mod batches;
 pub mod catalogue;
 mod checked;
 pub mod closing;
@@ -67,6 +68,7 @@ pub mod shelf;
 pub mod shelves;
 pub mod staff;
 pub mod succession;
+mod today;
 pub mod verify;
 pub mod wishes;
 

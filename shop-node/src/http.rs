@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub mod auth;
+pub mod batches;
 pub mod catalogue;
 mod closing;
 pub mod deeds;
@@ -142,6 +143,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(stock::balances))
         .routes(routes!(stock::movements, stock::enter))
         .routes(routes!(stock::confirm))
+        .routes(routes!(batches::list))
         .routes(routes!(stock::sell))
         .routes(routes!(products::shelf))
         .routes(routes!(products::product))

@@ -6,6 +6,7 @@
 use kirana_core::{cbor, hash::Hash, statement::Party};
 use kirana_migrations::StoreError;
 
+pub mod batches;
 pub mod catalogue;
 pub mod damage;
 pub mod imports;

@@ -37,6 +37,8 @@ actions! {
     ManageStaff = "staff.manage";
     /// See takings and reports.
     ViewReport = "report.view";
+    /// See what goods cost the shop, and what it earns with them.
+    ViewMargin = "margin.view";
     /// Edit the shop's profile, hours and addresses.
     EditShop = "shop.edit";
     /// List the shop's orders.
@@ -106,7 +108,7 @@ actions! {
 impl Action {
     /// What an owner may put into a role of the shop's own. Who works here, what the shop says of
     /// itself and its record stay the owner's.
-    pub const GIVEN_BY_OWNERS: [Self; 15] = [
+    pub const GIVEN_BY_OWNERS: [Self; 16] = [
         Self::EditCatalogue,
         Self::SettleClash,
         Self::ViewStock,
@@ -114,6 +116,7 @@ impl Action {
         Self::RingUpSale,
         Self::RunImport,
         Self::ViewReport,
+        Self::ViewMargin,
         Self::ListOrders,
         Self::ViewOrder,
         Self::DecideOrder,

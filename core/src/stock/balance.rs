@@ -6,8 +6,14 @@
 
 use serde::Serialize;
 
-use super::{Change, Movement, NOTE_BYTES_MAX, STOCK_MAX};
-use crate::planted::{Bug, is_planted};
+use super::{
+    Change, Movement, NOTE_BYTES_MAX, STOCK_MAX,
+    batch::{BATCHES_MAX, CODE_BYTES_MAX},
+};
+use crate::{
+    id::LocationId,
+    planted::{Bug, is_planted},
+};
 
 /// What is there of one variant at one location, in base units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -42,8 +48,16 @@ impl Balance {
     /// # Errors
     /// [`StockError`] when the movement cannot have happened.
     pub fn apply(self, movement: &Movement) -> Result<Self, StockError> {
+        self.after(movement.change, movement.location)
+    }
+
+    /// The balance of a location after a change there, before it is written.
+    ///
+    /// # Errors
+    /// As for [`Balance::apply`].
+    pub fn after(self, change: Change, location: LocationId) -> Result<Self, StockError> {
         let Self { on_hand, reserved } = self;
-        match movement.change {
+        match change {
             Change::Receipt { amount } | Change::Return { amount } => self.arrive(amount),
             Change::Reservation { amount } => {
                 self.check_free(amount, Bug::ReserveWithoutCheck)?;
@@ -76,7 +90,7 @@ impl Balance {
                 Err(StockError::TooLarge(counted))
             }
             Change::Stocktake { counted, .. } => Ok(Self { on_hand: counted, reserved }),
-            Change::Transfer { to, .. } if to == movement.location => Err(StockError::SamePlace),
+            Change::Transfer { to, .. } if to == location => Err(StockError::SamePlace),
             Change::Transfer { amount, .. } => {
                 self.check_free(amount, Bug::SellReserved)?;
                 Ok(Self { on_hand: on_hand - amount.min(on_hand), reserved })
@@ -148,6 +162,39 @@ pub enum StockError {
     /// More than [`STOCK_MAX`].
     #[error("{0} is more than a shop can hold (at most {STOCK_MAX})")]
     TooLarge(u64),
+    /// Only goods past their date are left.
+    #[error(
+        "{wanted} are wanted, but only {fresh} have not passed their date and are not kept for \
+         orders: write the others off, or name the batch that is sold"
+    )]
+    PastBestBefore {
+        /// How much is wanted.
+        wanted: u64,
+        /// How much has not passed its date and is not kept for orders.
+        fresh: u64,
+    },
+    /// Less lies here of the batch than is wanted of it.
+    #[error("{wanted} are wanted of batch {batch}, but only {there} of it are here")]
+    NotInBatch {
+        /// The number of the batch.
+        batch: u64,
+        /// How much is wanted.
+        wanted: u64,
+        /// How much is there.
+        there: u64,
+    },
+    /// More than [`BATCHES_MAX`] batches of one variant at one location.
+    #[error("at most {BATCHES_MAX} batches of one kind lie in one place: count, or write some off")]
+    TooManyBatches,
+    /// What it says of batches does not fit what happened.
+    #[error("what is said of batches does not fit the movement")]
+    OddBatch,
+    /// No code of a lot.
+    #[error("a lot code has 1 to {CODE_BYTES_MAX} bytes")]
+    Code,
+    /// No cost.
+    #[error("a cost is not below zero, and for at least one unit")]
+    Cost,
     /// A note above [`NOTE_BYTES_MAX`].
     #[error("a note of {0} bytes is too long (at most {NOTE_BYTES_MAX})")]
     NoteTooLong(usize),

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Balance, Change, Head, Movement, StockError};
+use super::{
+    Balance, Change, Head, Movement, StockError,
+    batch::{Batches, Lot},
+};
 use crate::{
     cbor::Malformed,
     hash::Hash,
@@ -70,12 +73,20 @@ pub struct Walk {
     head: Head,
     balances: BTreeMap<Slot, Balance>,
     tallies: BTreeMap<Slot, Tally>,
+    batches: BTreeMap<Slot, Batches>,
+    lots: BTreeMap<u64, (VariantId, Lot)>,
 }
 
 impl Walk {
     /// At the start of a shop's ledger.
     pub fn start(shop: ShopId) -> Self {
-        Self { head: Head::start(shop), balances: BTreeMap::new(), tallies: BTreeMap::new() }
+        Self {
+            head: Head::start(shop),
+            balances: BTreeMap::new(),
+            tallies: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            lots: BTreeMap::new(),
+        }
     }
 
     /// Takes the next stored movement.
@@ -105,12 +116,24 @@ impl Walk {
     fn apply(&mut self, movement: &Movement) -> Result<(), StockError> {
         let slot = Slot { variant: movement.variant, location: movement.location };
         let after = self.balance(slot).apply(movement)?;
+        let batches = self.batches_of(slot).apply(movement, after)?;
+        let is_of_it = |batch| self.lots.get(batch).is_some_and(|lot| lot.0 == slot.variant);
+        if !movement.parts().iter().all(|part| is_of_it(&part.batch)) {
+            return Err(StockError::OddBatch);
+        }
         if let Change::Transfer { amount, to } = movement.change {
             let there = Slot { location: to, ..slot };
-            self.balances.insert(there, self.balance(there).arrive(amount)?);
+            let arrived = self.balance(there).arrive(amount)?;
+            let arrived_batches = self.batches_of(there).arrive(movement.parts(), arrived)?;
+            self.balances.insert(there, arrived);
+            self.batches.insert(there, arrived_batches);
             self.tallies.entry(there).or_default().add(Change::Receipt { amount });
         }
+        if let Some(lot) = &movement.lot {
+            self.lots.insert(movement.seq, (movement.variant, lot.clone()));
+        }
         self.balances.insert(slot, after);
+        self.batches.insert(slot, batches);
         self.tallies.entry(slot).or_default().add(movement.change);
         Ok(())
     }
@@ -123,6 +146,20 @@ impl Walk {
     /// All balances so far.
     pub fn balances(&self) -> &BTreeMap<Slot, Balance> {
         &self.balances
+    }
+
+    /// What lies of the batches of each slot so far; a slot that never had one may be missing.
+    pub fn batches(&self) -> &BTreeMap<Slot, Batches> {
+        &self.batches
+    }
+
+    fn batches_of(&self, slot: Slot) -> Batches {
+        self.batches.get(&slot).cloned().unwrap_or_default()
+    }
+
+    /// What was said of each batch, by its number, and of which variant it is.
+    pub fn lots(&self) -> &BTreeMap<u64, (VariantId, Lot)> {
+        &self.lots
     }
 
     /// The end so far.

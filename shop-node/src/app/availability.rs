@@ -61,7 +61,10 @@ impl Shop {
 
     fn signed(&self, n: u64, now: UnixMs) -> Result<Vec<SignedAvailability>, StoreError> {
         let (of, place) = ((self.id(), self.generation()), self.identity().location);
-        let levels = self.reader().read(|c| stock::levels(c, self.id(), place))?;
+        let levels = self.reader().read(|c| {
+            let today = self.inner.today(c, now)?;
+            stock::levels(c, self.id(), place, today)
+        })?;
         let mut all: Vec<SignedAvailability> = levels
             .iter()
             .map(|(bucket, levels)| Availability::new(of, *bucket, n, now, levels))

@@ -8,9 +8,10 @@ use kirana_core::{
     hash::Hash,
     id::{LocationId, OrderId, VariantId},
     key::KeyId,
+    money::Currency,
     planted::{Bug, is_planted},
     quantity::Unit,
-    stock::{Balance, Change, Draft, StockError, walk::Slot},
+    stock::{Balance, Change, Draft, StockError, batch::Lot, walk::Slot},
     time::UnixMs,
 };
 use kirana_migrations::{Abort, StoreError};
@@ -45,10 +46,14 @@ pub struct Entry {
 }
 
 /// What a person says happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// Goods came in.
     Receipt(u64),
+    /// Goods came in of which something is known: they are a batch, by the number of the movement.
+    Batch(u64, Lot),
+    /// Something happened to goods of this batch.
+    Of(u64, OfBatch),
     /// Goods are spoilt, broken or stolen.
     Wastage(u64),
     /// So many lie in the shop.
@@ -56,6 +61,17 @@ pub enum What {
     /// Goods went to another place of the shop.
     Transfer(u64, LocationId),
     /// A customer brought goods back that can be sold again.
+    Return(u64),
+}
+
+/// What happens to goods of a batch that somebody names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfBatch {
+    /// They are spoilt, broken or stolen.
+    Wastage(u64),
+    /// They went to another place of the shop.
+    Transfer(u64, LocationId),
+    /// A customer brought them back, and they can be sold again.
     Return(u64),
 }
 
@@ -101,6 +117,8 @@ pub struct SaleLine {
     pub amount: u64,
     /// Of which unit: the one that it is sold in.
     pub unit: Unit,
+    /// Of this batch, whatever its date; else of those that should go first.
+    pub batch: Option<u64>,
 }
 
 /// Why something was not entered; nothing was changed.
@@ -122,6 +140,9 @@ pub enum NotEntered {
         /// The unit that was given.
         given: Unit,
     },
+    /// A cost in a currency that the shop does not count in.
+    #[error("this shop counts in {0}")]
+    OtherCurrency(Currency),
     /// Nobody knows how much there is.
     #[error("stock of {0} is closed until somebody has counted it")]
     Closed(VariantId),
@@ -273,11 +294,24 @@ impl Desk<'_, '_> {
         let shelf = shelf.ok_or(Abort::Refused(NotEntered::NotSold(variant)))?;
         let location = entry.location.unwrap_or(self.shop.identity.location);
         let slot = Slot { variant, location };
-        let change = match entry.what {
-            What::Receipt(amount) => Change::Receipt { amount },
-            What::Wastage(amount) => Change::Wastage { amount },
-            What::Transfer(amount, to) => Change::Transfer { amount, to },
-            What::Return(amount) => Change::Return { amount },
+        let (mut lot, mut named) = (None, None);
+        let change = match &entry.what {
+            What::Receipt(amount) => Change::Receipt { amount: *amount },
+            What::Batch(amount, of) => {
+                lot = self.lot(of)?;
+                Change::Receipt { amount: *amount }
+            }
+            What::Of(batch, of) => {
+                named = Some(*batch);
+                match *of {
+                    OfBatch::Wastage(amount) => Change::Wastage { amount },
+                    OfBatch::Transfer(amount, to) => Change::Transfer { amount, to },
+                    OfBatch::Return(amount) => Change::Return { amount },
+                }
+            }
+            What::Wastage(amount) => Change::Wastage { amount: *amount },
+            What::Transfer(amount, to) => Change::Transfer { amount: *amount, to: *to },
+            What::Return(amount) => Change::Return { amount: *amount },
             What::Counted(counted) => {
                 let before = stock::balance(self.tx, variant, location)?.on_hand;
                 let counted = counted.saturating_add(self.outside(slot)?);
@@ -285,8 +319,8 @@ impl Desk<'_, '_> {
             }
         };
         let note = entry.note.clone();
-        let written =
-            self.move_stock(Draft { variant, location, change, by, order: None, note })?;
+        let draft = Draft { note, lot, ..Draft::new(variant, location, change, by) };
+        let written = self.move_of(draft, named)?;
         if shelf.closed && matches!(entry.what, What::Counted(_)) {
             offers::reopen(self.tx, Some(variant))?;
         }
@@ -298,11 +332,21 @@ impl Desk<'_, '_> {
         })
     }
 
+    /// What is said of a batch, if anything is, as far as it can be kept.
+    fn lot(&self, lot: &Lot) -> Result<Option<Lot>, Abort<NotEntered>> {
+        lot.check().map_err(|why| Abort::Refused(why.into()))?;
+        let currency = self.shop.identity.currency;
+        if lot.cost.is_some_and(|cost| cost.currency != currency) {
+            return Err(Abort::Refused(NotEntered::OtherCurrency(currency)));
+        }
+        Ok((!lot.is_empty()).then(|| lot.clone()))
+    }
+
     fn sell(&mut self, lines: &[SaleLine], by: KeyId) -> Result<Entered, Abort<NotEntered>> {
         let location = self.shop.identity.location;
         let mut sold =
             Entered { movements: Vec::new(), balances: Vec::new(), shortened: Vec::new() };
-        for SaleLine { variant, amount, unit } in lines.iter().copied() {
+        for SaleLine { variant, amount, unit, batch } in lines.iter().copied() {
             let shelf = offers::get(self.tx, variant)?;
             let shelf = shelf.ok_or(Abort::Refused(NotEntered::NotSold(variant)))?;
             if shelf.unit != unit {
@@ -316,8 +360,7 @@ impl Desk<'_, '_> {
                 return Err(Abort::Refused(NotEntered::Closed(variant)));
             }
             let change = Change::Sale { amount, reserved: 0 };
-            let draft = Draft { variant, location, change, by, order: None, note: String::new() };
-            let written = self.move_stock(draft)?;
+            let written = self.move_of(Draft::new(variant, location, change, by), batch)?;
             sold.movements.push(written.movement.seq);
             if !is_planted(Bug::SellReserved) {
                 sold.shortened.extend(self.settle_shortage(Slot { variant, location })?);

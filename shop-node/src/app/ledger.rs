@@ -15,7 +15,8 @@ use kirana_core::{
         facts::{CancelReason, Cancelled, ShortLine, Shortage, Side},
     },
     stock::{
-        Change, Draft, Head, OrderLink, StockError, Written,
+        Balance, Change, Draft, Head, Movement, OrderLink, StockError, Written,
+        batch::{Batches, Open, Part, Pick},
         shortage::{Hold, release},
         walk::Slot,
     },
@@ -24,7 +25,7 @@ use kirana_migrations::{StoreError, rusqlite::Connection};
 
 use super::desk::Desk;
 use crate::store::{
-    catalogue, damage,
+    batches, catalogue, damage,
     orders::{self, OrderRow},
     stock::{self, Reserved},
 };
@@ -51,14 +52,32 @@ impl NotMoved {
 }
 
 impl Desk<'_, '_> {
-    /// Writes a movement with the balances after it.
+    /// Writes a movement with the balances after it; goods go out of the batches that should go
+    /// first.
     pub(crate) fn move_stock(&self, draft: Draft) -> Result<Written, NotMoved> {
+        self.move_of(draft, None)
+    }
+
+    /// [`Desk::move_stock`], of a batch that somebody names.
+    pub(crate) fn move_of(
+        &self,
+        mut draft: Draft,
+        named: Option<u64>,
+    ) -> Result<Written, NotMoved> {
+        let slot = Slot { variant: draft.variant, location: draft.location };
+        let before = stock::balance(self.tx, slot.variant, slot.location)?;
+        let is_of_batches = match draft.change {
+            Change::Reservation { .. } | Change::Release { .. } => false,
+            Change::Receipt { .. } => draft.lot.is_some(),
+            _ => true,
+        };
+        let open = if is_of_batches { batches::open(self.tx, slot)? } else { Vec::new() };
+        let balance = before.after(draft.change, draft.location)?;
+        draft.parts = self.parts(&draft, named, before, &open)?;
         let written = self.ledger()?.write(self.shop.generation, self.now.at, draft)?;
         let movement = &written.movement;
-        let slot = Slot { variant: movement.variant, location: movement.location };
-        let before = stock::balance(self.tx, slot.variant, slot.location)?;
-        let mut after = vec![(slot, before.apply(movement)?)];
-        let mut turned = (before.free() > 0) != (after[0].1.free() > 0);
+        let mut after = vec![(slot, balance)];
+        let mut turned = (before.free() > 0) != (balance.free() > 0);
         if let (Some(there), Change::Transfer { amount, .. }) =
             (stock::arrival(movement), movement.change)
         {
@@ -67,13 +86,92 @@ impl Desk<'_, '_> {
             turned |= (before.free() > 0) != (arrived.free() > 0);
             after.push((there, arrived));
         }
+        let moved = match is_of_batches {
+            true => self.batches_moved(movement, &open, &after)?,
+            false => Vec::new(),
+        };
         stock::put(self.tx, &written, &after)?;
+        if let Some(lot) = &movement.lot {
+            batches::put_lot(self.tx, movement, lot)?;
+        }
+        for (slot, before, after) in &moved {
+            batches::put(self.tx, *slot, before, after)?;
+        }
         self.ledger.set(Some(written.head));
         // The shelf says only whether there is any: most movements change nothing about that.
         if turned {
             catalogue::stock_changed(self.tx, self.shop.identity.shop, slot.variant)?;
         }
         Ok(written)
+    }
+
+    /// Out of or into which batches a movement goes.
+    fn parts(
+        &self,
+        draft: &Draft,
+        named: Option<u64>,
+        before: Balance,
+        open: &[Open],
+    ) -> Result<Vec<Part>, NotMoved> {
+        let today = self.today();
+        let (amount, pick) = match draft.change {
+            Change::Return { amount } => return self.returned(draft.variant, amount, named),
+            Change::Sale { amount, .. } if draft.order.is_some() => {
+                (amount, Pick::FirstExpired { today })
+            }
+            Change::Sale { amount, .. } => {
+                (amount, Pick::Unexpired { today, kept: before.reserved })
+            }
+            Change::Transfer { amount, .. } => (amount, Pick::FirstExpired { today }),
+            Change::Wastage { amount } => (amount, Pick::Oldest),
+            Change::Stocktake { before, counted } => (before.saturating_sub(counted), Pick::Oldest),
+            Change::Receipt { .. } | Change::Reservation { .. } | Change::Release { .. } => {
+                return Ok(Vec::new());
+            }
+        };
+        if amount == 0 || open.is_empty() && named.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(named.map_or(pick, Pick::Named).parts(amount, before.on_hand, open)?)
+    }
+
+    /// What a customer brings back is loose, unless somebody reads on it of which batch it is.
+    fn returned(
+        &self,
+        variant: VariantId,
+        amount: u64,
+        named: Option<u64>,
+    ) -> Result<Vec<Part>, NotMoved> {
+        let Some(batch) = named else { return Ok(Vec::new()) };
+        if batches::variant(self.tx, batch)? != Some(variant) {
+            return Err(StockError::NotInBatch { batch, wanted: amount, there: 0 }.into());
+        }
+        Ok(vec![Part { batch, amount }])
+    }
+
+    /// What lies of which batch before and after a movement, here and where goods arrive.
+    fn batches_moved(
+        &self,
+        movement: &Movement,
+        open: &[Open],
+        after: &[(Slot, Balance)],
+    ) -> Result<Vec<(Slot, Batches, Batches)>, NotMoved> {
+        let amounts =
+            |open: &[Open]| Batches::new(open.iter().map(|o| (o.batch, o.amount)).collect());
+        let mut moved = Vec::new();
+        for (slot, balance) in after {
+            let is_here = slot.location == movement.location;
+            let before = match is_here {
+                true => amounts(open),
+                false => amounts(&batches::open(self.tx, *slot)?),
+            };
+            let after = match is_here {
+                true => before.apply(movement, *balance)?,
+                false => before.arrive(movement.parts(), *balance)?,
+            };
+            moved.push((*slot, before, after));
+        }
+        Ok(moved)
     }
 
     /// The end of the ledger.
@@ -109,7 +207,7 @@ impl Desk<'_, '_> {
     ) -> Result<(), StoreError> {
         let (location, by) = (self.shop.identity.location, self.node_id());
         let change = Change::Reservation { amount };
-        let draft = Draft { variant, location, change, by, order: None, note: String::new() };
+        let draft = Draft::new(variant, location, change, by);
         self.move_stock(draft).map(|_| ()).map_err(NotMoved::into_fault)
     }
 
@@ -219,14 +317,9 @@ impl Desk<'_, '_> {
     }
 
     fn draft_for(&self, row: &OrderRow, reserved: &Reserved, change: Change) -> Draft {
-        Draft {
-            variant: reserved.variant,
-            location: reserved.location,
-            change,
-            by: self.node_id(),
-            order: Some(link(row, reserved.line)),
-            note: String::new(),
-        }
+        let order = Some(link(row, reserved.line));
+        let Reserved { variant, location, .. } = *reserved;
+        Draft { order, ..Draft::new(variant, location, change, self.node_id()) }
     }
 
     /// The box itself, as the one who entered a movement.

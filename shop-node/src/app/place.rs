@@ -22,13 +22,13 @@ use kirana_core::{
 use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
 
 use super::{
-    Shop, Undeliverable, closing,
+    Inner, Shop, Undeliverable, closing,
     deliver::Outcome,
     desk::{Desk, Visit},
     reading::{By, Device, Read, Reading},
 };
 use crate::store::{
-    damage, offers,
+    batches, damage, offers,
     orders::{self, OrderRow},
     outgoing,
 };
@@ -167,7 +167,7 @@ impl Desk<'_, '_> {
         judge: Judge,
     ) -> Result<(), StoreError> {
         let placed = &chain.order().placed;
-        let offers = offers_for(self.tx, placed, self.shop.identity.location, self.now.at)?;
+        let offers = offers_for(self.tx, placed, self.shop, self.now.at)?;
         let apart = self.decided_apart.remove(&row.placed);
         let reserves = apart.is_none();
         // A device that only a hub added to a known account: somebody in the shop looks first.
@@ -238,12 +238,8 @@ impl Shop {
                 if orders::find(tx, &device.party, id)?.is_some() {
                     continue;
                 }
-                let location = inner.identity.location;
-                let decision = decide::decide(
-                    placed,
-                    &offers_for(tx, placed, location, desk.now.at)?,
-                    Judge::Program,
-                );
+                let offers = offers_for(tx, placed, &inner, desk.now.at)?;
+                let decision = decide::decide(placed, &offers, Judge::Program);
                 if let Decision::Accept { lines, .. } = &decision {
                     for granted in lines {
                         let variant = placed.lines[usize::from(granted.line)].variant;
@@ -262,19 +258,21 @@ impl Shop {
 pub(crate) fn offers_for(
     c: &Connection,
     placed: &Placed,
-    location: kirana_core::id::LocationId,
+    shop: &Inner,
     now: UnixMs,
 ) -> Result<BTreeMap<VariantId, Offer>, StoreError> {
-    let mut offers = BTreeMap::new();
+    let (mut offers, location) = (BTreeMap::new(), shop.identity.location);
     for line in &placed.lines {
         let Some(shelf) = offers::get(c, line.variant)? else { continue };
         let balance = crate::store::stock::balance(c, line.variant, location)?;
+        // What has passed its date is promised to nobody.
+        let past = batches::past(c, line.variant, location, shop.day_of(now))?;
         let offer = Offer {
             price: shelf.schedule.price_at(shelf.price, now),
             deals: shelf.schedule.deals_at(shelf.unit, now),
             tax_bp: shelf.tax_bp,
             unit: shelf.unit,
-            available: balance.available(shelf.safety),
+            available: balance.available(shelf.safety.saturating_add(past)),
             // What may be wrong is not promised by the program: a person looks first.
             counted: shelf.counted && !shelf.closed,
         };

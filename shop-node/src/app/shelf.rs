@@ -3,7 +3,7 @@
 //! **Invariant:** how much is free to sell is read in the same state of the database as the list,
 //! and only for what is shown.
 
-use kirana_core::{catalogue::product::Product, id::ProductId, time::UnixMs};
+use kirana_core::{catalogue::product::Product, day::Day, id::ProductId, time::UnixMs};
 use kirana_migrations::{
     StoreError,
     catalogue::{
@@ -47,7 +47,9 @@ impl Shop {
     pub fn shelf(&self, query: &Query, now: UnixMs) -> Result<Shelf, StoreError> {
         self.reader().read(|c| {
             let page = search(c, query)?;
-            let items = page.rows.iter().map(|row| item(c, catalogue::shown_at(c, *row, now)?));
+            let today = self.inner.today(c, now)?;
+            let shown = |row: &i64| item(c, catalogue::shown_at(c, *row, now)?, today);
+            let items = page.rows.iter().map(shown);
             Ok(Shelf {
                 items: items.collect::<Result<_, StoreError>>()?,
                 count: page.count,
@@ -75,13 +77,20 @@ impl Shop {
     /// When the database cannot be read.
     pub fn on_the_shelf(&self, id: ProductId, now: UnixMs) -> Result<Option<Item>, StoreError> {
         self.reader().read(|c| match catalogue::shown(c, self.id(), id, now)? {
-            Some(ready) => item(c, ready).map(Some),
+            Some(ready) => item(c, ready, self.inner.today(c, now)?).map(Some),
             None => Ok(None),
         })
     }
 }
 
-fn item(c: &kirana_migrations::rusqlite::Connection, ready: Ready) -> Result<Item, StoreError> {
-    let available = if ready.counted { Some(shelves::available(c, ready.id)?) } else { None };
+fn item(
+    c: &kirana_migrations::rusqlite::Connection,
+    ready: Ready,
+    today: Day,
+) -> Result<Item, StoreError> {
+    let available = match ready.counted {
+        true => Some(shelves::available(c, ready.id, today)?),
+        false => None,
+    };
     Ok(Item { ready, available })
 }

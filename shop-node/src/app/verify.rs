@@ -12,7 +12,7 @@ use kirana_core::{
 };
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
-use super::{Identity, Shop, founding::holds};
+use super::{Identity, Shop, batches, founding::holds};
 use crate::store::{
     damage,
     orders::{self, OrderRow},
@@ -92,6 +92,7 @@ fn check_ledger(
     }));
     let stored = stock::balances(c, None, u32::MAX)?;
     found.faults.extend(walk.check(&stored).iter().map(ToString::to_string));
+    found.faults.extend(batches::faults(c, &walk)?);
     let mut reserved = BTreeMap::new();
     for held in stock::all_reserved(c)? {
         *reserved.entry((held.variant, held.location)).or_insert(0) += held.amount;

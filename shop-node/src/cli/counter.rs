@@ -2,9 +2,11 @@
 
 use kirana_core::{
     catalogue::product::{Language, Product, Variant},
+    day::Day,
     id::VariantId,
+    money::{Currency, Price},
     quantity::{Quantity, Unit},
-    stock::walk::Slot,
+    stock::{batch::Lot, walk::Slot},
 };
 use kirana_migrations::catalogue::{question::NotAQuestion, search::Query};
 use serde_json::json;
@@ -13,11 +15,13 @@ use super::{Data, Done, Failure};
 use crate::{
     app::{
         Shop,
-        counter::{Entered, Entry, NotEntered, SaleLine, What},
+        batches::Lying,
+        counter::{Entered, Entry, NotEntered, OfBatch, SaleLine, What},
+        import::{Locale, price},
     },
     clock,
     home::Home,
-    http::stock::shown,
+    http::{batches::shown as shown_batch, stock::shown},
 };
 
 /// How many products a search may bring before somebody has to say which.
@@ -37,14 +41,19 @@ enum StockCommand {
         #[command(flatten)]
         data: Data,
     },
-    /// Goods came in.
-    Receive(Movement),
+    /// Goods came in; what is said of them makes them a batch.
+    Receive(Received),
+    /// Shows the batches that lie in the shop, the oldest date first.
+    Batches {
+        #[command(flatten)]
+        data: Data,
+    },
     /// So many lie here now; what is kept for orders and is not there is released by rule.
     Count(Movement),
-    /// Goods are spoilt, broken or stolen.
-    Waste(Movement),
+    /// Goods are spoilt, broken or stolen: the oldest, or of the batch that is named.
+    Waste(Batched),
     /// A customer brought goods back that can be sold again.
-    Return(Movement),
+    Return(Batched),
     /// Somebody looked, and it is as the ledger says: opens sale again after a restore.
     Confirm {
         #[command(flatten)]
@@ -66,6 +75,52 @@ struct Movement {
     note: String,
 }
 
+/// Goods that came in.
+#[derive(clap::Args)]
+struct Received {
+    #[command(flatten)]
+    movement: Movement,
+    #[command(flatten)]
+    said: Said,
+}
+
+/// What is known of goods that came in.
+#[derive(clap::Args)]
+struct Said {
+    /// The lot code on the packs.
+    #[arg(long, value_name = "CODE")]
+    lot: Option<String>,
+    /// The last day on which they are as they should be, such as 2026-11-27.
+    #[arg(long, value_name = "DAY")]
+    best_before: Option<Day>,
+    /// What they cost altogether, tax left out, such as 450.00.
+    #[arg(long, value_name = "MONEY")]
+    cost: Option<String>,
+}
+
+impl Said {
+    fn what(&self, currency: Currency, amount: u64) -> Result<What, Failure> {
+        let cost: Option<Result<Price, Failure>> = self.cost.as_deref().map(|cost| {
+            let minor = price(cost, Locale::INDIAN, currency)
+                .map_err(|_| Failure::usage(format!("«{cost}» is no amount of money")))?;
+            Ok(Price { minor, per: amount, currency })
+        });
+        let (code, best_before) = (self.lot.clone(), self.best_before);
+        let lot = Lot { code, best_before, cost: cost.transpose()?, ..Lot::default() };
+        Ok(if lot.is_empty() { What::Receipt(amount) } else { What::Batch(amount, lot) })
+    }
+}
+
+/// Goods of any batch, or of one.
+#[derive(clap::Args)]
+struct Batched {
+    #[command(flatten)]
+    movement: Movement,
+    /// The number of their batch, see `stock batches`.
+    #[arg(long, value_name = "NUMBER")]
+    batch: Option<u64>,
+}
+
 /// Sells at the counter; all of it or nothing.
 #[derive(clap::Args)]
 pub struct Sell {
@@ -78,19 +133,30 @@ pub struct Sell {
 
 impl Stock {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
-        let enter = |given: Movement, what: fn(u64) -> What| {
+        type Meant<'a> = &'a dyn Fn(&Shop, u64) -> Result<What, Failure>;
+        let enter = |given: Movement, what: Meant<'_>| {
             let shop = with(given.data).shop()?;
             let (variant, product, amount) = wanted(&shop, &given.product, &given.amount)?;
-            let entry = Entry { variant, location: None, what: what(amount), note: given.note };
+            let what = what(&shop, amount)?;
+            let entry = Entry { variant, location: None, what, note: given.note };
             let by = shop.keys().node.id();
             told(&[product], &shop.enter(entry, by, clock::now(), &mut clock::rng())?)
         };
         match self.what {
             StockCommand::List { data } => list(&with(data).shop()?),
-            StockCommand::Receive(given) => enter(given, What::Receipt),
-            StockCommand::Count(given) => enter(given, What::Counted),
-            StockCommand::Waste(given) => enter(given, What::Wastage),
-            StockCommand::Return(given) => enter(given, What::Return),
+            StockCommand::Receive(Received { movement, said }) => {
+                enter(movement, &|shop, amount| said.what(shop.identity().currency, amount))
+            }
+            StockCommand::Batches { data } => batches(&with(data).shop()?),
+            StockCommand::Count(given) => enter(given, &|_, amount| Ok(What::Counted(amount))),
+            StockCommand::Waste(Batched { movement, batch }) => enter(movement, &|_, amount| {
+                let of = |batch| What::Of(batch, OfBatch::Wastage(amount));
+                Ok(batch.map_or(What::Wastage(amount), of))
+            }),
+            StockCommand::Return(Batched { movement, batch }) => enter(movement, &|_, amount| {
+                let of = |batch| What::Of(batch, OfBatch::Return(amount));
+                Ok(batch.map_or(What::Return(amount), of))
+            }),
             StockCommand::Confirm { data } => {
                 with(data).shop()?.confirm_stock()?;
                 Ok(Done::new("Everything is open for sale again.", json!({ "confirmed": true })))
@@ -108,7 +174,7 @@ impl Sell {
             let (what, amount) =
                 split.ok_or_else(|| Failure::usage(format!("«{text}» is not WHAT=AMOUNT")))?;
             let (variant, sold, amount) = wanted(&shop, what, amount)?;
-            lines.push(SaleLine { variant, amount, unit: sold.unit });
+            lines.push(SaleLine { variant, amount, unit: sold.unit, batch: None });
             names.push(sold);
         }
         let by = shop.keys().node.id();
@@ -186,17 +252,49 @@ fn amount(base_units: u64, unit: Unit) -> String {
     Quantity::new(base_units, unit).map_or_else(|_| "none".to_owned(), |some| some.to_string())
 }
 
+/// What a variant is called; its id where it is no longer for sale.
+fn name_of(shop: &Shop, id: VariantId) -> Result<Named, Failure> {
+    let product = shop.product_of(id)?;
+    let variant = product.as_ref().and_then(|product| product.variants.get(&id));
+    let named = product.as_ref().zip(variant).map(|(product, variant)| named(product, variant));
+    Ok(named.unwrap_or_else(|| Named { name: id.to_string(), unit: Unit::Piece }))
+}
+
+fn batches(shop: &Shop) -> Result<Done, Failure> {
+    let (mut says, mut items, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        let rows = shop.batches(None, None, after, 100)?;
+        for row in &rows {
+            says.push(batch(shop, row)?);
+            items.push(shown_batch(row, true));
+        }
+        after = rows.last().map(Lying::place);
+        if rows.len() < 100 {
+            break;
+        }
+    }
+    if says.is_empty() {
+        says.push("There are no batches: nothing was said of goods when they came in.".to_owned());
+    }
+    Ok(Done::new(says.join("\n"), json!({ "items": items })))
+}
+
+/// One line about a batch.
+fn batch(shop: &Shop, row: &Lying) -> Result<String, Failure> {
+    let named = name_of(shop, row.slot.variant)?;
+    let until = row.lot.best_before.map_or(String::new(), |day| format!(", best before {day}"));
+    let code = row.lot.code.as_ref().map_or(String::new(), |code| format!(", lot {code}"));
+    let there = amount(row.amount, named.unit);
+    Ok(format!("{}  {}: {there}{until}{code}", row.batch, named.name))
+}
+
 fn list(shop: &Shop) -> Result<Done, Failure> {
     let (mut says, mut items) = (Vec::new(), Vec::new());
     let mut after: Option<Slot> = None;
     loop {
-        let rows = shop.stock(after, 100)?;
+        let rows = shop.stock(after, 100, clock::now())?;
         for row in &rows {
-            let product = shop.product_of(row.slot.variant)?;
-            let variant = product.as_ref().and_then(|p| p.variants.get(&row.slot.variant));
-            let named = product.as_ref().zip(variant).map(|(p, v)| named(p, v));
-            let named = named
-                .unwrap_or_else(|| Named { name: row.slot.variant.to_string(), unit: Unit::Piece });
+            let named = name_of(shop, row.slot.variant)?;
             let there = amount(row.balance.on_hand, named.unit);
             let kept = amount(row.balance.reserved, named.unit);
             let closed = if row.closed { ", closed until counted" } else { "" };
@@ -205,7 +303,7 @@ fn list(shop: &Shop) -> Result<Done, Failure> {
                 "variant_id": row.slot.variant, "location_id": row.slot.location,
                 "name": named.name, "unit": named.unit, "on_hand": row.balance.on_hand,
                 "reserved": row.balance.reserved, "available": row.available,
-                "closed": row.closed,
+                "past_best_before": row.past, "closed": row.closed,
             }));
         }
         after = rows.last().map(|row| row.slot);

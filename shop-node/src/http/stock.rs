@@ -9,7 +9,7 @@ use kirana_core::{
     id::{LocationId, VariantId},
     policy::Action,
     quantity::Quantity,
-    stock::walk::Slot,
+    stock::{StockError, walk::Slot},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,13 +17,14 @@ use serde_json::{Value, json};
 use super::{
     Door,
     auth::SignedIn,
+    batches::{GivenLot, sees_costs},
     extract::{Json, Query, Repeatable},
     now,
     orders::Page,
     problem::Problem,
 };
 use crate::{
-    app::counter::{Entered, Entry, NotEntered, SaleLine, What},
+    app::counter::{Entered, Entry, NotEntered, OfBatch, SaleLine, What},
     clock,
 };
 
@@ -50,7 +51,7 @@ pub async fn balances(
     let rows = door
         .run(move |access| {
             access.allow(&visitor, Action::ViewStock, &access.here())?;
-            Ok::<_, Problem>(access.shop().stock(after, limit)?)
+            Ok::<_, Problem>(access.shop().stock(after, limit, now())?)
         })
         .await?;
     let full = rows.len() == limit as usize;
@@ -60,7 +61,8 @@ pub async fn balances(
         json!({
             "product_id": row.product, "variant_id": row.slot.variant,
             "location_id": row.slot.location, "on_hand": row.balance.on_hand,
-            "reserved": row.balance.reserved, "available": row.available, "closed": row.closed,
+            "reserved": row.balance.reserved, "available": row.available,
+            "past_best_before": row.past, "closed": row.closed,
         })
     });
     Ok(axum::Json(Page { items: items.collect(), next_cursor }))
@@ -85,14 +87,18 @@ pub async fn movements(
     let limit = paging.limit.unwrap_or(100).clamp(1, 100);
     let after = paging.cursor.as_deref().unwrap_or("0").parse();
     let after: u64 = after.map_err(|_| Problem::malformed("the cursor is not one of this list"))?;
-    let rows = door
+    let (mut rows, costs) = door
         .run(move |access| {
             access.allow(&visitor, Action::ViewStock, &access.here())?;
-            Ok::<_, Problem>(access.shop().stock_movements(after, limit)?)
+            let rows = access.shop().stock_movements(after, limit)?;
+            Ok::<_, Problem>((rows, sees_costs(access, &visitor)))
         })
         .await?;
     let full = rows.len() == limit as usize;
     let next_cursor = rows.last().filter(|_| full).map(|movement| movement.seq.to_string());
+    for lot in rows.iter_mut().filter_map(|movement| movement.lot.as_mut()).filter(|_| !costs) {
+        lot.cost = None;
+    }
     let items = rows.iter().map(|movement| json!(movement)).collect();
     Ok(axum::Json(Page { items, next_cursor }))
 }
@@ -117,6 +123,10 @@ pub struct Movement {
     /// Why, in one's own words.
     #[serde(default)]
     note: String,
+    /// What is known of the goods that a receipt brings in: they are a batch then.
+    lot: Option<GivenLot>,
+    /// Of which batch a wastage, a transfer or a return is; else of those that should go first.
+    batch: Option<u64>,
 }
 
 /// The longest note, in bytes.
@@ -146,15 +156,21 @@ fn entry(given: Movement) -> Result<Entry, Problem> {
     if given.note.len() > NOTE_BYTES_MAX {
         return Err(Problem::malformed("a note has at most 500 bytes"));
     }
-    let what = match given.kind.as_str() {
-        "receipt" => What::Receipt(given.amount),
-        "wastage" => What::Wastage(given.amount),
-        "stocktake" => What::Counted(given.amount),
-        "return" => What::Return(given.amount),
-        "transfer" => {
-            let to = given.to_location_id;
-            let to = to.ok_or_else(|| Problem::malformed("to_location_id is missing"))?;
-            What::Transfer(given.amount, to)
+    let (amount, to) = (given.amount, given.to_location_id);
+    let to = || to.ok_or_else(|| Problem::malformed("to_location_id is missing"));
+    let what = match (given.kind.as_str(), given.lot, given.batch) {
+        ("receipt", None, None) => What::Receipt(amount),
+        ("receipt", Some(lot), None) => What::Batch(amount, lot.into()),
+        ("wastage", None, None) => What::Wastage(amount),
+        ("wastage", None, Some(batch)) => What::Of(batch, OfBatch::Wastage(amount)),
+        ("stocktake", None, None) => What::Counted(amount),
+        ("return", None, None) => What::Return(amount),
+        ("return", None, Some(batch)) => What::Of(batch, OfBatch::Return(amount)),
+        ("transfer", None, None) => What::Transfer(amount, to()?),
+        ("transfer", None, Some(batch)) => What::Of(batch, OfBatch::Transfer(amount, to()?)),
+        ("receipt" | "wastage" | "stocktake" | "return" | "transfer", _, _) => {
+            let fits = "lot is for a receipt, batch for a wastage, a transfer or a return";
+            return Err(Problem::malformed(fits));
         }
         _ => {
             let kinds = "kind is one of: receipt, wastage, stocktake, transfer, return";
@@ -196,6 +212,8 @@ pub struct SoldLine {
     /// How much, in the unit that it is sold in.
     #[schema(value_type = Object)]
     quantity: Quantity,
+    /// Of this batch, whatever its date; else of those that should go first, and none past its date.
+    batch: Option<u64>,
 }
 
 /// Sells to somebody at the counter, through the same ledger as the orders.
@@ -211,7 +229,7 @@ pub async fn sell(
     let lines = given.lines.iter();
     let lines = lines.map(|line| {
         let (amount, unit) = (line.quantity.amount(), line.quantity.unit());
-        SaleLine { variant: line.variant_id, amount, unit }
+        SaleLine { variant: line.variant_id, amount, unit, batch: line.batch }
     });
     let lines: Vec<_> = lines.collect();
     let sold = door
@@ -239,7 +257,10 @@ impl From<NotEntered> for Problem {
         let title = why.to_string();
         let conflict = |code| Self::new(StatusCode::CONFLICT, code, title.clone());
         match why {
+            NotEntered::Stock(StockError::PastBestBefore { .. }) => conflict("past-best-before"),
+            NotEntered::Stock(StockError::Code | StockError::Cost) => Self::malformed(title),
             NotEntered::Stock(_) => conflict("stock"),
+            NotEntered::OtherCurrency(_) => conflict("other-currency"),
             NotEntered::NotSold(_) => conflict("not-sold"),
             NotEntered::OtherUnit { .. } => conflict("other-unit"),
             NotEntered::Closed(_) => conflict("stock-closed"),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use kirana_core::{
     availability::Level,
     catalogue::BucketNo,
+    day::Day,
     hash::Hash,
     id::{LocationId, ShopId, VariantId},
     quantity::Unit,
@@ -118,20 +119,23 @@ pub fn total(c: &Connection, variant: VariantId) -> Result<Balance, StoreError> 
 
 /// Of each variant of the catalogue, by document: whether it is there, as customers are told.
 ///
-/// What has no price is not for sale, and so none is left of it.
+/// What has no price is not for sale, and so none is left of it; nor of what has passed its date.
 pub fn levels(
     c: &Connection,
     shop: ShopId,
     location: LocationId,
+    today: Day,
 ) -> Result<BTreeMap<BucketNo, BTreeMap<VariantId, Level>>, StoreError> {
     let sql = "SELECT p.bucket, v.id, o.unit, o.counted, o.closed,
-                      max(0, ifnull(b.on_hand - b.reserved, 0) - ifnull(o.safety, 0))
+                      max(0, ifnull(b.on_hand - b.reserved, 0) - ifnull(o.safety, 0) - ifnull(
+                        (SELECT sum(s.amount) FROM batch_stock s JOIN batch t ON t.n = s.batch
+                         WHERE s.variant = v.id AND s.location = ?2 AND t.best_before < ?3), 0))
                FROM product p JOIN variant v ON v.product = p.row
                LEFT JOIN offer o ON o.variant = v.id
                LEFT JOIN stock_balance b ON b.variant = v.id AND b.location = ?2
                WHERE p.shop = ?1";
     let mut statement = c.prepare_cached(sql)?;
-    let mut rows = statement.query((shop.as_bytes(), location.as_bytes()))?;
+    let mut rows = statement.query((shop.as_bytes(), location.as_bytes(), today.get()))?;
     let mut levels: BTreeMap<BucketNo, BTreeMap<VariantId, Level>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let damaged = || StoreError::damaged("the stock", "of a variant");
@@ -286,7 +290,7 @@ fn many(
     Ok(all)
 }
 
-fn slot_of(variant: &[u8], location: &[u8]) -> Result<Slot, StoreError> {
+pub(super) fn slot_of(variant: &[u8], location: &[u8]) -> Result<Slot, StoreError> {
     let damaged = || StoreError::damaged("a balance", "with an id of another length");
     Ok(Slot {
         variant: VariantId::from_slice(variant).ok_or_else(damaged)?,

@@ -290,7 +290,7 @@ fn the_same_file_again_changes_nothing() {
     let again = import(&shop, FILE, false);
     assert_eq!((again.products_added, again.products_changed), (0, 0));
     assert_eq!(again.unchanged, first.products_added);
-    let stock = shop.stock(None, 10).expect("read");
+    let stock = shop.stock(None, 10, NOW).expect("read");
     assert_eq!(stock.iter().map(|row| row.balance.on_hand).collect::<Vec<_>>(), [5]);
     let dearer = import(&shop, "sku,name,price\nR1,Rice in a bag,46\n", false);
     assert_eq!((dearer.products_added, dearer.products_changed), (0, 1));

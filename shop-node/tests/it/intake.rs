@@ -324,7 +324,12 @@ fn p1_a_sale_repeated_under_its_key_sells_once() {
     let till = street.shop.keys().node.id();
     let sell = |amount, key: &str| {
         let (lines, once) = (
-            vec![SaleLine { variant: rice, amount, unit: kirana_core::quantity::Unit::Piece }],
+            vec![SaleLine {
+                variant: rice,
+                amount,
+                unit: kirana_core::quantity::Unit::Piece,
+                batch: None,
+            }],
             Once::new(till, key),
         );
         street.shop.sell_once(once, lines, till, NOW, &mut rng(6))
@@ -347,8 +352,12 @@ fn p2_a_walk_in_cannot_buy_what_is_kept_for_an_order() {
     street.deliver(&asha.mail(&street, &asha.parcel(&[&placed]))).unwrap();
     let till = street.shop.keys().node.id();
     let sell = |amount| {
-        let lines =
-            vec![SaleLine { variant: rice, amount, unit: kirana_core::quantity::Unit::Piece }];
+        let lines = vec![SaleLine {
+            variant: rice,
+            amount,
+            unit: kirana_core::quantity::Unit::Piece,
+            batch: None,
+        }];
         street.shop.sell(lines, till, NOW, &mut rng(6))
     };
     assert!(sell(2).is_err());
@@ -362,7 +371,7 @@ fn what_is_sold_by_the_piece_is_not_sold_by_weight() {
     use kirana_shop::app::counter::{NotEntered, SaleLine};
     let street = Neighbourhood::new();
     let rice = street.stock(1, 9000, 3);
-    let line = SaleLine { variant: rice, amount: 2, unit: Unit::Gram };
+    let line = SaleLine { variant: rice, amount: 2, unit: Unit::Gram, batch: None };
     let by = street.shop.keys().node.id();
     let refused = street.shop.sell(vec![line], by, NOW, &mut rng(4));
     assert!(matches!(refused, Err(NotEntered::OtherUnit { sold_by: Unit::Piece, .. })));

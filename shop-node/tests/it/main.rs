@@ -1,6 +1,7 @@
 //! Stories about one shop, told through its library and through its program.
 
 mod availability;
+mod batches;
 mod catalogue;
 mod closing;
 mod desk;

@@ -72,7 +72,7 @@ fn with_orders(
 /// Every way in which stock and catalogue change.
 fn with_goods(shop: &Shop, rice: VariantId) -> Vec<Tried> {
     let (by, product) = (shop.keys().node.id(), ProductId::new(NOW, [1; 10]));
-    let line = SaleLine { variant: rice, amount: 1, unit: Unit::Piece };
+    let line = SaleLine { variant: rice, amount: 1, unit: Unit::Piece, batch: None };
     let enter = |what| {
         let entry = Entry { variant: rice, location: None, what, note: String::new() };
         said(shop.enter(entry, by, NOW, &mut rng(6)))

@@ -176,7 +176,7 @@ impl World {
         if amount == 0 {
             return;
         }
-        let line = SaleLine { variant: good.variant, amount, unit: Good::UNIT };
+        let line = SaleLine { variant: good.variant, amount, unit: Good::UNIT, batch: None };
         let sold = self.at_the_counter(node, |shop, by, now, rng| {
             shop.sell(vec![line], by, now, rng).map(|_| ()).map_err(|e| e.to_string())
         });

@@ -23,6 +23,7 @@ mod handover;
 mod import;
 mod join;
 mod keep;
+mod mapping;
 mod orders;
 mod owner;
 mod people;
@@ -79,6 +80,8 @@ enum Command {
     Import(import::Import),
     /// Writes every product on the shelf into a file.
     Export(export::Export),
+    /// Keeps, under the name of a supplier, which column of its files means what.
+    Mapping(mapping::Mapping),
     /// Checks every order, every movement of stock and every sum; exit 1 and a line for each fault.
     Verify(keep::Verify),
     /// Writes everything into one encrypted file, also while the shop is open.
@@ -162,6 +165,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Serve { data, config, given } => serve(&with(data), config, given),
         Command::Import(import) => import.run(with),
         Command::Export(export) => export.run(with),
+        Command::Mapping(mapping) => mapping.run(with),
         Command::Verify(verify) => verify.run(with),
         Command::Backup(backup) => backup.run(with),
         Command::Restore(restore) => restore.run(with),

@@ -37,6 +37,7 @@ mod health;
 pub mod imports;
 mod later;
 pub mod mail;
+mod mappings;
 pub mod orders;
 pub mod people;
 pub mod pins;
@@ -152,6 +153,8 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::history))
         .routes(routes!(catalogue::conflicts))
         .routes(routes!(catalogue::settle))
+        .routes(routes!(mappings::list))
+        .routes(routes!(mappings::one, mappings::put, mappings::remove))
         .routes(routes!(imports::list))
         .routes(routes!(imports::report))
         .routes(routes!(imports::undo))

@@ -23,6 +23,7 @@ use crate::store::imports::{self, Run, Seen};
 mod examine;
 mod groups;
 mod intake;
+mod mappings;
 mod numbers;
 mod plan;
 mod records;
@@ -79,6 +80,8 @@ pub struct Order {
     /// Which column means what; if not given, the map that was given last, else columns that
     /// have the names of fields.
     pub map: Option<BTreeMap<String, String>>,
+    /// The supplier whose mapping is used where no map is given.
+    pub mapping: Option<String>,
     /// How numbers are written.
     pub locale: Locale,
     /// Only say what would happen.
@@ -94,6 +97,7 @@ impl Default for Order {
         Self {
             format: Format::Csv,
             map: None,
+            mapping: None,
             locale: Locale::INDIAN,
             dry_run: false,
             bytes_max: IMPORT_BYTES_MAX,
@@ -164,6 +168,15 @@ pub enum NotImported {
     /// The map names a column that the file does not have.
     #[error("the file has no column {0:?} that the map names")]
     NoSuchColumn(String),
+    /// Nothing is kept for this supplier.
+    #[error("no mapping is kept for {0:?}: kirana-shop mapping set keeps one")]
+    NoSuchMapping(String),
+    /// It is no name, or too large.
+    #[error("a mapping has a name of 1 to 120 plain characters and at most 2,000 columns")]
+    MappingName,
+    /// No room for one more.
+    #[error("a shop keeps at most 1,000 mappings: remove one first")]
+    TooManyMappings,
     /// No column is a name.
     #[error("no column holds the name: give a map such as {{\"title\":\"name\"}}")]
     NoName,
@@ -397,7 +410,7 @@ impl Shop {
         &self,
         order: &Order,
         header: &[String],
-    ) -> Result<BTreeMap<String, String>, StoreError> {
+    ) -> Result<BTreeMap<String, String>, NotImported> {
         let has = |column: &str| header.iter().any(|h| h.trim() == column.trim());
         match (order.format, &order.map) {
             (Format::OpenFoodFacts, _) => {
@@ -406,6 +419,9 @@ impl Shop {
             }
             (Format::Csv, Some(map)) => Ok(map.clone()),
             (Format::Csv, None) => {
+                if let Some(supplier) = &order.mapping {
+                    return self.mapping(supplier);
+                }
                 let last = self.reader().read(|c| imports::map(c, "csv"))?;
                 if let Some(map) = last.filter(|map| map.keys().all(|column| has(column))) {
                     return Ok(map);

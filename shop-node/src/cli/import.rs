@@ -39,6 +39,9 @@ pub struct Import {
     /// JSON that says which column means what: `{"column":"field"}`; it is remembered.
     #[arg(long, value_name = "FILE.json")]
     map: Option<PathBuf>,
+    /// The supplier whose mapping is used; with --map, that one is kept under this name.
+    #[arg(long, value_name = "SUPPLIER")]
+    mapping: Option<String>,
     /// How numbers are written.
     #[arg(long, default_value = "en-IN")]
     locale: String,
@@ -88,6 +91,7 @@ impl Import {
         Ok(Order {
             format,
             map: self.map.as_deref().map(map).transpose()?,
+            mapping: self.mapping.clone(),
             locale: Locale::named(&self.locale),
             dry_run: self.dry_run,
             bytes_max: self.mib_max.saturating_mul(MIB),
@@ -96,7 +100,7 @@ impl Import {
     }
 }
 
-fn not_imported(why: NotImported) -> Failure {
+pub(super) fn not_imported(why: NotImported) -> Failure {
     Failure { code: 1, name: "import", says: why.to_string() }
 }
 
@@ -106,6 +110,9 @@ fn take_in(home: &Home, mut order: Order, path: &Path) -> Result<Report, Failure
     order.file = Some(whole.to_string_lossy().into_owned());
     let shop = home.shop()?;
     let prepared = shop.prepare_import(&order, &mut file).map_err(not_imported)?;
+    if let (Some(supplier), Some(map), false) = (&order.mapping, &order.map, order.dry_run) {
+        shop.set_mapping(supplier, map.clone()).map_err(not_imported)?;
+    }
     let (now, mut rng, by) = (clock::now(), clock::rng(), shop.keys().node.id());
     let drawn = draw_id(now, &mut rng);
     if order.dry_run {
@@ -172,7 +179,7 @@ fn opened(path: &Path) -> Result<File, Failure> {
     }
 }
 
-fn map(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) fn map(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let text = std::fs::read(path).map_err(|why| unreadable(path, &why))?;
     serde_json::from_slice(&text).map_err(|why| Failure {
         code: 2,

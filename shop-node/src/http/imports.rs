@@ -38,6 +38,8 @@ pub struct About {
     format: Option<String>,
     /// JSON: `{"column":"field"}`.
     map: Option<String>,
+    /// The supplier whose kept mapping is used where no map is given.
+    mapping: Option<String>,
     /// How numbers are written, such as `en-IN` or `de`.
     locale: Option<String>,
     /// Only say what would happen.
@@ -57,6 +59,7 @@ impl About {
         Ok(Order {
             format: self.format.as_deref().unwrap_or("csv").parse()?,
             map,
+            mapping: self.mapping.clone(),
             locale: self.locale.as_deref().map_or(Locale::INDIAN, Locale::named),
             dry_run: self.dry_run,
             bytes_max,
@@ -180,6 +183,10 @@ impl From<NotImported> for Problem {
             }
             NotImported::NotEdited(error) => error.into(),
             NotImported::Store(error) => Self::internal(&error),
+            NotImported::TooManyMappings => {
+                Self::new(StatusCode::CONFLICT, "too-many-mappings", title)
+            }
+            NotImported::NoSuchMapping(_) => Self::not_found().detail(title),
             NotImported::NoSuchImport(_) => Self::not_found(),
             NotImported::Ended(_) => Self::new(StatusCode::CONFLICT, "import-ended", title),
             _ => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "import", title),

@@ -2,8 +2,6 @@
 //!
 //! **Invariant:** how far an import has come is written with what it led to, in one transaction.
 
-use std::collections::BTreeMap;
-
 use kirana_core::{hash::Hash, key::KeyId, time::UnixMs};
 use kirana_migrations::{
     StoreError, Tx,
@@ -12,10 +10,14 @@ use kirana_migrations::{
 
 use super::{int, uint};
 
+mod maps;
 mod notes;
 mod seen;
 mod touched;
 
+pub use maps::{
+    Map, map, put_map, put_supplier_map, remove_supplier_map, supplier_map, supplier_maps,
+};
 pub use notes::{Note, add_notes, clear_notes, notes};
 pub use seen::Seen;
 pub use touched::{Touched, set_undone, touch, touched, undone_as};
@@ -244,28 +246,4 @@ pub fn restored(tx: &Tx<'_>, id: &Id, more: u64) -> Result<(), StoreError> {
 pub fn old_report(c: &Connection, id: &Id) -> Result<Option<String>, StoreError> {
     let sql = "SELECT report FROM import WHERE id = ?1";
     Ok(c.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)
-}
-
-/// Remembers which column means what in files of a format.
-pub fn put_map(
-    tx: &Tx<'_>,
-    format: &str,
-    map: &BTreeMap<String, String>,
-) -> Result<(), StoreError> {
-    let sql = "INSERT INTO import_map (format, map) VALUES (?1, ?2)
-               ON CONFLICT (format) DO UPDATE SET map = excluded.map";
-    let map = serde_json::to_string(map).map_err(|e| StoreError::damaged("a map", e))?;
-    tx.prepare_cached(sql)?.execute((format, map))?;
-    Ok(())
-}
-
-/// The map that was remembered last.
-pub fn map(c: &Connection, format: &str) -> Result<Option<BTreeMap<String, String>>, StoreError> {
-    let sql = "SELECT map FROM import_map WHERE format = ?1";
-    let text: Option<String> =
-        c.prepare_cached(sql)?.query_row([format], |row| row.get(0)).optional()?;
-    let read = |text: String| {
-        serde_json::from_str(&text).map_err(|e| StoreError::damaged("the map of a file", e))
-    };
-    text.map(read).transpose()
 }

@@ -210,3 +210,64 @@ fn a_file_over_http_past_the_limit_is_refused_before_it_is_sent() {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     assert!(answer.contains("urn:kirana:too-large") && answer.contains("268435456"), "{answer}");
 }
+
+#[test]
+fn a_mapping_is_kept_by_supplier_and_used_for_its_files() {
+    let desk = Desk::open();
+    let mapping = json!({"map": {"Artikel": "name", "EAN": "gtin", "Preis": "price"}});
+    let path = "/v1/import-mappings/Meyer%20%26%20Sons";
+    let courier = desk.working(2, "courier");
+    for (token, expected) in [("", 401), (courier.as_str(), 403)] {
+        for (method, body) in [("GET", &Value::Null), ("PUT", &mapping), ("DELETE", &Value::Null)] {
+            assert_eq!(desk.ask(token, method, path, body).0, expected, "{method}");
+        }
+        assert_eq!(desk.ask(token, "GET", "/v1/import-mappings", &Value::Null).0, expected);
+    }
+    assert_eq!(desk.as_owner("GET", path, &Value::Null).0, 404);
+    assert_eq!(desk.as_owner("PUT", path, &mapping).0, 201);
+    assert_eq!(desk.as_owner("PUT", path, &mapping).0, 204);
+    assert_eq!(desk.as_owner("GET", path, &Value::Null).1, mapping);
+    let (_, kept) = desk.as_owner("GET", "/v1/import-mappings", &Value::Null);
+    assert_eq!(kept["items"][0]["id"], "Meyer & Sons");
+    for map in [json!({"A": "colour of the sky"}), json!({"A": "gtin"}), json!({})] {
+        let (status, problem) = desk.as_owner("PUT", path, &json!({ "map": map }));
+        assert_eq!(status, 422, "{problem}");
+    }
+    let file = "Artikel;EAN;Preis\nTee;4006381333931;\"3,50\"\n".as_bytes();
+    let query = "?locale=de&mapping=Meyer%20%26%20Sons";
+    let (status, done) = import(&desk, &desk.owner, query, file).expect("an answer");
+    assert_eq!((status, &done["products_added"]), (200, &json!(1)), "{done}");
+    let (status, problem) = import(&desk, &desk.owner, "?mapping=Nobody", file).expect("an answer");
+    assert_eq!(status, 404, "{problem}");
+    assert_eq!(desk.as_owner("DELETE", path, &Value::Null).0, 204);
+    assert_eq!(desk.as_owner("DELETE", path, &Value::Null).0, 404);
+}
+
+#[test]
+fn a_mapping_is_kept_by_the_command_line() {
+    let (folder, files) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().unwrap());
+    init(folder.path());
+    let write = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("a path").to_owned()
+    };
+    let map = write("map.json", "{\"Item\": \"name\", \"MRP\": \"price\"}");
+    let goods = write("goods.csv", "Item,MRP\nTea,45\n");
+    assert_eq!(said(folder.path(), &["mapping", "set", "Asha Foods", &map]).0, 0);
+    let (_, kept) = said(folder.path(), &["mapping", "list"]);
+    assert_eq!(
+        kept["items"],
+        json!([{"id": "Asha Foods", "map": {"Item": "name", "MRP": "price"}}])
+    );
+    let (code, done) = said(folder.path(), &["import", &goods, "--mapping", "Asha Foods"]);
+    assert_eq!((code, &done["products_added"]), (0, &json!(1)), "{done}");
+    assert_eq!(said(folder.path(), &["mapping", "remove", "Asha Foods"]).0, 0);
+    assert_eq!(said(folder.path(), &["mapping", "show", "Asha Foods"]).0, 1);
+    let (code, refused) = said(folder.path(), &["import", &goods, "--mapping", "Asha Foods"]);
+    assert_eq!(code, 1, "{refused}");
+    assert!(text(&refused, "title").contains("no mapping is kept"), "{refused}");
+    let both = ["import", &goods, "--mapping", "Asha Foods", "--map", &map];
+    assert_eq!(said(folder.path(), &both).0, 0, "the map is kept under the name");
+    assert_eq!(said(folder.path(), &["mapping", "show", "Asha Foods"]).0, 0);
+}

@@ -66,6 +66,7 @@ impl Shop {
         let order = Order {
             format: settings.format,
             map: Some(settings.map.clone()),
+            mapping: None,
             locale: settings.locale,
             dry_run: settings.dry_run,
             bytes_max: run.bytes_total.saturating_add(1),

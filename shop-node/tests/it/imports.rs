@@ -66,7 +66,7 @@ fn p7_after_a_crash_the_same_file_goes_on_behind_the_last_commit() {
         let report = report.expect("a report");
         let expected = Report { import_id: before.import_id, ..whole.clone() };
         assert_eq!(report, expected, "as if there had been no crash");
-        let stock = shop.stock(None, 5_000).expect("read");
+        let stock = shop.stock(None, 5_000, NOW).expect("read");
         assert_eq!(stock.iter().map(|row| row.balance.on_hand).sum::<u64>(), 970 * 2 + 10);
         let repeated = import(&shop, &text).expect("a report");
         assert_eq!((repeated.products_added, repeated.products_changed), (0, 0));
@@ -157,7 +157,7 @@ fn undo(shop: &Shop, id: uuid::Uuid) -> Result<Report, NotImported> {
 }
 
 fn on_hand(shop: &Shop) -> u64 {
-    shop.stock(None, 5_000).expect("read").iter().map(|row| row.balance.on_hand).sum()
+    shop.stock(None, 5_000, NOW).expect("read").iter().map(|row| row.balance.on_hand).sum()
 }
 
 #[test]
@@ -189,8 +189,14 @@ fn undoing_leaves_what_somebody_changed_or_sold_since_and_names_it() {
     let done = import(&shop, text).expect("a report");
     let dearer = "sku,name,price,stock\nS,Salt,21,\n";
     import(&shop, dearer).expect("a report");
-    let tea = shop.stock(None, 10).expect("read").into_iter().find(|row| row.balance.on_hand == 7);
-    let line = SaleLine { variant: tea.expect("tea").slot.variant, amount: 1, unit: Unit::Piece };
+    let tea =
+        shop.stock(None, 10, NOW).expect("read").into_iter().find(|row| row.balance.on_hand == 7);
+    let line = SaleLine {
+        variant: tea.expect("tea").slot.variant,
+        amount: 1,
+        unit: Unit::Piece,
+        batch: None,
+    };
     shop.sell(vec![line], owner(&shop), NOW, &mut rng(5)).expect("a sale");
     let undone = undo(&shop, done.import_id).expect("a report");
     let left: Vec<_> = undone.left.iter().map(|note| (note.line, note.code.as_str())).collect();

@@ -9,7 +9,7 @@ use std::{
     ops::ControlFlow,
 };
 
-use kirana_core::{key::KeyId, time::UnixMs};
+use kirana_core::{key::KeyId, money::Currency, time::UnixMs};
 use kirana_migrations::{Abort, StoreError};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,10 @@ use super::{
 use crate::store::imports::{self, Run, Seen};
 
 mod examine;
+mod feed;
+mod formats;
 mod groups;
+mod html;
 mod intake;
 mod mappings;
 mod numbers;
@@ -30,12 +33,13 @@ mod records;
 mod report;
 mod resume;
 mod rows;
+mod table;
 mod undo;
 
-use examine::{Decoded, Examined};
+use examine::Examined;
 use groups::Groups;
 use intake::Intake;
-use records::{Broken, Records};
+use records::Broken;
 use rows::{Columns, Field, Manner, Read as RowRead};
 
 pub use crate::store::imports::{Counts, State};
@@ -57,6 +61,12 @@ pub enum Format {
     /// The CSV of Open Food Facts.
     #[serde(rename = "off")]
     OpenFoodFacts,
+    /// Shopify's product CSV.
+    #[serde(rename = "shopify")]
+    Shopify,
+    /// A feed for Google Merchant Center: RSS or Atom in XML, or a table with tabs.
+    #[serde(rename = "google")]
+    Google,
 }
 
 impl std::str::FromStr for Format {
@@ -65,8 +75,8 @@ impl std::str::FromStr for Format {
         match name {
             "csv" => Ok(Self::Csv),
             "off" => Ok(Self::OpenFoodFacts),
-            "shopify" => Err(NotImported::Later("a Shopify export")),
-            "google" => Err(NotImported::Later("a Google Merchant feed")),
+            "shopify" => Ok(Self::Shopify),
+            "google" => Ok(Self::Google),
             other => Err(NotImported::Format(other.to_owned())),
         }
     }
@@ -115,6 +125,17 @@ struct Settings {
     dry_run: bool,
 }
 
+impl Settings {
+    fn manner(&self, currency: Currency) -> Manner {
+        // Formats of programs write numbers in one way, wherever the shop is.
+        let locale = match self.format {
+            Format::Csv => self.locale,
+            Format::OpenFoodFacts | Format::Shopify | Format::Google => Locale::INDIAN,
+        };
+        Manner { locale, oversells: self.format == Format::Shopify, currency }
+    }
+}
+
 /// A file that was looked through and can be taken in.
 #[derive(Debug, Clone)]
 pub struct Prepared {
@@ -130,11 +151,8 @@ pub struct Prepared {
 /// Why nothing was taken in, or not all.
 #[derive(Debug, thiserror::Error)]
 pub enum NotImported {
-    /// Known by name and not part of this version.
-    #[error("{0} is not part of this version yet: use --format csv or off")]
-    Later(&'static str),
     /// No such format.
-    #[error("there is no format {0:?}: use csv or off")]
+    #[error("there is no format {0:?}: use csv, shopify, google or off")]
     Format(String),
     /// Longer than allowed.
     #[error("the file is longer than {bytes_max} bytes: split it into several files")]
@@ -203,12 +221,6 @@ pub enum NotImported {
     Store(#[from] StoreError),
 }
 
-impl NotImported {
-    fn unreadable(why: io::Error) -> Self {
-        Self::Unreadable(why)
-    }
-}
-
 impl Shop {
     /// Takes a file in, in several commits; safe to repeat. Where the same file in the same manner
     /// did not come to its end before, that import goes on.
@@ -243,11 +255,7 @@ impl Shop {
         file: &mut F,
     ) -> Result<Prepared, NotImported> {
         let examined = examine::examine(file, order.bytes_max)?;
-        let mut records = open(file, &examined, order.format)?;
-        let header = match records.next().map_err(NotImported::unreadable)? {
-            Some((_, header)) => header?,
-            None => return Err(NotImported::Empty),
-        };
+        let (header, _) = table::open(file, &examined, order.format)?;
         // Text whose encoding is not marked, and what is no text at all, is full of these.
         if header.iter().any(|cell| cell.contains('\0')) {
             return Err(NotImported::NotText);
@@ -364,18 +372,23 @@ impl Shop {
         heard: &mut dyn FnMut(&Counts, u64) -> ControlFlow<()>,
     ) -> Result<(), NotImported> {
         let (settings, examined) = (&prepared.settings, &prepared.examined);
-        let mut records = open(file, examined, settings.format)?;
-        records.next().map_err(NotImported::unreadable)?;
-        let manner = Manner { locale: settings.locale, currency: self.identity().currency };
+        let (_, mut table) = table::open(file, examined, settings.format)?;
+        let manner = settings.manner(self.identity().currency);
+        let mut last_handle = None;
         let (seen, mut groups, mut rows) = (Seen::new()?, Groups::default(), 0u64);
         let stored = intake.counts.rows;
         if stored == 0 && examined.is_guessed {
             let message = "the file is not UTF-8; it was read as Windows-1252";
             intake.notes().warn([Note::new(1, "encoding", message)]);
         }
-        while let Some((line, cells)) = records.next().map_err(NotImported::unreadable)? {
+        while let Some((line, cells)) = table.next().map_err(NotImported::Unreadable)? {
             rows += 1;
             let mut read = read_row(line, cells, prepared, manner);
+            if read.row.handle.is_some() && read.row.handle != last_handle {
+                let handle = read.row.handle.clone().unwrap_or_default();
+                read.is_later = !seen.insert(&format!("product:{handle}"))?;
+            }
+            last_handle.clone_from(&read.row.handle);
             note_seen(&seen, &mut read)?;
             // What was stored before a crash is only looked at again: lines after it may repeat it.
             if rows <= stored {
@@ -384,7 +397,7 @@ impl Shop {
             if let Some(group) = groups.take(&mut read)
                 && intake.take(group, rows - 1)
             {
-                intake.commit((rows - 1, records.text().taken()), rng)?;
+                intake.commit((rows - 1, table.taken()), rng)?;
                 if heard(&intake.counts, examined.bytes).is_break() {
                     return Err(NotImported::Paused);
                 }
@@ -413,10 +426,9 @@ impl Shop {
     ) -> Result<BTreeMap<String, String>, NotImported> {
         let has = |column: &str| header.iter().any(|h| h.trim() == column.trim());
         match (order.format, &order.map) {
-            (Format::OpenFoodFacts, _) => {
-                let known = OPEN_FOOD_FACTS.iter().filter(|(column, _)| has(column));
-                Ok(known.map(|(c, field)| ((*c).to_owned(), (*field).to_owned())).collect())
-            }
+            (Format::OpenFoodFacts, _) => Ok(formats::known(formats::OPEN_FOOD_FACTS, header)),
+            (Format::Shopify, _) => Ok(formats::known(formats::SHOPIFY, header)),
+            (Format::Google, _) => Ok(formats::known(formats::GOOGLE, header)),
             (Format::Csv, Some(map)) => Ok(map.clone()),
             (Format::Csv, None) => {
                 if let Some(supplier) = &order.mapping {
@@ -438,17 +450,6 @@ pub fn draw_id(now: UnixMs, rng: &mut dyn CryptoRng) -> uuid::Uuid {
     let mut random = [0; 10];
     rng.fill_bytes(&mut random);
     uuid::Builder::from_unix_timestamp_millis(now.get(), &random).into_uuid()
-}
-
-fn open<F: Read + Seek>(
-    file: F,
-    examined: &Examined,
-    format: Format,
-) -> Result<Records<Decoded<F>>, NotImported> {
-    let text = Decoded::new(file, examined).map_err(NotImported::unreadable)?;
-    // The dump of Open Food Facts is separated by tabs and quotes nothing.
-    let is_bare = format == Format::OpenFoodFacts;
-    Records::new(text, is_bare).map_err(NotImported::unreadable)
 }
 
 fn columns_of(map: &BTreeMap<String, String>, header: &[String]) -> Result<Columns, NotImported> {
@@ -515,13 +516,3 @@ fn note_seen(seen: &Seen, read: &mut RowRead) -> Result<(), StoreError> {
     }
     Ok(())
 }
-
-const OPEN_FOOD_FACTS: &[(&str, &str)] = &[
-    ("gtin", "gtin"),
-    ("code", "gtin"),
-    ("name", "name"),
-    ("product_name", "name"),
-    ("brands", "brand"),
-    ("quantity", "label"),
-    ("ingredients", "description"),
-];

@@ -33,7 +33,7 @@ pub struct Import {
     /// The file.
     #[arg(required_unless_present_any = ["undo", "resume", "show"])]
     file: Option<PathBuf>,
-    /// `csv`, or `off` for the CSV of Open Food Facts.
+    /// `csv`, `shopify`, `google` (XML or tabs), or `off` for the CSV of Open Food Facts.
     #[arg(long, default_value = "csv")]
     format: String,
     /// JSON that says which column means what: `{"column":"field"}`; it is remembered.
@@ -84,10 +84,8 @@ impl Import {
     }
 
     fn order(&self) -> Result<Order, Failure> {
-        let format: Format = self.format.parse().map_err(|why: NotImported| match why {
-            NotImported::Later(_) => Failure { code: 2, name: "not-yet", says: why.to_string() },
-            _ => Failure { code: 2, name: "usage", says: why.to_string() },
-        })?;
+        let format: Result<Format, NotImported> = self.format.parse();
+        let format = format.map_err(|why| Failure::usage(why.to_string()))?;
         Ok(Order {
             format,
             map: self.map.as_deref().map(map).transpose()?,

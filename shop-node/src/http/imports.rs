@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a body is written to the disk piece by piece, and only for somebody who may import.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io::ErrorKind, time::Duration};
 
 use axum::{
     body::Body,
@@ -22,7 +22,10 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    app::import::{Locale, NotImported, Order, Report, draw_id},
+    app::{
+        import::{Locale, NotImported, Order, Report, draw_id},
+        refusal::NotStored,
+    },
     clock,
     imports::{NotSpooled, Spooled},
 };
@@ -34,7 +37,7 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct About {
-    /// `csv` or `off`.
+    /// `csv`, `shopify`, `google` or `off`.
     format: Option<String>,
     /// JSON: `{"column":"field"}`.
     map: Option<String>,
@@ -177,7 +180,6 @@ impl From<NotImported> for Problem {
     fn from(why: NotImported) -> Self {
         let title = why.to_string();
         match why {
-            NotImported::Later(what) => Self::not_yet(what),
             NotImported::TooLong { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title)
             }
@@ -188,6 +190,16 @@ impl From<NotImported> for Problem {
             }
             NotImported::NoSuchMapping(_) => Self::not_found().detail(title),
             NotImported::NoSuchImport(_) => Self::not_found(),
+            NotImported::Paused => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "closing", title).retry_after(10)
+            }
+            NotImported::Unreadable(why) if why.kind() == ErrorKind::StorageFull => {
+                NotStored::Full.into()
+            }
+            // What is wrong inside the file is for whoever sent it; the rest is the shop's.
+            NotImported::Unreadable(why) if why.kind() != ErrorKind::InvalidData => {
+                Self::internal(&why)
+            }
             NotImported::Ended(_) => Self::new(StatusCode::CONFLICT, "import-ended", title),
             _ => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "import", title),
         }

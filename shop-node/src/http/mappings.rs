@@ -17,6 +17,7 @@ use super::{
 /// Which column of a supplier's files means what.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ImportMapping)]
 pub struct Mapping {
     /// Columns with the names of fields: `{"Artikel":"name","EAN":"gtin"}`.
     map: BTreeMap<String, String>,

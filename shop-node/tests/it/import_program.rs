@@ -110,6 +110,24 @@ fn p7_an_import_over_http_that_was_killed_goes_on_by_itself() {
     assert_eq!(kirana(&["verify"], desk.folder.path()).status.code(), Some(0));
 }
 
+#[test]
+fn p7_a_shop_that_is_told_to_close_ends_cleanly_in_an_import_and_goes_on_with_it() {
+    let (desk, file) = (Desk::open(), table(1_200));
+    let seen = std::thread::scope(|scope| {
+        let sending = scope.spawn(|| import(&desk, &desk.owner, "", file.as_bytes()));
+        let seen = until(&desk, is_in_the_middle);
+        desk.served.signal("-TERM");
+        let (status, problem) = sending.join().expect("it ends").expect("an answer");
+        assert_eq!((status, &problem["type"]), (503, &json!("urn:kirana:closing")), "{problem}");
+        seen
+    });
+    let Desk { folder, mut served, .. } = desk;
+    assert_eq!(served.child.wait().expect("it ends").code(), Some(0));
+    let desk = Desk::at(folder);
+    let done = until(&desk, |import| import["state"] == "done");
+    assert_eq!((&done["import_id"], &done["products_added"]), (&seen["import_id"], &json!(1_188)));
+}
+
 /// An import by the command line that is killed once it has committed something.
 fn killed_in_the_middle(data: &Path, file: &Path) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));

@@ -10,6 +10,7 @@ mod disk;
 mod floors;
 mod history;
 mod holding;
+mod import_formats;
 mod import_program;
 mod imports;
 mod intake;

@@ -35,7 +35,7 @@ pub struct Examined {
 /// [`NotImported`] when it is longer than `bytes_max`, is no text, or is not the text that its first
 /// bytes announce.
 pub fn examine(file: &mut (impl Read + Seek), bytes_max: u64) -> Result<Examined, NotImported> {
-    file.seek(SeekFrom::Start(0)).map_err(NotImported::unreadable)?;
+    file.seek(SeekFrom::Start(0)).map_err(NotImported::Unreadable)?;
     let mut first = vec![0; PIECE_BYTES];
     let filled = fill(file, &mut first)?;
     first.truncate(filled);
@@ -84,7 +84,7 @@ fn fill(file: &mut impl Read, buffer: &mut Vec<u8>) -> Result<usize, NotImported
             Ok(0) => break,
             Ok(n) => filled += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(NotImported::unreadable(e)),
+            Err(e) => return Err(NotImported::Unreadable(e)),
         }
     }
     Ok(filled)

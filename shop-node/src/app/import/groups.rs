@@ -12,6 +12,8 @@ const ROWS_MAX: usize = 1_000;
 pub(super) struct Group {
     /// What they have in common, if the file says so.
     pub(super) handle: Option<String>,
+    /// Whether an earlier group had the same handle: what that said of the product stays.
+    pub(super) is_later: bool,
     /// In the order of the file; at least one.
     pub(super) rows: Vec<Part>,
 }
@@ -67,7 +69,8 @@ impl Groups {
             }
             open => {
                 let handle = read.row.handle.clone();
-                open.replace(Group { handle, rows: vec![part] })
+                let is_later = read.is_later;
+                open.replace(Group { handle, is_later, rows: vec![part] })
             }
         }
     }

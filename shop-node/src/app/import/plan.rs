@@ -73,13 +73,20 @@ impl Plan {
                 .map(|shelved| shelved.product),
         };
         let mut filling = Filling::begin(inner, id, group, known.as_ref());
-        filling.about(group);
+        if known.is_none() || !group.is_later {
+            filling.about(group);
+        }
         rows.iter().for_each(|row| filling.variant(row));
         let Filling { mut product, opening, .. } = filling;
         let is_back = match &known {
             Some(known) if known.delisted => self.put_back(c, known, &mut product, line)?,
             _ => false,
         };
+        if rows.iter().any(|row| row.is_off) {
+            let message = "not on sale in the file: it comes in off the shelf";
+            self.told.warnings.push(Note::new(line, "not-on-sale", message));
+            product.delisted |= known.is_none();
+        }
         if let Err(why) = product.check() {
             let refused = |row: &&Row| Note::new(row.line, "product", why.to_string());
             self.told.refused.extend(rows.iter().map(refused));
@@ -237,7 +244,8 @@ impl<'i> Filling<'i> {
     /// Writes what the rows say of the product over what was there; what they do not say stays.
     fn about(&mut self, group: &Group) {
         let product = &mut self.product;
-        for part in &group.rows {
+        // What the first row says counts, so the last is written first.
+        for part in group.rows.iter().rev() {
             let row = &part.row;
             product.names.extend(row.names.clone());
             product.synonyms.extend(row.synonyms.iter().cloned());

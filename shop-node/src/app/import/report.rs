@@ -11,6 +11,7 @@ use crate::{
 
 /// What came of an import, or what came of it so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ImportReport)]
 pub struct Report {
     /// The import's id.
     pub import_id: uuid::Uuid,

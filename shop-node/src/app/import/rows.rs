@@ -12,7 +12,10 @@ use kirana_core::{
     quantity::{Measure, Quantity, Unit},
 };
 
-use super::numbers::{self, Locale, NotANumber};
+use super::{
+    html,
+    numbers::{self, Locale, NotANumber},
+};
 
 /// The meaning of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,8 +36,16 @@ pub enum Field {
     Category,
     /// Ingredients or a sentence.
     Description,
+    /// The same in HTML, of which the text is kept.
+    Html,
     /// What tells a variant from its siblings.
     Label,
+    /// What tells a variant from its siblings in one respect, such as its colour: 1 to 4.
+    Option(u8),
+    /// `active`, or a word for what is not on sale: `draft`, `archived`, `unlisted`.
+    Status,
+    /// Whether it is a gift card, which no shelf holds.
+    GiftCard,
     /// The price, as people write it.
     Price,
     /// For how much of the row's unit the price is; one of it if left out.
@@ -65,6 +76,13 @@ impl Field {
             "brand" => Self::Brand,
             "category" => Self::Category,
             "description" => Self::Description,
+            "html" => Self::Html,
+            "option1" => Self::Option(1),
+            "option2" => Self::Option(2),
+            "option3" => Self::Option(3),
+            "option4" => Self::Option(4),
+            "status" => Self::Status,
+            "gift_card" => Self::GiftCard,
             "label" => Self::Label,
             "price" => Self::Price,
             "price_per" => Self::PricePer,
@@ -101,6 +119,8 @@ pub struct Row {
     pub(super) min: Option<u64>,
     pub(super) tax_bp: Option<u32>,
     pub(super) stock: Option<u64>,
+    /// Whether the file says that it is not on sale.
+    pub(super) is_off: bool,
 }
 
 impl Row {
@@ -135,6 +155,8 @@ const MESSAGE_CHARS_MAX: usize = 300;
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
     pub(super) locale: Locale,
+    /// Whether stock below zero means none: where others sell what they have to get first.
+    pub(super) oversells: bool,
     pub(super) currency: Currency,
 }
 
@@ -147,13 +169,15 @@ pub struct Read {
     pub(super) refused: Option<Note>,
     /// What is odd but harmless.
     pub(super) warnings: Vec<Note>,
+    /// Whether an earlier group of rows had the same handle: what that said of the product stays.
+    pub(super) is_later: bool,
 }
 
 impl Read {
     /// A row of which nothing could be read.
     pub(super) fn refused(line: u64, note: Note) -> Self {
         let row = Row { line, ..Row::default() };
-        Self { row, refused: Some(note), warnings: Vec::new() }
+        Self { row, refused: Some(note), ..Self::default() }
     }
 }
 
@@ -168,8 +192,15 @@ fn meant(cell: &str) -> &str {
 /// Reads a record.
 pub fn read(line: u64, cells: &[String], columns: &Columns, manner: Manner) -> Read {
     let read = Read { row: Row { line, ..Row::default() }, ..Read::default() };
-    let mut reading =
-        Reading { line, manner, read, minor: None, measure: None, amounts: BTreeMap::new() };
+    let mut reading = Reading {
+        line,
+        manner,
+        read,
+        minor: None,
+        measure: None,
+        amounts: BTreeMap::new(),
+        options: Vec::new(),
+    };
     for (field, column) in columns {
         let cell = cells.get(*column).map_or("", |cell| meant(cell.trim()));
         let taken = match cell {
@@ -192,6 +223,7 @@ struct Reading<'c> {
     measure: Option<Measure>,
     /// Read at the end, when the row's unit is known.
     amounts: BTreeMap<Field, &'c str>,
+    options: Vec<&'c str>,
 }
 
 impl<'c> Reading<'c> {
@@ -222,6 +254,19 @@ impl<'c> Reading<'c> {
             Field::Brand => row.brand = Some(text(line, "brand", cell, TEXT_CHARS_MAX)?),
             Field::Category => row.category = Some(text(line, "category", cell, TEXT_CHARS_MAX)?),
             Field::Description => row.description = Some(cut(line, cell, warnings)),
+            Field::Html => {
+                let text = html::text_of(cell);
+                row.description = (!text.is_empty()).then(|| cut(line, &text, warnings));
+            }
+            // Shopify's word for a product without options.
+            Field::Option(_) if cell == "Default Title" => {}
+            Field::Option(_) => self.options.push(cell),
+            Field::Status => row.is_off = !cell.eq_ignore_ascii_case("active"),
+            Field::GiftCard if cell.eq_ignore_ascii_case("true") => {
+                let message = "a gift card is nothing that lies on a shelf";
+                return Err(Note::new(line, "gift-card", message));
+            }
+            Field::GiftCard => {}
             Field::Label => row.label = Some(text(line, "label", cell, NAME_CHARS_MAX)?),
             Field::Price => self.minor = Some(price(line, cell, self.manner)?),
             Field::Unit => {
@@ -231,6 +276,10 @@ impl<'c> Reading<'c> {
                 })?;
                 row.unit = Some(measure.base);
                 self.measure = Some(measure);
+            }
+            Field::Stock if self.manner.oversells && cell.starts_with('-') => {
+                let message = format!("{cell}: there cannot be less than nothing");
+                warnings.push(Note::new(line, "stock-negative", message));
             }
             Field::PricePer | Field::Step | Field::Min | Field::Stock => {
                 self.amounts.insert(field, cell);
@@ -260,7 +309,17 @@ impl<'c> Reading<'c> {
         Ok(())
     }
 
+    fn label(&mut self) -> Result<(), Note> {
+        if self.read.row.label.is_none() && !self.options.is_empty() {
+            let label = self.options.join(" / ");
+            self.read.row.label = Some(text(self.line, "label", &label, NAME_CHARS_MAX)?);
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> Read {
+        let taken = self.label();
+        self.refuse(taken);
         let taken = self.in_base_units();
         self.refuse(taken);
         self.read

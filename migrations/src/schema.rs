@@ -34,6 +34,7 @@ fn shop() -> Vec<M<'static>> {
         M::up_with_hook(include_str!("../shared/search.sql"), index),
         M::up(include_str!("../shop/008_imports.sql")),
         M::up(include_str!("../shop/009_batches.sql")),
+        M::up(include_str!("../shop/010_reorder.sql")),
     ]
 }
 

@@ -24,6 +24,7 @@ mod import;
 mod join;
 mod keep;
 mod mapping;
+mod lists;
 mod orders;
 mod owner;
 mod people;

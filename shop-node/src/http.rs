@@ -36,6 +36,7 @@ mod extract;
 mod health;
 pub mod imports;
 mod later;
+mod locations;
 pub mod mail;
 mod mappings;
 pub mod orders;
@@ -43,6 +44,7 @@ pub mod people;
 pub mod pins;
 pub mod problem;
 mod products;
+pub mod reorder;
 pub mod sessions;
 pub mod staff;
 pub mod stock;
@@ -145,6 +147,11 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(stock::movements, stock::enter))
         .routes(routes!(stock::confirm))
         .routes(routes!(batches::list))
+        .routes(routes!(reorder::low))
+        .routes(routes!(reorder::expiring))
+        .routes(routes!(reorder::set, reorder::unset))
+        .routes(routes!(locations::list, locations::add))
+        .routes(routes!(locations::rename))
         .routes(routes!(stock::sell))
         .routes(routes!(products::shelf))
         .routes(routes!(products::product))

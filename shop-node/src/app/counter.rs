@@ -22,8 +22,10 @@ use super::{
     Shop,
     desk::{Desk, Visit},
     ledger::NotMoved,
+    locations::{self, NAME_CHARS_MAX},
     once::{Before, Once, request_hash},
     refusal::NotStored,
+    reorder::LEVEL_MAX,
 };
 use crate::store::{offers, settings, settings::Setting, stock};
 
@@ -143,6 +145,21 @@ pub enum NotEntered {
     /// A cost in a currency that the shop does not count in.
     #[error("this shop counts in {0}")]
     OtherCurrency(Currency),
+    /// A level that cannot be.
+    #[error("up_to is at least the level, and at most {LEVEL_MAX}")]
+    Level,
+    /// No name.
+    #[error("a name has up to {NAME_CHARS_MAX} characters")]
+    Name,
+    /// Somebody or something else is called so.
+    #[error("there is another «{0}»")]
+    NameTaken(String),
+    /// No such place.
+    #[error("the shop keeps no stock at {0}: see the list of its places")]
+    NoLocation(LocationId),
+    /// One more than a shop may have.
+    #[error("a shop has at most {0} of these")]
+    TooMany(usize),
     /// Nobody knows how much there is.
     #[error("stock of {0} is closed until somebody has counted it")]
     Closed(VariantId),
@@ -281,7 +298,7 @@ impl Shop {
 }
 
 impl Desk<'_, '_> {
-    fn may_enter(&self) -> Result<(), Abort<NotEntered>> {
+    pub(crate) fn may_enter(&self) -> Result<(), Abort<NotEntered>> {
         match self.read_only()? {
             Some(why) => Err(Abort::Refused(NotEntered::ReadOnly(why))),
             None => Ok(()),
@@ -294,6 +311,7 @@ impl Desk<'_, '_> {
         let shelf = shelf.ok_or(Abort::Refused(NotEntered::NotSold(variant)))?;
         let location = entry.location.unwrap_or(self.shop.identity.location);
         let slot = Slot { variant, location };
+        locations::check(self.tx, &self.shop.identity, location)?;
         let (mut lot, mut named) = (None, None);
         let change = match &entry.what {
             What::Receipt(amount) => Change::Receipt { amount: *amount },
@@ -318,6 +336,9 @@ impl Desk<'_, '_> {
                 Change::Stocktake { before, counted }
             }
         };
+        if let Change::Transfer { to, .. } = change {
+            locations::check(self.tx, &self.shop.identity, to)?;
+        }
         let note = entry.note.clone();
         let draft = Draft { note, lot, ..Draft::new(variant, location, change, by) };
         let written = self.move_of(draft, named)?;

@@ -11,7 +11,7 @@ use kirana_core::{
 use kirana_migrations::catalogue::{question::NotAQuestion, search::Query};
 use serde_json::json;
 
-use super::{Data, Done, Failure};
+use super::{Data, Done, Failure, lists};
 use crate::{
     app::{
         Shop,
@@ -54,6 +54,25 @@ enum StockCommand {
     Waste(Batched),
     /// A customer brought goods back that can be sold again.
     Return(Batched),
+    /// Goods go to another place of the shop.
+    Move(Moved),
+    /// Shows what is below its level or gone, with how much to order.
+    Low {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Shows goods whose best-before date has passed or passes soon.
+    Expiring {
+        #[command(flatten)]
+        data: Data,
+        /// Within so many days.
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        within: u32,
+    },
+    /// Says from when on something is ordered again, and up to how much.
+    Reorder(lists::Reorder),
+    /// Shows the places where stock is kept, or names another one.
+    Places(lists::Places),
     /// Somebody looked, and it is as the ledger says: opens sale again after a restore.
     Confirm {
         #[command(flatten)]
@@ -73,6 +92,9 @@ struct Movement {
     /// Why, in your own words.
     #[arg(long, default_value = "")]
     note: String,
+    /// Where: the name of a place or its id; where the shop sells if left out.
+    #[arg(long, value_name = "PLACE")]
+    at: Option<String>,
 }
 
 /// Goods that came in.
@@ -111,6 +133,16 @@ impl Said {
     }
 }
 
+/// Goods that go somewhere else.
+#[derive(clap::Args)]
+struct Moved {
+    #[command(flatten)]
+    given: Batched,
+    /// Where to: the name of the place or its id, see `stock places`.
+    #[arg(long, value_name = "PLACE")]
+    to: String,
+}
+
 /// Goods of any batch, or of one.
 #[derive(clap::Args)]
 struct Batched {
@@ -138,7 +170,8 @@ impl Stock {
             let shop = with(given.data).shop()?;
             let (variant, product, amount) = wanted(&shop, &given.product, &given.amount)?;
             let what = what(&shop, amount)?;
-            let entry = Entry { variant, location: None, what, note: given.note };
+            let location = given.at.as_deref().map(|at| lists::place(&shop, at)).transpose()?;
+            let entry = Entry { variant, location, what, note: given.note };
             let by = shop.keys().node.id();
             told(&[product], &shop.enter(entry, by, clock::now(), &mut clock::rng())?)
         };
@@ -157,6 +190,17 @@ impl Stock {
                 let of = |batch| What::Of(batch, OfBatch::Return(amount));
                 Ok(batch.map_or(What::Return(amount), of))
             }),
+            StockCommand::Move(Moved { given: Batched { movement, batch }, to }) => {
+                enter(movement, &|shop, amount| {
+                    let to = lists::place(shop, &to)?;
+                    let of = |batch| What::Of(batch, OfBatch::Transfer(amount, to));
+                    Ok(batch.map_or(What::Transfer(amount, to), of))
+                })
+            }
+            StockCommand::Low { data } => lists::low(&with(data).shop()?),
+            StockCommand::Expiring { data, within } => lists::expiring(&with(data).shop()?, within),
+            StockCommand::Reorder(reorder) => reorder.run(with),
+            StockCommand::Places(places) => places.run(with),
             StockCommand::Confirm { data } => {
                 with(data).shop()?.confirm_stock()?;
                 Ok(Done::new("Everything is open for sale again.", json!({ "confirmed": true })))
@@ -183,13 +227,17 @@ impl Sell {
 }
 
 /// A variant as the command line names it.
-struct Named {
-    name: String,
-    unit: Unit,
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) unit: Unit,
 }
 
 /// Which variant somebody means, and how much of it.
-fn wanted(shop: &Shop, what: &str, amount: &str) -> Result<(VariantId, Named, u64), Failure> {
+pub(super) fn wanted(
+    shop: &Shop,
+    what: &str,
+    amount: &str,
+) -> Result<(VariantId, Named, u64), Failure> {
     let (id, named) = find(shop, what)?;
     // A count may find nothing, which is no quantity that anybody could buy.
     let amount = match amount.trim() {
@@ -201,7 +249,7 @@ fn wanted(shop: &Shop, what: &str, amount: &str) -> Result<(VariantId, Named, u6
     Ok((id, named, amount))
 }
 
-fn find(shop: &Shop, what: &str) -> Result<(VariantId, Named), Failure> {
+pub(super) fn find(shop: &Shop, what: &str) -> Result<(VariantId, Named), Failure> {
     let missing = || Failure::of(format!("the shop has no «{what}»"));
     if let Ok(id) = what.parse::<VariantId>() {
         let product = shop.product_of(id)?.ok_or_else(missing)?;
@@ -248,12 +296,12 @@ fn told(names: &[Named], entered: &Entered) -> Result<Done, Failure> {
     Ok(Done::new(says.join("\n"), shown(entered)))
 }
 
-fn amount(base_units: u64, unit: Unit) -> String {
+pub(super) fn amount(base_units: u64, unit: Unit) -> String {
     Quantity::new(base_units, unit).map_or_else(|_| "none".to_owned(), |some| some.to_string())
 }
 
 /// What a variant is called; its id where it is no longer for sale.
-fn name_of(shop: &Shop, id: VariantId) -> Result<Named, Failure> {
+pub(super) fn name_of(shop: &Shop, id: VariantId) -> Result<Named, Failure> {
     let product = shop.product_of(id)?;
     let variant = product.as_ref().and_then(|product| product.variants.get(&id));
     let named = product.as_ref().zip(variant).map(|(product, variant)| named(product, variant));
@@ -280,7 +328,7 @@ fn batches(shop: &Shop) -> Result<Done, Failure> {
 }
 
 /// One line about a batch.
-fn batch(shop: &Shop, row: &Lying) -> Result<String, Failure> {
+pub(super) fn batch(shop: &Shop, row: &Lying) -> Result<String, Failure> {
     let named = name_of(shop, row.slot.variant)?;
     let until = row.lot.best_before.map_or(String::new(), |day| format!(", best before {day}"));
     let code = row.lot.code.as_ref().map_or(String::new(), |code| format!(", lot {code}"));

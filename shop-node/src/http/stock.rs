@@ -38,6 +38,16 @@ pub struct Paging {
     limit: Option<u32>,
 }
 
+impl Paging {
+    pub(super) fn limit(&self) -> u32 {
+        self.limit.unwrap_or(100).clamp(1, 100)
+    }
+
+    pub(super) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+}
+
 /// What is there of each variant at each place.
 #[utoipa::path(get, path = "/v1/stock", tag = "stock", params(Paging), security(("token" = [])),
     responses((status = 200, body = Page)))]
@@ -46,7 +56,7 @@ pub async fn balances(
     SignedIn(visitor): SignedIn,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<Page>, Problem> {
-    let limit = paging.limit.unwrap_or(100).clamp(1, 100);
+    let limit = paging.limit();
     let after = paging.cursor.as_deref().map(slot).transpose()?;
     let rows = door
         .run(move |access| {
@@ -84,7 +94,7 @@ pub async fn movements(
     SignedIn(visitor): SignedIn,
     Query(paging): Query<Paging>,
 ) -> Result<axum::Json<Page>, Problem> {
-    let limit = paging.limit.unwrap_or(100).clamp(1, 100);
+    let limit = paging.limit();
     let after = paging.cursor.as_deref().unwrap_or("0").parse();
     let after: u64 = after.map_err(|_| Problem::malformed("the cursor is not one of this list"))?;
     let (mut rows, costs) = door
@@ -260,6 +270,10 @@ impl From<NotEntered> for Problem {
             NotEntered::Stock(StockError::PastBestBefore { .. }) => conflict("past-best-before"),
             NotEntered::Stock(StockError::Code | StockError::Cost) => Self::malformed(title),
             NotEntered::Stock(_) => conflict("stock"),
+            NotEntered::Level | NotEntered::Name => Self::malformed(title),
+            NotEntered::NoLocation(_) => Self::new(StatusCode::NOT_FOUND, "no-location", title),
+            NotEntered::NameTaken(_) => conflict("name-taken"),
+            NotEntered::TooMany(_) => conflict("too-many"),
             NotEntered::OtherCurrency(_) => conflict("other-currency"),
             NotEntered::NotSold(_) => conflict("not-sold"),
             NotEntered::OtherUnit { .. } => conflict("other-unit"),

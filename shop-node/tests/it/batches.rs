@@ -209,7 +209,8 @@ const UNIT: kirana_core::quantity::Unit = kirana_core::quantity::Unit::Piece;
 fn a_batch_keeps_its_name_in_the_back_room_and_a_count_misses_the_oldest() {
     let street = Neighbourhood::new();
     let today = Day::at(NOW, 0).get();
-    let (rice, back) = (street.stock(1, 9000, 2), LocationId::new(NOW, [9; 10]));
+    let rice = street.stock(1, 9000, 2);
+    let back = street.shop.name_location(None, "Back room", NOW, &mut rng(3)).expect("named");
     let front = street.shop.identity().location;
     street.enter(rice, What::Batch(5, lot(today + 30)));
     street.enter(rice, What::Batch(5, lot(today + 20)));

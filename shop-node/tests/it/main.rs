@@ -15,6 +15,7 @@ mod import_program;
 mod imports;
 mod intake;
 mod locked_out;
+mod low;
 mod mending;
 mod neighbour;
 mod product_file;

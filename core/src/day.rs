@@ -44,6 +44,16 @@ impl Day {
         u32::try_from(there.get() / DAY_MS).map_or(Self::MAX, Self::new)
     }
 
+    /// When it begins where clocks stand so many minutes after those of Greenwich; not before 1970.
+    pub fn begin(self, east_minutes: i32) -> UnixMs {
+        let there = UnixMs::new(u64::from(self.0) * DAY_MS);
+        let shift_ms = u64::from(east_minutes.unsigned_abs()) * 60_000;
+        match east_minutes {
+            east if east >= 0 => there.minus_ms(shift_ms),
+            _ => there.plus_ms(shift_ms),
+        }
+    }
+
     /// The day so many days later.
     #[must_use]
     pub const fn plus(self, days: u32) -> Self {
@@ -125,6 +135,11 @@ mod tests {
         let days = [0, 330, -60].map(|east| Day::at(late, east).to_string());
         assert_eq!(days, ["2026-11-27", "2026-11-28", "2026-11-27"]);
         assert_eq!(Day::at(UnixMs::new(5), -60), Day::new(0), "not before 1970");
+        for east in [0, 330, -60] {
+            let begin = Day::new(20_000).begin(east);
+            let days = [begin.minus_ms(1), begin].map(|at| Day::at(at, east).get());
+            assert_eq!(days, [19_999, 20_000], "{east}");
+        }
         assert_eq!(Day::new(3).after(Day::new(5)), -2);
     }
 }

@@ -29,6 +29,7 @@ mod orders;
 mod owner;
 mod people;
 mod qr;
+mod purchases;
 mod recovery;
 
 /// One shop's server and its tools.
@@ -107,6 +108,12 @@ enum Command {
     Stock(counter::Stock),
     /// Sells to somebody at the counter.
     Sell(counter::Sell),
+    /// From whom the shop buys.
+    Suppliers(purchases::Suppliers),
+    /// What the shop orders of its suppliers, and what came.
+    Purchases(purchases::Purchases),
+    /// What the shop earns with what it sells.
+    Margin(purchases::Margin),
     /// Takes in an order that was carried here as a file, and writes the reply as a file.
     Receive(carry::Receive),
     /// Describes the HTTP door (OpenAPI 3.1).
@@ -179,6 +186,9 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Orders(orders) => orders.run(with),
         Command::Stock(stock) => stock.run(with),
         Command::Sell(sell) => sell.run(with),
+        Command::Suppliers(suppliers) => suppliers.run(with),
+        Command::Purchases(purchases) => purchases.run(with),
+        Command::Margin(margin) => margin.run(with),
         Command::Receive(receive) => receive.run(with),
         Command::Openapi => {
             let api = json!(crate::http::api().1);

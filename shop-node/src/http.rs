@@ -44,10 +44,13 @@ pub mod people;
 pub mod pins;
 pub mod problem;
 mod products;
+pub mod purchases;
 pub mod reorder;
+pub mod reports;
 pub mod sessions;
 pub mod staff;
 pub mod stock;
+pub mod suppliers;
 
 use problem::Problem;
 
@@ -152,6 +155,14 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(reorder::set, reorder::unset))
         .routes(routes!(locations::list, locations::add))
         .routes(routes!(locations::rename))
+        .routes(routes!(suppliers::list, suppliers::add))
+        .routes(routes!(suppliers::one, suppliers::change))
+        .routes(routes!(suppliers::set_article, suppliers::remove_article))
+        .routes(routes!(purchases::list, purchases::order))
+        .routes(routes!(purchases::one))
+        .routes(routes!(purchases::receive))
+        .routes(routes!(purchases::cancel))
+        .routes(routes!(reports::margin))
         .routes(routes!(stock::sell))
         .routes(routes!(products::shelf))
         .routes(routes!(products::product))

@@ -12,16 +12,19 @@ pub mod damage;
 pub mod imports;
 pub mod known;
 pub mod locations;
+pub mod margin;
 pub mod offers;
 pub mod once;
 pub mod orders;
 pub mod outgoing;
 pub mod people;
 pub mod pins;
+pub mod purchases;
 pub mod reorder;
 pub mod settings;
 pub mod staff;
 pub mod stock;
+pub mod suppliers;
 
 /// A customer as the primary key of their rows.
 pub(crate) fn party_key(party: &Party) -> Vec<u8> {

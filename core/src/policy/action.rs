@@ -37,6 +37,10 @@ actions! {
     ManageStaff = "staff.manage";
     /// See takings and reports.
     ViewReport = "report.view";
+    /// See suppliers, and what was ordered of them.
+    ViewPurchases = "purchase.view";
+    /// Keep suppliers, order of them, and call an order to them off.
+    Purchase = "purchase.edit";
     /// See what goods cost the shop, and what it earns with them.
     ViewMargin = "margin.view";
     /// Edit the shop's profile, hours and addresses.
@@ -108,7 +112,7 @@ actions! {
 impl Action {
     /// What an owner may put into a role of the shop's own. Who works here, what the shop says of
     /// itself and its record stay the owner's.
-    pub const GIVEN_BY_OWNERS: [Self; 16] = [
+    pub const GIVEN_BY_OWNERS: [Self; 18] = [
         Self::EditCatalogue,
         Self::SettleClash,
         Self::ViewStock,
@@ -116,6 +120,8 @@ impl Action {
         Self::RingUpSale,
         Self::RunImport,
         Self::ViewReport,
+        Self::ViewPurchases,
+        Self::Purchase,
         Self::ViewMargin,
         Self::ListOrders,
         Self::ViewOrder,

@@ -4,14 +4,19 @@
 //! leaves too little releases by rule in the same transaction.
 
 use kirana_core::{
+    catalogue::pricing::best,
     cbor,
     hash::Hash,
-    id::{LocationId, OrderId, VariantId},
+    id::{LocationId, OrderId, PurchaseId, SupplierId, VariantId},
     key::KeyId,
-    money::Currency,
+    money::{Currency, MoneyError},
     planted::{Bug, is_planted},
     quantity::Unit,
-    stock::{Balance, Change, Draft, StockError, batch::Lot, walk::Slot},
+    stock::{
+        Balance, Change, Draft, StockError,
+        batch::{Earned, Lot},
+        walk::Slot,
+    },
     time::UnixMs,
 };
 use kirana_migrations::{Abort, StoreError};
@@ -148,6 +153,30 @@ pub enum NotEntered {
     /// A level that cannot be.
     #[error("up_to is at least the level, and at most {LEVEL_MAX}")]
     Level,
+    /// A contact, a note or a number of days that cannot be.
+    #[error("a contact has up to 300 characters, a note 200 bytes, and goods need up to 365 days")]
+    About,
+    /// No pack.
+    #[error("a pack holds at least one base unit")]
+    Pack,
+    /// No such supplier.
+    #[error("there is no supplier {0}")]
+    NoSupplier(SupplierId),
+    /// No such purchase.
+    #[error("there is no purchase {0}")]
+    NoPurchase(PurchaseId),
+    /// Nothing more is awaited of it.
+    #[error("nothing more is awaited of purchase {0}: enter what came as goods of their own")]
+    PurchaseEnded(PurchaseId),
+    /// It was not ordered.
+    #[error("{0} is no part of this purchase")]
+    NotOrdered(VariantId),
+    /// Twice in one purchase, nothing, or too much.
+    #[error("{0} is ordered once in a purchase, and at least 1 of it")]
+    Line(VariantId),
+    /// A sum that does not fit.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
     /// No name.
     #[error("a name has up to {NAME_CHARS_MAX} characters")]
     Name,
@@ -253,14 +282,21 @@ impl Shop {
         self.at_the_counter(once, request, now, rng, move |desk| desk.sell(&lines, by))
     }
 
-    fn at_the_counter(
+    /// Does something about goods, once for each key.
+    ///
+    /// # Errors
+    /// [`NotEntered`]; nothing was changed.
+    pub(crate) fn at_the_counter<T>(
         &self,
         once: Option<Once>,
         request: Hash,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
-        mut work: impl FnMut(&mut Desk<'_, '_>) -> Result<Entered, Abort<NotEntered>> + Send + 'static,
-    ) -> Result<Entered, NotEntered> {
+        mut work: impl FnMut(&mut Desk<'_, '_>) -> Result<T, Abort<NotEntered>> + Send + 'static,
+    ) -> Result<T, NotEntered>
+    where
+        T: Encode<()> + for<'b> Decode<'b, ()> + Send + 'static,
+    {
         let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
         let entered = self.writer().write(move |tx| {
             let mut desk = Desk::open(&inner, tx, &visit)?;
@@ -354,7 +390,7 @@ impl Desk<'_, '_> {
     }
 
     /// What is said of a batch, if anything is, as far as it can be kept.
-    fn lot(&self, lot: &Lot) -> Result<Option<Lot>, Abort<NotEntered>> {
+    pub(crate) fn lot(&self, lot: &Lot) -> Result<Option<Lot>, Abort<NotEntered>> {
         lot.check().map_err(|why| Abort::Refused(why.into()))?;
         let currency = self.shop.identity.currency;
         if lot.cost.is_some_and(|cost| cost.currency != currency) {
@@ -381,7 +417,13 @@ impl Desk<'_, '_> {
                 return Err(Abort::Refused(NotEntered::Closed(variant)));
             }
             let change = Change::Sale { amount, reserved: 0 };
-            let written = self.move_of(Draft::new(variant, location, change, by), batch)?;
+            let deals = shelf.schedule.deals_at(shelf.unit, self.now.at);
+            let price = shelf.schedule.price_at(shelf.price, self.now.at);
+            let sum = best(price, deals, amount).of(amount);
+            let sum = sum.map_err(|why| Abort::Refused(NotEntered::Money(why)))?;
+            let earned = Some(Earned { sum, tax_bp: shelf.tax_bp });
+            let draft = Draft { earned, ..Draft::new(variant, location, change, by) };
+            let written = self.move_of(draft, batch)?;
             sold.movements.push(written.movement.seq);
             if !is_planted(Bug::SellReserved) {
                 sold.shortened.extend(self.settle_shortage(Slot { variant, location })?);

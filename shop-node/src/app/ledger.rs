@@ -16,7 +16,7 @@ use kirana_core::{
     },
     stock::{
         Balance, Change, Draft, Head, Movement, OrderLink, StockError, Written,
-        batch::{Batches, Open, Part, Pick},
+        batch::{Batches, Earned, Open, Part, Pick},
         shortage::{Hold, release},
         walk::Slot,
     },
@@ -94,6 +94,7 @@ impl Desk<'_, '_> {
         if let Some(lot) = &movement.lot {
             batches::put_lot(self.tx, movement, lot)?;
         }
+        self.note_margin(movement)?;
         for (slot, before, after) in &moved {
             batches::put(self.tx, *slot, before, after)?;
         }
@@ -231,12 +232,12 @@ impl Desk<'_, '_> {
     pub(crate) fn hand_over(
         &self,
         row: &OrderRow,
-        lines: &BTreeMap<u16, u64>,
+        lines: &BTreeMap<u16, (u64, Option<Earned>)>,
     ) -> Result<(), NotMoved> {
         for reserved in stock::reserved_for(self.tx, row.n)? {
-            let Some(amount) = lines.get(&reserved.line) else { continue };
-            let change = Change::Sale { amount: *amount, reserved: reserved.amount };
-            self.move_stock(self.draft_for(row, &reserved, change))?;
+            let Some((amount, earned)) = lines.get(&reserved.line).copied() else { continue };
+            let change = Change::Sale { amount, reserved: reserved.amount };
+            self.move_stock(Draft { earned, ..self.draft_for(row, &reserved, change) })?;
             stock::set_reserved(self.tx, &Reserved { amount: 0, ..reserved })?;
         }
         Ok(())

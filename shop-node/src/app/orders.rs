@@ -23,6 +23,7 @@ use kirana_core::{
         totals::Totals,
     },
     statement::Party,
+    stock::batch::Earned,
     time::UnixMs,
 };
 use kirana_migrations::{Abort, StoreError};
@@ -416,17 +417,19 @@ impl Desk<'_, '_> {
     }
 }
 
-/// What of a group is handed over, line by line.
-fn amounts(order: &Order, group: u8) -> BTreeMap<u16, u64> {
+/// What of a group is handed over and what that brings in, line by line.
+fn amounts(order: &Order, group: u8) -> BTreeMap<u16, (u64, Option<Earned>)> {
     let lines = order.groups.get(usize::from(group)).map(|group| group.lines.clone());
     let amount = |line: u16| {
-        let state = order.lines.get(usize::from(line))?.state;
-        match state {
-            LineState::Reserved { amount } | LineState::Weighed { amount, .. } => {
-                Some((line, amount))
-            }
-            _ => None,
-        }
+        let of = order.lines.get(usize::from(line))?;
+        let (LineState::Reserved { amount } | LineState::Weighed { amount, .. }) = of.state else {
+            return None;
+        };
+        // The sums of an order always fit: see `Totals::of`.
+        let earned = of.charge.and_then(|charge| {
+            Some(Earned { sum: charge.price.of(amount).ok()?, tax_bp: charge.tax_bp })
+        });
+        Some((line, (amount, earned)))
     };
     lines.into_iter().flatten().filter_map(amount).collect()
 }

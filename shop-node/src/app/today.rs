@@ -16,6 +16,11 @@ impl Inner {
         Day::at(moment, east_minutes(self.identity.place.as_deref()))
     }
 
+    /// When a day begins at the shop.
+    pub(crate) fn begin_of(&self, day: Day) -> UnixMs {
+        day.begin(east_minutes(self.identity.place.as_deref()))
+    }
+
     /// The day at the shop, as far as it is known.
     pub(crate) fn today(&self, c: &Connection, now: UnixMs) -> Result<Day, StoreError> {
         Ok(self.day_of(known_time(c)?.read(now).at))

@@ -12,7 +12,7 @@ use kirana_core::{
 };
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
-use super::{Identity, Shop, batches, founding::holds};
+use super::{Identity, Shop, batches, books::Books, founding::holds};
 use crate::store::{
     damage,
     orders::{self, OrderRow},
@@ -68,17 +68,21 @@ fn check_ledger(
 ) -> Result<Ledger, StoreError> {
     let mut walk = Walk::start(identity.shop);
     let mut numbers = BTreeMap::from([(Head::start(identity.shop).hash, 0)]);
-    let mut after = 0;
+    let (mut after, mut books) = (0, Books::default());
     'walk: loop {
         let page = stock::movements(c, after, PAGE)?;
         if page.is_empty() {
             break;
         }
         for (n, bytes) in page {
-            if let Err(fault) = walk.push(&bytes) {
-                found.faults.push(fault.to_string());
-                break 'walk;
-            }
+            let movement = match walk.push(&bytes) {
+                Ok(movement) => movement,
+                Err(fault) => {
+                    found.faults.push(fault.to_string());
+                    break 'walk;
+                }
+            };
+            books.take(c, &walk, &movement)?;
             let head = walk.head();
             if !stock::has(c, n, head.hash.as_bytes())? {
                 found.faults.push(format!("stock movement {n}: its noted digest is another"));
@@ -93,6 +97,7 @@ fn check_ledger(
     let stored = stock::balances(c, None, u32::MAX)?;
     found.faults.extend(walk.check(&stored).iter().map(ToString::to_string));
     found.faults.extend(batches::faults(c, &walk)?);
+    found.faults.extend(books.faults(c)?);
     let mut reserved = BTreeMap::new();
     for held in stock::all_reserved(c)? {
         *reserved.entry((held.variant, held.location)).or_insert(0) += held.amount;

@@ -173,7 +173,7 @@ impl Stock {
             let location = given.at.as_deref().map(|at| lists::place(&shop, at)).transpose()?;
             let entry = Entry { variant, location, what, note: given.note };
             let by = shop.keys().node.id();
-            told(&[product], &shop.enter(entry, by, clock::now(), &mut clock::rng())?)
+            told_of(&[product], &shop.enter(entry, by, clock::now(), &mut clock::rng())?)
         };
         match self.what {
             StockCommand::List { data } => list(&with(data).shop()?),
@@ -222,7 +222,7 @@ impl Sell {
             names.push(sold);
         }
         let by = shop.keys().node.id();
-        told(&names, &shop.sell(lines, by, clock::now(), &mut clock::rng())?)
+        told_of(&names, &shop.sell(lines, by, clock::now(), &mut clock::rng())?)
     }
 }
 
@@ -280,7 +280,7 @@ fn named(product: &Product, variant: &Variant) -> Named {
     Named { name: format!("{}{label}", product.name(Language::ENGLISH)), unit: variant.unit }
 }
 
-fn told(names: &[Named], entered: &Entered) -> Result<Done, Failure> {
+pub(super) fn told_of(names: &[Named], entered: &Entered) -> Result<Done, Failure> {
     let balances = names.iter().zip(&entered.balances);
     let mut says: Vec<String> = balances
         .map(|(named, after)| {

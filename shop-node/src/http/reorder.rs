@@ -45,7 +45,8 @@ pub fn shown(row: &Low) -> Value {
     json!({
         "variant_id": row.variant, "product_id": row.product, "unit": row.unit,
         "free": row.standing.free, "coming": row.standing.coming, "level": row.rule.level,
-        "up_to": row.rule.up_to, "order": row.order(),
+        "up_to": row.rule.up_to, "order": row.order(), "supplier_id": row.supplier,
+        "pack": row.pack,
     })
 }
 

@@ -270,7 +270,16 @@ impl From<NotEntered> for Problem {
             NotEntered::Stock(StockError::PastBestBefore { .. }) => conflict("past-best-before"),
             NotEntered::Stock(StockError::Code | StockError::Cost) => Self::malformed(title),
             NotEntered::Stock(_) => conflict("stock"),
-            NotEntered::Level | NotEntered::Name => Self::malformed(title),
+            NotEntered::Level
+            | NotEntered::Name
+            | NotEntered::About
+            | NotEntered::Pack
+            | NotEntered::Line(_)
+            | NotEntered::Money(_) => Self::malformed(title),
+            NotEntered::NoSupplier(_) => Self::new(StatusCode::NOT_FOUND, "no-supplier", title),
+            NotEntered::NoPurchase(_) => Self::new(StatusCode::NOT_FOUND, "no-purchase", title),
+            NotEntered::PurchaseEnded(_) => conflict("purchase-ended"),
+            NotEntered::NotOrdered(_) => conflict("not-ordered"),
             NotEntered::NoLocation(_) => Self::new(StatusCode::NOT_FOUND, "no-location", title),
             NotEntered::NameTaken(_) => conflict("name-taken"),
             NotEntered::TooMany(_) => conflict("too-many"),

@@ -9,6 +9,7 @@ use kirana_core::{
     cbor,
     day::Day,
     id::{LocationId, VariantId},
+    money::Price,
     stock::{
         Movement,
         batch::{Batches, Lot, Open},
@@ -95,6 +96,14 @@ pub fn variant(c: &Connection, batch: u64) -> Result<Option<VariantId>, StoreErr
     let found = c.prepare_cached(sql)?.query_row([int(batch)], |row| row.get::<_, Vec<u8>>(0));
     let damaged = || StoreError::damaged("a batch", batch);
     found.optional()?.map(|id| VariantId::from_slice(&id).ok_or_else(damaged)).transpose()
+}
+
+/// What a batch cost, where that was said.
+pub fn cost(c: &Connection, batch: u64) -> Result<Option<Price>, StoreError> {
+    let sql = "SELECT lot FROM batch WHERE n = ?1";
+    let found = c.prepare_cached(sql)?.query_row([int(batch)], |row| row.get::<_, Vec<u8>>(0));
+    let lot = found.optional()?.map(|lot| lot_of(batch, &lot)).transpose()?;
+    Ok(lot.and_then(|lot| lot.cost))
 }
 
 /// Keeps what a receipt says of the batch that it opens.

@@ -2,7 +2,7 @@
 
 use kirana_core::{
     day::Day,
-    id::{ProductId, VariantId},
+    id::{ProductId, SupplierId, VariantId},
     quantity::Unit,
     stock::reorder::{Rule, Standing},
 };
@@ -26,12 +26,16 @@ pub struct Low {
     pub standing: Standing,
     /// From when on it is low.
     pub rule: Rule,
+    /// Of whom it is bought, where that is known: the supplier who was noted first.
+    pub supplier: Option<SupplierId>,
+    /// How many base units are in one pack there.
+    pub pack: u64,
 }
 
 impl Low {
     /// How much to order; `None` where nobody ever said how much there should be.
     pub fn order(&self) -> Option<u64> {
-        self.rule.order(self.standing, 1)
+        self.rule.order(self.standing, self.pack)
     }
 }
 
@@ -48,8 +52,14 @@ pub fn low(
                        (SELECT sum(s.amount) FROM batch_stock s JOIN batch t ON t.n = s.batch
                         WHERE s.variant = b.variant AND s.location = b.location
                           AND t.best_before < ?1), 0)))
-                     FROM stock_balance b WHERE b.variant = o.variant), 0) AS free
+                     FROM stock_balance b WHERE b.variant = o.variant), 0) AS free,
+                   ifnull((SELECT sum(l.amount - l.received) FROM purchase_line l
+                     JOIN purchase p ON p.id = l.purchase WHERE l.variant = o.variant
+                       AND l.received < l.amount AND p.ended_ms IS NULL), 0),
+                   a.supplier, ifnull(a.pack, 1)
                  FROM offer o LEFT JOIN reorder_rule r ON r.variant = o.variant
+                 LEFT JOIN supplier_article a ON a.variant = o.variant AND a.supplier =
+                   (SELECT min(supplier) FROM supplier_article WHERE variant = o.variant)
                  WHERE o.counted = 1 AND (?2 IS NULL OR o.variant > ?2))
                WHERE free = 0 OR free < level ORDER BY variant LIMIT ?3";
     let after = after.map(|variant| *variant.as_bytes());
@@ -83,10 +93,18 @@ fn read(row: &Row<'_>) -> Result<Low, StoreError> {
         variant: VariantId::from_slice(&row.get::<_, Vec<u8>>(0)?).ok_or_else(damaged)?,
         product: ProductId::from_slice(&row.get::<_, Vec<u8>>(1)?).ok_or_else(damaged)?,
         unit: row.get::<_, String>(2)?.parse().map_err(|_| damaged())?,
-        standing: Standing { free: uint("a balance", row.get(5)?)?, coming: 0 },
+        standing: Standing {
+            free: uint("a balance", row.get(5)?)?,
+            coming: uint("a purchase", row.get(6)?)?,
+        },
         rule: Rule {
             level: uint("a level", row.get(3)?)?,
             up_to: up_to.map(|up_to| uint("a level", up_to)).transpose()?,
         },
+        supplier: match row.get::<_, Option<Vec<u8>>>(7)? {
+            Some(id) => Some(SupplierId::from_slice(&id).ok_or_else(damaged)?),
+            None => None,
+        },
+        pack: uint("a pack", row.get(8)?)?,
     })
 }

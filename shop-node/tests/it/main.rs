@@ -21,6 +21,7 @@ mod neighbour;
 mod product_file;
 mod program;
 mod qr;
+mod purchases;
 mod recovery;
 mod refusals;
 mod safekeeping;

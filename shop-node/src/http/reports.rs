@@ -1,0 +1,81 @@
+//! Reports over HTTP: what the shop earns with what it sells.
+
+use axum::extract::State;
+use kirana_core::{
+    day::Day,
+    money::{Currency, Money},
+    policy::Action,
+    stock::margin::Out,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Door, auth::SignedIn, extract::Query, now, problem::Problem};
+use crate::app::margin::{Earnings, Sum};
+
+/// Of which days.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Days {
+    /// The first day, such as `2026-11-01`; 30 days with the last if left out.
+    #[param(value_type = Option<String>)]
+    from: Option<Day>,
+    /// The last day; today if left out.
+    #[param(value_type = Option<String>)]
+    until: Option<Day>,
+}
+
+/// What sales brought in less what those goods had cost, by variant; tax is left out.
+#[utoipa::path(get, path = "/v1/reports/margin", tag = "reports", params(Days),
+    security(("token" = [])),
+    responses((status = 200, body = Value), (status = 403, body = Problem)))]
+pub async fn margin(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Query(days): Query<Days>,
+) -> Result<axum::Json<Value>, Problem> {
+    let (earned, currency) = door
+        .run(move |access| {
+            access.allow(&visitor, Action::ViewMargin, &access.here())?;
+            let shop = access.shop();
+            let earned = shop.earnings(days.from, days.until, now())?;
+            Ok::<_, Problem>((earned, shop.identity().currency))
+        })
+        .await?;
+    Ok(axum::Json(shown(&earned, currency)))
+}
+
+/// What was earned, as HTTP and the command line show it.
+pub fn shown(earned: &Earnings, currency: Currency) -> Value {
+    let item = |sum: &Sum| {
+        let mut shown = figures(&sum.sold, &sum.wasted, currency);
+        shown["variant_id"] = json!(sum.variant);
+        shown["amount"] = json!(sum.sold.amount);
+        shown["amount_without_cost"] = json!(sum.sold.amount - sum.sold.costed);
+        shown["wasted"] = json!(sum.wasted.amount);
+        shown
+    };
+    let all = |of: fn(&Sum) -> &Out| {
+        earned.rows.iter().map(of).fold(Out::default(), |all, one| Out {
+            net: all.net.saturating_add(one.net),
+            net_costed: all.net_costed.saturating_add(one.net_costed),
+            cost: all.cost.saturating_add(one.cost),
+            ..all
+        })
+    };
+    json!({
+        "from": earned.from, "until": earned.until,
+        "items": earned.rows.iter().map(item).collect::<Vec<_>>(),
+        "total": figures(&all(|sum| &sum.sold), &all(|sum| &sum.wasted), currency),
+    })
+}
+
+/// Money only: amounts of different things add up to nothing.
+fn figures(sold: &Out, wasted: &Out, currency: Currency) -> Value {
+    let money = |minor| Money::new(minor, currency);
+    json!({
+        "sales": money(sold.net), "sales_with_known_cost": money(sold.net_costed),
+        "cost": money(sold.cost), "margin": money(sold.net_costed.saturating_sub(sold.cost)),
+        "cost_of_wasted": money(wasted.cost),
+    })
+}

@@ -39,6 +39,7 @@ use crate::{
 
 pub mod balance;
 pub mod batch;
+pub mod count;
 pub mod margin;
 pub mod reorder;
 pub mod shortage;

@@ -36,6 +36,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/009_batches.sql")),
         M::up(include_str!("../shop/010_reorder.sql")),
         M::up(include_str!("../shop/011_purchases.sql")),
+        M::up(include_str!("../shop/012_counts.sql")),
     ]
 }
 

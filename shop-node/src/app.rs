@@ -40,6 +40,7 @@ pub mod catalogue;
 mod checked;
 pub mod closing;
 pub mod counter;
+pub mod counts;
 pub mod courier;
 pub mod deliver;
 pub mod desk;

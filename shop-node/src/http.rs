@@ -31,6 +31,7 @@ pub mod auth;
 pub mod batches;
 pub mod catalogue;
 mod closing;
+pub mod counts;
 pub mod deeds;
 mod extract;
 mod health;
@@ -155,6 +156,11 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(reorder::set, reorder::unset))
         .routes(routes!(locations::list, locations::add))
         .routes(routes!(locations::rename))
+        .routes(routes!(counts::list, counts::open))
+        .routes(routes!(counts::one))
+        .routes(routes!(counts::look))
+        .routes(routes!(counts::enter))
+        .routes(routes!(counts::end))
         .routes(routes!(suppliers::list, suppliers::add))
         .routes(routes!(suppliers::one, suppliers::change))
         .routes(routes!(suppliers::set_article, suppliers::remove_article))

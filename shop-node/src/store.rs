@@ -8,6 +8,7 @@ use kirana_migrations::StoreError;
 
 pub mod batches;
 pub mod catalogue;
+pub mod counts;
 pub mod damage;
 pub mod imports;
 pub mod known;

@@ -7,7 +7,7 @@ use kirana_core::{
     catalogue::pricing::best,
     cbor,
     hash::Hash,
-    id::{LocationId, OrderId, PurchaseId, SupplierId, VariantId},
+    id::{CountId, LocationId, OrderId, PurchaseId, SupplierId, VariantId},
     key::KeyId,
     money::{Currency, MoneyError},
     planted::{Bug, is_planted},
@@ -15,6 +15,7 @@ use kirana_core::{
     stock::{
         Balance, Change, Draft, StockError,
         batch::{Earned, Lot},
+        count::corrected,
         walk::Slot,
     },
     time::UnixMs,
@@ -65,6 +66,15 @@ pub enum What {
     Wastage(u64),
     /// So many lie in the shop.
     Counted(u64),
+    /// So many lay in the shop when somebody looked.
+    CountedThen {
+        /// How many.
+        counted: u64,
+        /// How many were on hand by the ledger then.
+        book: u64,
+        /// How many of these were on their way to customers then.
+        outside: u64,
+    },
     /// Goods went to another place of the shop.
     Transfer(u64, LocationId),
     /// A customer brought goods back that can be sold again.
@@ -162,6 +172,12 @@ pub enum NotEntered {
     /// No such supplier.
     #[error("there is no supplier {0}")]
     NoSupplier(SupplierId),
+    /// No such stocktake.
+    #[error("there is no stocktake {0}")]
+    NoCount(CountId),
+    /// Nobody counts any more.
+    #[error("stocktake {0} has ended: begin another one")]
+    CountEnded(CountId),
     /// No such purchase.
     #[error("there is no purchase {0}")]
     NoPurchase(PurchaseId),
@@ -371,6 +387,11 @@ impl Desk<'_, '_> {
                 let counted = counted.saturating_add(self.outside(slot)?);
                 Change::Stocktake { before, counted }
             }
+            What::CountedThen { counted, book, outside } => {
+                let before = stock::balance(self.tx, variant, location)?.on_hand;
+                let counted = corrected(before, *book, counted.saturating_add(*outside));
+                Change::Stocktake { before, counted }
+            }
         };
         if let Change::Transfer { to, .. } = change {
             locations::check(self.tx, &self.shop.identity, to)?;
@@ -378,7 +399,7 @@ impl Desk<'_, '_> {
         let note = entry.note.clone();
         let draft = Draft { note, lot, ..Draft::new(variant, location, change, by) };
         let written = self.move_of(draft, named)?;
-        if shelf.closed && matches!(entry.what, What::Counted(_)) {
+        if shelf.closed && matches!(change, Change::Stocktake { .. }) {
             offers::reopen(self.tx, Some(variant))?;
         }
         let shortened = self.settle_shortage(slot)?;
@@ -435,7 +456,7 @@ impl Desk<'_, '_> {
 
     /// What is on its way to customers: it is on hand by the ledger, but nobody finds it in the
     /// shop when counting.
-    fn outside(&mut self, slot: Slot) -> Result<u64, StoreError> {
+    pub(crate) fn outside(&mut self, slot: Slot) -> Result<u64, StoreError> {
         let mut outside = 0;
         for held in stock::reserved_of(self.tx, slot)? {
             let row = crate::store::orders::by_number(self.tx, held.order_n)?;

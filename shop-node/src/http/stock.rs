@@ -278,6 +278,8 @@ impl From<NotEntered> for Problem {
             | NotEntered::Money(_) => Self::malformed(title),
             NotEntered::NoSupplier(_) => Self::new(StatusCode::NOT_FOUND, "no-supplier", title),
             NotEntered::NoPurchase(_) => Self::new(StatusCode::NOT_FOUND, "no-purchase", title),
+            NotEntered::NoCount(_) => Self::new(StatusCode::NOT_FOUND, "no-count", title),
+            NotEntered::CountEnded(_) => conflict("count-ended"),
             NotEntered::PurchaseEnded(_) => conflict("purchase-ended"),
             NotEntered::NotOrdered(_) => conflict("not-ordered"),
             NotEntered::NoLocation(_) => Self::new(StatusCode::NOT_FOUND, "no-location", title),

@@ -4,6 +4,7 @@ mod availability;
 mod batches;
 mod catalogue;
 mod closing;
+mod counts;
 mod desk;
 mod devices;
 mod disk;

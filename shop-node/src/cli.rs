@@ -23,13 +23,13 @@ mod handover;
 mod import;
 mod join;
 mod keep;
-mod mapping;
 mod lists;
+mod mapping;
 mod orders;
 mod owner;
 mod people;
-mod qr;
 mod purchases;
+mod qr;
 mod recovery;
 
 /// One shop's server and its tools.

@@ -12,9 +12,9 @@ use super::{
 /// An open file, read row by row.
 pub(super) enum Table<F> {
     /// Records with separators between their cells.
-    Text(Records<Decoded<F>>),
+    Text(Box<Records<Decoded<F>>>),
     /// A feed in XML.
-    Feed(Items<Decoded<F>>),
+    Feed(Box<Items<Decoded<F>>>),
 }
 
 /// Opens an examined file and reads its header.
@@ -28,7 +28,7 @@ pub(super) fn open<F: Read + Seek>(
     match (format, is_markup) {
         (Format::Google, true) => {
             let header = FIELDS.map(str::to_owned).to_vec();
-            return Ok((header, Table::Feed(Items::new(text))));
+            return Ok((header, Table::Feed(Box::new(Items::new(text)))));
         }
         (_, true) => return Err(NotImported::OtherKind("XML or a web page")),
         (_, false) => {}
@@ -37,7 +37,7 @@ pub(super) fn open<F: Read + Seek>(
     let is_bare = format == Format::OpenFoodFacts;
     let mut records = Records::new(text, is_bare).map_err(NotImported::Unreadable)?;
     match records.next().map_err(NotImported::Unreadable)? {
-        Some((_, header)) => Ok((header?, Table::Text(records))),
+        Some((_, header)) => Ok((header?, Table::Text(Box::new(records)))),
         None => Err(NotImported::Empty),
     }
 }

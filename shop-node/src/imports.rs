@@ -227,7 +227,13 @@ impl Imports {
         let open = File::open(&begun.file.path).map_err(NotImported::Unreadable)?;
         let (now, mut rng) = (clock::now(), clock::rng());
         let (id, prepared) = (begun.id, &begun.prepared);
-        let report = shop.run_import(prepared, open, id, by, now, &mut rng, &mut self.heard());
+        // The same file was sent twice, and the first import of it failed meanwhile.
+        let has_failed = shop.import_state(id)? == Some(State::Failed);
+        let heard = &mut self.heard();
+        let report = match has_failed {
+            true => shop.resume_import(id, open, now, &mut rng, heard),
+            false => shop.run_import(prepared, open, id, by, now, &mut rng, heard),
+        };
         if is_running(shop, id) {
             // The next start needs the file.
             std::mem::forget(begun.file);
@@ -337,8 +343,7 @@ fn open_lock(folder: &Path) -> io::Result<File> {
 
 /// Whether an import still waits for somebody to go on. Where that cannot be read, its file is kept.
 fn is_running(shop: &Shop, id: uuid::Uuid) -> bool {
-    let report = shop.import_report(id);
-    report.map_or(true, |report| report.is_some_and(|report| report.state == State::Running))
+    shop.import_state(id).map_or(true, |state| state == Some(State::Running))
 }
 
 fn remove(path: &Path) {

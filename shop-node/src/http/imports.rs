@@ -71,7 +71,8 @@ impl About {
     }
 }
 
-/// Takes a file of products in. A long one goes on after 202: ask for its report by the id.
+/// Takes a file of products in: the body is the file, a table of text or an XML feed. A long one goes
+/// on after 202: ask for its report by the id. The same file again goes on where one was interrupted.
 #[utoipa::path(post, path = "/v1/imports", tag = "catalogue", params(About),
     request_body(content = String, content_type = "text/csv"), security(("token" = [])),
     responses((status = 200, body = Report), (status = 202, body = Value),

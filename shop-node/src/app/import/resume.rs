@@ -28,6 +28,14 @@ impl Shop {
         Ok(runs.into_iter().map(|run| (uuid::Uuid::from_bytes(run.id), run.state)).collect())
     }
 
+    /// How an import stands.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn import_state(&self, id: uuid::Uuid) -> Result<Option<State>, StoreError> {
+        Ok(self.reader().read(|c| imports::run(c, id.as_bytes()))?.map(|run| run.state))
+    }
+
     /// Where the file of an import lies: a path, or a name in the shop's folder.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod availability;
 mod batches;
 mod catalogue;
+mod catch_weight;
 mod closing;
 mod counts;
 mod desk;

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use kirana_core::certificate::UnverifiedCertificate;
+use kirana_customer::{app::session::RENEWED_AFTER_MS, clock, home::Home};
 use kirana_xtask::{
     build::{Programs, root},
     demo::{
@@ -75,6 +77,12 @@ impl Street {
     async fn kirana(&self, folder: &str, words: &[&str]) -> anyhow::Result<Value> {
         let mut command = process::command(&self.programs.household);
         run(command.arg("--json").arg("--home").arg(self.home(folder)).args(words)).await
+    }
+
+    /// A home as the library sees it, while no program runs there.
+    fn opened(&self, folder: &str) -> anyhow::Result<kirana_customer::app::Household> {
+        let home = Home::at(self.home(folder));
+        Ok(kirana_customer::app::Household::open(home.database()?, home.keys(None)?)?)
     }
 
     /// The device of a home, by the short name of its key.
@@ -172,6 +180,27 @@ async fn p3_a_second_phone_knows_shops_and_orders_by_pictures_and_a_snapshot() -
     ensure!(shops["items"][0]["id"] == shop.id.as_str(), "the shop came along: {shops}");
     // It need not order anything: the shop that knows the first one tells the second what is open.
     reaches(&second, &order, "accepted").await?;
+    street.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_another_one_let_in_is_renewed_without_a_password() -> anyhow::Result<()> {
+    let street = Street::new().await?;
+    street.hub.sign_up("meena", "Meena").await?;
+    street.signed_in("first", "Meena").await?;
+    let (home, url) = (street.home("second"), street.hub.url());
+    let second = Household::found(&street.programs, &home, "Meena", Some(&url)).await?;
+    // As if that had been two months ago: nobody signed in on it, and nobody types a password.
+    let (then, mut rng) = (clock::now().minus_ms(RENEWED_AFTER_MS + 60_000), clock::rng());
+    let asked = street.opened("second")?.ask_to_be_let_in();
+    let answer = street.opened("first")?.let_in(&asked, then, &mut rng)?;
+    street.opened("second")?.be_let_in(&answer)?;
+    let before = street.opened("second")?.certificates();
+    second.sync(None).await?;
+    let renewed = street.opened("second")?;
+    let leaf = UnverifiedCertificate::parse(&renewed.certificates()[0])?;
+    ensure!(renewed.certificates() != before, "its certificate is the old one");
+    ensure!(leaf.claimed().not_before > then && leaf.claimed().key == asked.enrolment.key);
     street.end().await
 }
 

@@ -54,7 +54,7 @@ fn warned(report: &Report) -> Vec<(u64, &str)> {
 }
 
 fn on_hand(shop: &Shop) -> u64 {
-    shop.stock(None, 5_000).expect("read").iter().map(|row| row.balance.on_hand).sum()
+    shop.stock(None, 5_000, NOW).expect("read").iter().map(|row| row.balance.on_hand).sum()
 }
 
 const OLD: &str = "\

@@ -19,6 +19,7 @@ mod carry;
 mod close;
 mod counter;
 mod export;
+mod counts;
 mod handover;
 mod import;
 mod join;
@@ -108,6 +109,8 @@ enum Command {
     Stock(counter::Stock),
     /// Sells to somebody at the counter.
     Sell(counter::Sell),
+    /// Stocktakes, while selling goes on.
+    Counts(counts::Counts),
     /// From whom the shop buys.
     Suppliers(purchases::Suppliers),
     /// What the shop orders of its suppliers, and what came.
@@ -186,6 +189,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Orders(orders) => orders.run(with),
         Command::Stock(stock) => stock.run(with),
         Command::Sell(sell) => sell.run(with),
+        Command::Counts(counts) => counts.run(with),
         Command::Suppliers(suppliers) => suppliers.run(with),
         Command::Purchases(purchases) => purchases.run(with),
         Command::Margin(margin) => margin.run(with),

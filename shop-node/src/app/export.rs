@@ -5,6 +5,7 @@
 
 use kirana_core::{
     hash::Hash,
+    money::Money,
     order::chain::Chain,
     statement::Party,
     stock::{Change, Movement},
@@ -56,7 +57,7 @@ const AUDIT: [&str; 10] = [
     "done_by",
     "done_at_till",
 ];
-const MOVEMENTS: [&str; 15] = [
+const MOVEMENTS: [&str; 21] = [
     "seq",
     "at",
     "generation",
@@ -71,6 +72,12 @@ const MOVEMENTS: [&str; 15] = [
     "entered_by",
     "order",
     "note",
+    "lot",
+    "best_before",
+    "cost",
+    "batches",
+    "earned",
+    "tax_bp",
     "hash",
 ];
 
@@ -183,6 +190,10 @@ fn movements(c: &Connection) -> Result<Sheet, StoreError> {
 
 fn movement_cells(movement: &Movement, hash: String) -> Vec<String> {
     let (mut amount, mut reserved, mut counts, mut to) = (None, None, None, None);
+    let lot = movement.lot.as_ref();
+    let parts = movement.parts().iter();
+    let batches: Vec<String> =
+        parts.map(|part| format!("{}:{}", part.batch, part.amount)).collect();
     match movement.change {
         Change::Sale { amount: sold, reserved: kept } => {
             (amount, reserved) = (Some(sold), Some(kept))
@@ -210,6 +221,15 @@ fn movement_cells(movement: &Movement, hash: String) -> Vec<String> {
         movement.by.to_string(),
         text(movement.order.map(|link| link.order)),
         movement.note.clone(),
+        text(lot.and_then(|lot| lot.code.as_ref())),
+        text(lot.and_then(|lot| lot.best_before)),
+        text(lot.and_then(|lot| lot.cost).map(|cost| {
+            let each = Money::new(cost.minor, cost.currency);
+            format!("{each} for {}", cost.per)
+        })),
+        batches.join(" "),
+        text(movement.earned.map(|earned| earned.sum)),
+        text(movement.earned.map(|earned| earned.tax_bp)),
         hash,
     ]
 }

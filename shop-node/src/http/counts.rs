@@ -183,7 +183,8 @@ fn shown(count: &Count) -> Value {
     })
 }
 
-fn standing(found: &Standing) -> Value {
+/// A stocktake as it stands, as HTTP and the command line show it.
+pub fn standing(found: &Standing) -> Value {
     let line = |look: &Look| {
         let there = look.book.saturating_sub(look.outside);
         let difference = look.counted.map(|counted| i128::from(counted) - i128::from(there));

@@ -1,21 +1,25 @@
-//! Weights that differ from what was ordered: what the ledger shows of them.
+//! Weights that differ from what was ordered, and batches in the books: what the ledger shows.
 
 use kirana_core::{
     id::VariantId,
+    money::Price,
     order::{
         facts::{Packing, WeighedLine},
         placed::Placed,
     },
     quantity::{Quantity, Unit},
-    stock::Change,
+    stock::{Change, batch::Lot},
 };
 use kirana_migrations::Abort;
 use kirana_shop::{
-    app::orders::{Deed, Which},
+    app::{
+        counter::{SaleLine, What},
+        orders::{Deed, Which},
+    },
     store::offers,
 };
 
-use crate::neighbour::{Customer, NOW, Neighbourhood, rng};
+use crate::neighbour::{Customer, NOW, Neighbourhood, rng, rupees};
 
 /// The same goods, sold by the gram.
 fn by_weight(street: &Neighbourhood, variant: VariantId) -> VariantId {
@@ -62,4 +66,33 @@ fn catch_weight_shows_what_was_reserved_and_what_was_handed_over_side_by_side() 
         assert_eq!(street.balance(fish), (left, 0));
         assert_eq!(street.shop.verify().expect("read").faults, Vec::<String>::new());
     }
+}
+
+#[test]
+fn the_books_show_of_which_batch_goods_were_and_what_they_cost_and_brought_in() {
+    let street = Neighbourhood::new();
+    let milk = street.stock(1, 3_000, 0);
+    let lot = Lot {
+        code: Some("A7".to_owned()),
+        best_before: Some("2030-01-31".parse().expect("a day")),
+        cost: Some(Price { minor: 40_000, per: 20, currency: rupees() }),
+        ..Lot::default()
+    };
+    street.enter(milk, What::Batch(20, lot));
+    let line = SaleLine { variant: milk, amount: 2, unit: Unit::Piece, batch: None };
+    let by = street.shop.keys().node.id();
+    street.shop.sell(vec![line], by, NOW, &mut rng(4)).expect("it is sold");
+    let books = street.shop.books().expect("they are written");
+    let sheet = books.iter().find(|table| table.name == "movements.csv").expect("it is there");
+    let mut reader = csv::Reader::from_reader(sheet.csv.as_slice());
+    let head = reader.headers().expect("a head").clone();
+    let rows: Vec<_> = reader.records().map(|row| row.expect("a row")).collect();
+    let cell = |row: usize, name: &str| {
+        let at = head.iter().position(|column| column == name).expect("a column");
+        rows[row][at].to_owned()
+    };
+    let came = ["lot", "best_before", "cost"].map(|name| cell(0, name));
+    assert_eq!(came, ["A7", "2030-01-31", "400.00 INR for 20"]);
+    let sold = ["batches", "earned", "tax_bp", "lot"].map(|name| cell(1, name));
+    assert_eq!(sold, ["1:2", "60.00 INR", "500", ""]);
 }

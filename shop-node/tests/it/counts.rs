@@ -65,6 +65,24 @@ fn p2_what_is_sold_between_counting_and_writing_down_is_no_error_of_the_count() 
 }
 
 #[test]
+fn people_without_a_till_count_by_the_command_line() {
+    let (desk, milk) = open();
+    let (data, product) = (desk.folder.path(), milk.to_string());
+    let (code, opened) = said(data, &["counts", "open"]);
+    assert_eq!((code, &opened["not_counted"]), (0, &json!([milk])), "{opened}");
+    let id = text(&opened, "id");
+    let (code, looked) = said(data, &["counts", "look", id, &product]);
+    assert_eq!((code, &looked["lines"][0]["counted"]), (0, &Value::Null), "{looked}");
+    sell(&desk, milk, 1);
+    let (code, entered) = said(data, &["counts", "enter", id, &product, "12"]);
+    assert_eq!((code, &entered["balances"][0]["on_hand"]), (0, &json!(11)), "{entered}");
+    let (code, ended) = said(data, &["counts", "end", id]);
+    assert_eq!((code, &ended["lines"][0]["difference"]), (0, &json!(2)), "{ended}");
+    assert_eq!(said(data, &["counts", "look", id, &product]).0, 1);
+    assert_eq!(said(data, &["counts", "show", &product]).0, 1);
+}
+
+#[test]
 fn a_look_that_another_count_has_overtaken_counts_for_nothing() {
     let (desk, milk) = open();
     let (mine, other) = (count(&desk), count(&desk));

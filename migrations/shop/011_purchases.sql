@@ -2,7 +2,7 @@
 CREATE TABLE supplier (
   id        BLOB PRIMARY KEY CHECK (length(id) = 16),
   name      TEXT NOT NULL COLLATE NOCASE UNIQUE,
-  contact   TEXT NOT NULL,
+  contact   BLOB NOT NULL,                   -- sealed
   lead_days INTEGER,
   since_ms  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

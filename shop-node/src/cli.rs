@@ -18,8 +18,8 @@ use crate::{
 mod carry;
 mod close;
 mod counter;
-mod export;
 mod counts;
+mod export;
 mod handover;
 mod import;
 mod join;

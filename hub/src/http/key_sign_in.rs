@@ -55,7 +55,8 @@ impl SignInByKey {
 }
 
 fn bytes(field: &'static str, text: &str) -> Result<Vec<u8>, Error> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Invalid { field, why: "base64url without =" })
+    let why = || format!("{field}: it is no base64url without =, so it proves nothing");
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::KeyRefused { why: why() })
 }
 
 /// Gives out something fresh to sign.

@@ -175,7 +175,7 @@ impl Asked {
             shops: None,
             category: self.category,
             diet: self.diet,
-            price_max: self.max_price.map(|most| i64::try_from(most).unwrap_or(i64::MAX - 1)),
+            price_max: self.max_price.map(amount).transpose()?,
             in_stock: self.in_stock,
         };
         let why = "up to 300 characters, none of them control characters";
@@ -191,13 +191,18 @@ impl Asked {
         let near = self.near.map(|near| place("near", &near)).transpose()?;
         let (radius_m, open) = (self.radius_m, self.open);
         let mut wanted = Wanted { query, near, radius_m, open, nearest_first, after: None };
-        let other = Error::Invalid { field: "cursor", why: "a next_cursor of this list" };
+        let other = Error::NotFound { what: "page: the cursor is none of this list" };
         if let Some(cursor) = self.cursor {
             let after = cursor.parse().ok().filter(|after: &After| after.is_of(&wanted));
             wanted.after = Some(after.ok_or(other)?);
         }
         Ok(wanted)
     }
+}
+
+fn amount(minor: u64) -> Result<i64, Error> {
+    let why = "minor units up to 9223372036854775807";
+    i64::try_from(minor).map_err(|_| Error::Invalid { field: "max_price", why })
 }
 
 fn shown(page: &Page) -> Response {

@@ -6,7 +6,7 @@ use kirana_migrations::rusqlite::Connection;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::program::{PASSWORD, Running, code, send, text};
+use crate::program::{PASSWORD, Running, code, files, send, text};
 
 fn items(list: &Value) -> &Vec<Value> {
     list["items"].as_array().unwrap_or_else(|| panic!("a list: {list}"))
@@ -214,8 +214,8 @@ async fn a_person_takes_everything_along_and_leaves_nothing_that_names_them() {
     assert_eq!((status, gone["kept"].as_array().map(Vec::len)), (StatusCode::OK, Some(4)));
     assert_eq!(send(hub.get("/v1/me").bearer_auth(&token)).await.0, StatusCode::UNAUTHORIZED);
     let data = hub.stop();
-    for entry in std::fs::read_dir(data.path()).expect("a folder") {
-        let bytes = std::fs::read(entry.expect("an entry").path()).expect("readable");
+    for file in files(data.path()) {
+        let bytes = std::fs::read(file).expect("readable");
         for name in ["Asha Canary", "asha@example.org", "9876543210"] {
             assert!(!bytes.windows(name.len()).any(|w| w == name.as_bytes()), "{name}");
         }

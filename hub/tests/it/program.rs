@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -167,6 +167,19 @@ pub fn program(data: &Path, command: &str) -> Command {
     program.args(command.split(' ')).arg("--data").arg(data);
     program.env_remove("KIRANA_PASSPHRASE").stdin(Stdio::null());
     program
+}
+
+/// What lies in a folder and in those inside it.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => files.extend(self::files(&path)),
+            false => files.push(path),
+        }
+    }
+    files
 }
 
 pub async fn send(request: RequestBuilder) -> (StatusCode, Value) {

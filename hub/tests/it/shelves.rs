@@ -269,8 +269,8 @@ async fn shelves_are_searched_by_shop_by_distance_and_page_by_page() {
         (unknown.as_str(), StatusCode::NOT_FOUND),
         ("/v1/products/01890000-0000-7000-8000-000000000001", StatusCode::NOT_FOUND),
         ("/v1/products?sort=distance", StatusCode::UNPROCESSABLE_ENTITY),
-        ("/v1/products?cursor=r0", StatusCode::UNPROCESSABLE_ENTITY),
-        ("/v1/products?sort=price&cursor=r0-0-1", StatusCode::UNPROCESSABLE_ENTITY),
+        ("/v1/products?cursor=r0", StatusCode::NOT_FOUND),
+        ("/v1/products?sort=price&cursor=r0-0-1", StatusCode::NOT_FOUND),
         ("/v1/products?near=91,0", StatusCode::UNPROCESSABLE_ENTITY),
         ("/v1/products?q=%00", StatusCode::UNPROCESSABLE_ENTITY),
     ] {

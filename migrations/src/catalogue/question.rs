@@ -14,11 +14,18 @@ pub const QUESTION_CHARS_MAX: usize = 300;
 pub const QUESTION_WORDS_MAX: usize = 24;
 
 /// What somebody typed: words in any order, the last of them perhaps not finished, or a barcode.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     words: Vec<String>,
     is_blank: bool,
     digits: Option<String>,
+}
+
+impl Default for Question {
+    /// Nothing was typed, so everything is asked for.
+    fn default() -> Self {
+        Self { words: Vec::new(), is_blank: true, digits: None }
+    }
 }
 
 /// A question that nobody can have typed.

@@ -90,6 +90,16 @@ impl Keys {
         seal(&self.wrapping, nonce, &[], key)
     }
 
+    /// Seals what is known of somebody outside the shop, for one place.
+    pub(crate) fn seal(&self, place: &[u8], plain: &[u8], nonce: [u8; 12]) -> Vec<u8> {
+        seal(&self.wrapping, nonce, place, plain)
+    }
+
+    /// Takes back what [`Keys::seal`] gave; `None` when it is damaged or of another place.
+    pub(crate) fn open(&self, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open(&self.wrapping, place, sealed)
+    }
+
     /// Takes back what [`Keys::wrap`] gave; `None` when it is damaged or of another box.
     pub(crate) fn unwrap(&self, wrapped: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
         open(&self.wrapping, &[], wrapped)?.as_slice().try_into().ok().map(Zeroizing::new)

@@ -1,4 +1,6 @@
 //! From whom the shop buys: who they are, and how they sell what the shop sells.
+//!
+//! **Invariant (P4):** how somebody is reached lies sealed; their names are those of firms.
 
 use kirana_core::{
     id::{SupplierId, VariantId},
@@ -11,12 +13,12 @@ use kirana_migrations::{Abort, StoreError};
 use rand_core::CryptoRng;
 
 use super::{
-    Shop,
+    Inner, Shop,
     counter::NotEntered,
     desk::{Desk, Visit},
     locations::NAME_CHARS_MAX,
 };
-pub use crate::store::suppliers::{Article, Supplier};
+pub use crate::store::suppliers::Article;
 use crate::store::{offers, suppliers};
 
 /// The longest contact, in characters.
@@ -25,6 +27,39 @@ pub const CONTACT_CHARS_MAX: usize = 300;
 pub const LEAD_DAYS_MAX: u32 = 365;
 /// Suppliers that a shop may have.
 pub const SUPPLIERS_MAX: usize = 1_000;
+
+/// Somebody from whom the shop buys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supplier {
+    /// Its name for ever.
+    pub id: SupplierId,
+    /// What people call it.
+    pub name: String,
+    /// How it is reached, in the shop's own words; may be empty.
+    pub contact: String,
+    /// How many days goods need after they were ordered, where that is known.
+    pub lead_days: Option<u32>,
+}
+
+impl Supplier {
+    fn opened(inner: &Inner, stored: suppliers::Supplier) -> Result<Self, StoreError> {
+        let suppliers::Supplier { id, name, contact, lead_days } = stored;
+        let contact = inner.keys.open(&place(id), &contact);
+        let contact = contact.and_then(|plain| String::from_utf8(plain.to_vec()).ok());
+        let contact = contact.ok_or_else(|| StoreError::damaged("the contact of supplier", id))?;
+        Ok(Self { id, name, contact, lead_days })
+    }
+
+    fn sealed(&self, inner: &Inner, nonce: [u8; 12]) -> suppliers::Supplier {
+        let contact = inner.keys.seal(&place(self.id), self.contact.as_bytes(), nonce);
+        let Self { id, name, lead_days, .. } = self;
+        suppliers::Supplier { id: *id, name: name.clone(), contact, lead_days: *lead_days }
+    }
+}
+
+fn place(id: SupplierId) -> Vec<u8> {
+    [b"supplier ", &id.as_bytes()[..]].concat()
+}
 
 /// What is to be noted of a supplier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +82,10 @@ impl Shop {
         after: Option<SupplierId>,
         limit: u32,
     ) -> Result<Vec<Supplier>, StoreError> {
-        self.reader().read(|c| suppliers::page(c, after, limit))
+        self.reader().read(|c| {
+            let page = suppliers::page(c, after, limit)?.into_iter();
+            page.map(|stored| Supplier::opened(&self.inner, stored)).collect()
+        })
     }
 
     /// A supplier with what it sells; `None` when there is none of that id.
@@ -56,7 +94,10 @@ impl Shop {
     /// When the database cannot be read.
     pub fn supplier(&self, id: SupplierId) -> Result<Option<(Supplier, Vec<Article>)>, StoreError> {
         self.reader().read(|c| match suppliers::get(c, id)? {
-            Some(supplier) => Ok(Some((supplier, suppliers::articles(c, id)?))),
+            Some(stored) => {
+                let supplier = Supplier::opened(&self.inner, stored)?;
+                Ok(Some((supplier, suppliers::articles(c, id)?)))
+            }
             None => Ok(None),
         })
     }
@@ -66,7 +107,10 @@ impl Shop {
     /// # Errors
     /// When the database cannot be read.
     pub fn supplier_named(&self, name: &str) -> Result<Option<Supplier>, StoreError> {
-        self.reader().read(|c| suppliers::by_name(c, name.trim()))
+        self.reader().read(|c| {
+            let stored = suppliers::by_name(c, name.trim())?;
+            stored.map(|stored| Supplier::opened(&self.inner, stored)).transpose()
+        })
     }
 
     /// Notes a new supplier, or something else about one.
@@ -141,7 +185,7 @@ impl Shop {
 }
 
 impl Desk<'_, '_> {
-    fn put_supplier(&self, one: Supplier, is_new: bool) -> Result<Supplier, Abort<NotEntered>> {
+    fn put_supplier(&mut self, one: Supplier, is_new: bool) -> Result<Supplier, Abort<NotEntered>> {
         match is_new {
             false => {
                 self.known_supplier(one.id)?;
@@ -154,12 +198,15 @@ impl Desk<'_, '_> {
         if suppliers::by_name(self.tx, &one.name)?.is_some_and(|other| other.id != one.id) {
             return Err(Abort::Refused(NotEntered::NameTaken(one.name)));
         }
-        suppliers::put(self.tx, &one, self.now.at)?;
+        let stored = one.sealed(self.shop, self.draws.bytes());
+        suppliers::put(self.tx, &stored, self.now.at)?;
         Ok(one)
     }
 
     pub(crate) fn known_supplier(&self, id: SupplierId) -> Result<Supplier, Abort<NotEntered>> {
-        suppliers::get(self.tx, id)?.ok_or(Abort::Refused(NotEntered::NoSupplier(id)))
+        let stored = suppliers::get(self.tx, id)?;
+        let stored = stored.ok_or(Abort::Refused(NotEntered::NoSupplier(id)))?;
+        Ok(Supplier::opened(self.shop, stored)?)
     }
 
     /// What a supplier usually asks for a variant.

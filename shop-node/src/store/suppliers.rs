@@ -20,8 +20,8 @@ pub struct Supplier {
     pub id: SupplierId,
     /// What people call it.
     pub name: String,
-    /// How it is reached, in the shop's own words; may be empty.
-    pub contact: String,
+    /// How it is reached, sealed.
+    pub contact: Vec<u8>,
     /// How many days goods need after they were ordered, where that is known.
     pub lead_days: Option<u32>,
 }

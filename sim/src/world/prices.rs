@@ -126,6 +126,10 @@ impl World {
             let shop = program.shop.id();
             let everything = Query { limit: PRODUCTS_MAX, ..Query::default() };
             let Ok(own) = program.shop.products(&everything) else { continue };
+            let own = by_id(own);
+            if own.is_empty() {
+                broken.push(("P5", format!("{node} sells nothing, so nothing was compared")));
+            }
             for device in self.readers_of(*node) {
                 let saved = self.saved_by(device, shop);
                 if saved == own {
@@ -157,8 +161,16 @@ impl World {
         let filter = Filter { shop: Some(shop), ..Filter::default() };
         let query = Query { filter, limit: PRODUCTS_MAX, ..Query::default() };
         let page = program.and_then(|program| program.household.search(&query).ok());
-        page.map_or_else(Vec::new, |page| page.items.into_iter().map(|i| i.product).collect())
+        by_id(
+            page.map_or_else(Vec::new, |page| page.items.into_iter().map(|i| i.product).collect()),
+        )
     }
+}
+
+/// A shelf whose order says nothing of what is in stock just now.
+fn by_id(mut products: Vec<Product>) -> Vec<Product> {
+    products.sort_by_key(|product| product.id);
+    products
 }
 
 /// More than any shop here sells.

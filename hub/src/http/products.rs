@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use kirana_core::{
+    catalogue::product::TEXT_CHARS_MAX,
     id::{ProductId, ShopId},
     time::UnixMs,
 };
@@ -38,7 +39,7 @@ pub struct Asked {
     /// Words in any order, the beginnings of words, or the first digits of a barcode; typing errors,
     /// accents, capitals and the script do not count. Without it everything is listed.
     #[serde(default)]
-    #[param(max_length = 300)]
+    #[param(max_length = 300, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     q: String,
     /// Only of this shop.
     shop: Option<String>,
@@ -173,14 +174,18 @@ impl Asked {
         let filter = Filter {
             shop: self.shop.as_deref().map(|shop| id("shop", shop)).transpose()?,
             shops: None,
-            category: self.category,
-            diet: self.diet,
+            category: self.category.map(|text| short("category", text)).transpose()?,
+            diet: self.diet.map(|text| short("diet", text)).transpose()?,
             price_max: self.max_price.map(amount).transpose()?,
             in_stock: self.in_stock,
         };
         let why = "up to 300 characters, none of them control characters";
+        let unfit = Error::Invalid { field: "q", why };
+        if self.q.chars().any(char::is_control) {
+            return Err(unfit);
+        }
         let query = search::Query {
-            question: self.q.parse().map_err(|_| Error::Invalid { field: "q", why })?,
+            question: self.q.parse().map_err(|_| unfit)?,
             filter,
             sort,
             limit: u16::try_from(self.limit.get()).unwrap_or(search::PAGE_MAX),
@@ -197,6 +202,13 @@ impl Asked {
             wanted.after = Some(after.ok_or(other)?);
         }
         Ok(wanted)
+    }
+}
+
+fn short(field: &'static str, text: String) -> Result<String, Error> {
+    match text.chars().count() > TEXT_CHARS_MAX {
+        true => Err(Error::Invalid { field, why: "at most 120 characters" }),
+        false => Ok(text),
     }
 }
 

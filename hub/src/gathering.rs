@@ -4,7 +4,7 @@
 //! that is out of reach is asked more and more seldom until it is heard of again.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use kirana_sync::{
 use tokio::{sync::broadcast, task::JoinSet};
 
 use crate::{
-    app::{self, Hub},
+    app::{self, Hub, shelves::Gathering},
     clock,
     store::{record::Rank, shelves::KnownShop},
 };
@@ -68,6 +68,7 @@ pub async fn run(hub: Hub, node: NodeHandle) {
     let mut events = node.events();
     let mut look = tokio::time::interval(LOOK_EVERY);
     let (mut turns, mut asking) = (BTreeMap::<ShopId, Turn>::new(), JoinSet::new());
+    let mut kept = None;
     loop {
         tokio::select! {
             _ = look.tick() => {}
@@ -89,13 +90,14 @@ pub async fn run(hub: Hub, node: NodeHandle) {
             }
         }
         let now = clock::now();
-        let wanted = match wanted(&hub, &mut turns, now).await {
+        let wanted = match wanted(&hub, &mut kept, now).await {
             Ok(wanted) => wanted,
             Err(error) => {
                 tracing::warn!(error = %error, "whose catalogues to gather could not be read");
                 continue;
             }
         };
+        turns.retain(|shop, _| wanted.contains_key(shop));
         for (shop, rank) in wanted {
             let turn = turns.entry(shop).or_default();
             if asking.len() < AT_ONCE && turn.is_due(rank, now) {
@@ -106,22 +108,21 @@ pub async fn run(hub: Hub, node: NodeHandle) {
     }
 }
 
-/// The shops to be asked; what is kept of others is thrown away.
+/// The shops to be asked; what is kept of others than those that stay is thrown away.
 async fn wanted(
     hub: &Hub,
-    turns: &mut BTreeMap<ShopId, Turn>,
+    kept: &mut Option<BTreeSet<ShopId>>,
     now: UnixMs,
 ) -> Result<BTreeMap<ShopId, Rank>, app::Error> {
-    let wanted = hub.to_gather(now).await?;
-    let is_new = |shop: &ShopId| !turns.contains_key(shop);
-    if turns.keys().any(|shop| !wanted.contains_key(shop)) || wanted.keys().any(is_new) {
-        let gone = hub.shelves()?.keep_only(wanted.keys().copied().collect()).await?;
+    let Gathering { ask, keep } = hub.to_gather(now).await?;
+    if kept.as_ref() != Some(&keep) {
+        let gone = hub.shelves()?.keep_only(keep.clone()).await?;
         if gone > 0 {
             tracing::info!(shops = gone, "catalogues of shops that are here no more were dropped");
         }
-        turns.retain(|shop, _| wanted.contains_key(shop));
+        *kept = Some(keep);
     }
-    Ok(wanted)
+    Ok(ask)
 }
 
 /// Asks one shop for what is new; gives its node where it answered.
@@ -172,10 +173,12 @@ async fn pull(
     let key = record.node().key();
     let addresses = said.addresses.iter().filter_map(|address| address.parse().ok());
     node.know(key, addresses.collect()).await?;
-    let shop = KnownShop { id: said.shop, name: said.name.clone(), place: said.place };
+    let name = said.name.clone();
+    let shop = KnownShop { id: said.shop, name, place: said.place, heard_at: known.at };
+    let certificates = record.certificates().to_vec();
     let mut pull = Pull::new(said.shop, shelves.known(said.shop).map_err(app::Error::from)?);
     let mut effects = VecDeque::from([pull.start()]);
-    shelves.put_shop(shop).await.map_err(app::Error::from)?;
+    shelves.put_shop(shop, certificates).await.map_err(app::Error::from)?;
     while let Some(effect) = effects.pop_front() {
         match effect {
             Effect::Ask(request) => {

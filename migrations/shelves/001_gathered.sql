@@ -7,10 +7,12 @@ CREATE TABLE gathered_snapshot (
   PRIMARY KEY (shop, bucket)
 ) STRICT;
 
--- What a shop's newest record said of it.
+-- What a shop's newest record said of it, and by which certificates its node signs.
 CREATE TABLE gathered_shop (
-  shop   BLOB PRIMARY KEY NOT NULL CHECK (length(shop) = 16),
-  name   TEXT NOT NULL,
-  lat_e7 INTEGER,
-  lon_e7 INTEGER
+  shop         BLOB PRIMARY KEY NOT NULL CHECK (length(shop) = 16),
+  name         TEXT NOT NULL,
+  lat_e7       INTEGER,
+  lon_e7       INTEGER,
+  heard_ms     INTEGER NOT NULL,
+  certificates BLOB NOT NULL                 -- leaf first, as CBOR
 ) STRICT, WITHOUT ROWID;

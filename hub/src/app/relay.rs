@@ -48,7 +48,7 @@ impl Hub {
             Request::Find { cells } => self.find(&cells, now).await,
             request @ (Request::Heads { .. }
             | Request::Chunks { .. }
-            | Request::Snapshot { .. }) => self.hand_on(request, now).await,
+            | Request::Snapshot { .. }) => self.hand_on(request),
             Request::Batch { .. } => {
                 Err(Refused::new(Code::NotHere, "a hub edits no catalogue; ask the shop").into())
             }

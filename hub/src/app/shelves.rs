@@ -13,7 +13,7 @@ use kirana_core::{
     geohash::Place as Spot,
     id::{ProductId, ShopId},
     record::SignedRecord,
-    time::UnixMs,
+    time::{DAY_MS, UnixMs},
 };
 use kirana_migrations::catalogue::{
     facets::Facets,
@@ -118,6 +118,17 @@ pub struct Page {
     pub next: Option<After>,
 }
 
+/// Whose catalogues are asked for, and whose are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gathering {
+    /// With the ranks of their records.
+    pub ask: BTreeMap<ShopId, Rank>,
+    /// These and those that are asked.
+    pub keep: BTreeSet<ShopId>,
+}
+
+/// For how long a community hub keeps the catalogue of a shop that it no longer hears of: a month.
+const DARK_MS_MAX: u64 = 30 * DAY_MS;
 /// How far around a place is looked where nothing else is said, in metres, and at most.
 const RADIUS_M: (u32, u32) = (5_000, 100_000);
 
@@ -201,14 +212,25 @@ impl Hub {
         Ok(profile.is_some_and(|profile| self.opened(&profile, now).now == Some(true)))
     }
 
-    /// The shops whose catalogues are to be gathered, with the ranks of their records.
+    /// The shops whose catalogues are to be gathered, with the ranks of their records, and those
+    /// whose catalogues stay: a shop that is dark keeps its place on the shelf.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn to_gather(&self, now: UnixMs) -> Result<BTreeMap<ShopId, Rank>, Error> {
+    pub async fn to_gather(&self, now: UnixMs) -> Result<Gathering, Error> {
         let known = self.known_now(now).await?;
-        let only_approved = self.settings().role == Role::Central;
-        Ok(self.store().record_ranks(only_approved, known).await?)
+        let is_central = self.settings().role == Role::Central;
+        let ask = self.store().record_ranks(is_central, known).await?;
+        let mut keep: BTreeSet<ShopId> = ask.keys().copied().collect();
+        match is_central {
+            true => keep.extend(self.store().approved_shops().await?),
+            false => {
+                let stays = |shop: &KnownShop| !known.is_past(shop.heard_at.plus_ms(DARK_MS_MAX));
+                let there = self.shelves()?.shops()?;
+                keep.extend(there.iter().filter(|shop| stays(shop)).map(|shop| shop.id));
+            }
+        }
+        Ok(Gathering { ask, keep })
     }
 
     /// The record of a shop whose catalogue is to be gathered; `None` where its record is gone, does
@@ -230,19 +252,11 @@ impl Hub {
     }
 
     /// Answers a pull of a shop's catalogue with what was gathered.
-    pub(super) async fn hand_on(&self, request: Request, now: UnixMs) -> Answer {
+    pub(super) fn hand_on(&self, request: Request) -> Answer {
         let no = || Refused::new(Code::NotHere, "this hub has nothing of that shop; ask the shop");
         let Ok(shelves) = self.shelves() else { return Err(no().into()) };
         let answered = match request {
-            Request::Heads { shop } => {
-                let known = self.known_now(now).await?;
-                let record = self.store().record(shop, known).await.map_err(Error::from)?;
-                let record = record.ok_or_else(no)?;
-                let certificates = SignedRecord::verify(&record, &self.trust(now).await?, known)
-                    .map(|record| record.certificates().to_vec())
-                    .map_err(|_| no())?;
-                shelves.heads(shop, certificates).map_err(Error::from)?.ok_or_else(no)?
-            }
+            Request::Heads { shop } => shelves.heads(shop).map_err(Error::from)?.ok_or_else(no)?,
             Request::Chunks { shop, bucket, generation, after } => {
                 shelves.chunks(shop, bucket, generation, after).map_err(Error::from)?
             }
@@ -267,15 +281,19 @@ fn one_after_another(
     let start = after.shop.and_then(|shop| shops.iter().position(|(id, _)| *id == shop));
     let mut page = Page { shops: shops.iter().cloned().collect(), ..Page::default() };
     let (mut left, mut place) = (query.limit, after.place.filter(|_| start.is_some()));
+    let wants_facets = query.facets;
     let all: BTreeSet<ShopId> = shops.iter().map(|(id, _)| *id).collect();
     let mut counted = query.clone();
-    (counted.filter.shops, counted.limit) = (Some(all), 1);
+    (counted.filter.shops, counted.limit, counted.facets) = (Some(all), 1, true);
     let counted = shelves.search(&counted, now)?.page;
-    (page.count, page.facets) = (counted.count, counted.facets);
-    for (id, _) in &shops[start.unwrap_or(0)..] {
+    page.count = counted.count;
+    // Where all that was found was counted, shops that have none of it need not be asked.
+    let having = counted.facets.as_ref().filter(|_| !counted.count.more);
+    let has = |shop: &ShopId| having.is_none_or(|facets| facets.shops.contains_key(shop));
+    for (id, _) in shops[start.unwrap_or(0)..].iter().filter(|(id, _)| has(id)) {
         if left == 0 {
             page.next = Some(After { shop: Some(*id), place: None });
-            return Ok(page);
+            break;
         }
         let mut here = query.clone();
         (here.filter.shop, here.limit, here.facets) = (Some(*id), left, false);
@@ -285,9 +303,10 @@ fn one_after_another(
         page.items.extend(found.items);
         if let Some(place) = found.page.next {
             page.next = Some(After { shop: Some(*id), place: Some(place) });
-            return Ok(page);
+            break;
         }
     }
+    page.facets = counted.facets.filter(|_| wants_facets);
     Ok(page)
 }
 

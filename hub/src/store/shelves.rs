@@ -11,8 +11,10 @@ use kirana_core::{
         BucketNo,
         head::{Extent, SignedHead, UnverifiedHead},
     },
+    cbor,
     geohash::Place,
     id::{ProductId, ShopId},
+    record::RECORD_BYTES_MAX,
     time::UnixMs,
 };
 use kirana_migrations::{
@@ -30,7 +32,7 @@ use kirana_sync::{
 };
 use minicbor::bytes::ByteVec;
 
-use super::Never;
+use super::{Never, from_sql, to_sql};
 
 /// The most bytes of a snapshot in one answer.
 const PART_BYTES_MAX: usize = 128 * 1024;
@@ -46,6 +48,8 @@ pub struct KnownShop {
     pub name: String,
     /// Where it stands.
     pub place: Option<Place>,
+    /// When it was last asked by a record that held.
+    pub heard_at: UnixMs,
 }
 
 /// A product as it is shown, and whose it is.
@@ -157,13 +161,20 @@ impl Shelves {
     ///
     /// # Errors
     /// When nothing could be written.
-    pub async fn put_shop(&self, shop: KnownShop) -> Result<(), WriteError<Never>> {
+    pub async fn put_shop(
+        &self,
+        shop: KnownShop,
+        certificates: Vec<ByteVec>,
+    ) -> Result<(), WriteError<Never>> {
+        let certificates = cbor::to_vec(&certificates);
         self.write(move |tx| {
-            let sql = "INSERT OR REPLACE INTO gathered_shop (shop, name, lat_e7, lon_e7)
-                       VALUES (?1, ?2, ?3, ?4)";
-            let KnownShop { id, name, place } = &shop;
+            let sql = "INSERT OR REPLACE INTO gathered_shop
+                       (shop, name, lat_e7, lon_e7, heard_ms, certificates)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let KnownShop { id, name, place, heard_at } = &shop;
             let (lat, lon) = (place.map(Place::lat_e7), place.map(Place::lon_e7));
-            tx.prepare_cached(sql)?.execute((id.as_bytes(), name, lat, lon))?;
+            let row = (id.as_bytes(), name, lat, lon, to_sql(*heard_at), &certificates);
+            tx.prepare_cached(sql)?.execute(row)?;
             Ok(())
         })
         .await
@@ -207,12 +218,9 @@ impl Shelves {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn heads(
-        &self,
-        shop: ShopId,
-        certificates: Vec<ByteVec>,
-    ) -> Result<Option<Response>, StoreError> {
+    pub fn heads(&self, shop: ShopId) -> Result<Option<Response>, StoreError> {
         self.0.reader.read(|c| {
+            let Some(certificates) = chain(c, shop)? else { return Ok(None) };
             let (mut heads, mut availability) = (Vec::new(), Vec::new());
             for (bucket, reached) in chunks::reached(c, shop)? {
                 let last = chunks::after(c, shop, bucket, reached.n.saturating_sub(1), 1)?;
@@ -313,22 +321,32 @@ fn gathered(c: &Connection, row: i64, now: UnixMs) -> Result<Gathered, StoreErro
     Ok(Gathered { shop, ready, signed_at })
 }
 
-fn known_shops(c: &Connection) -> Result<Vec<KnownShop>, StoreError> {
-    let sql = "SELECT shop, name, lat_e7, lon_e7 FROM gathered_shop ORDER BY shop";
+/// The certificates by which a shop's node signs.
+fn chain(c: &Connection, shop: ShopId) -> Result<Option<Vec<ByteVec>>, StoreError> {
+    let sql = "SELECT certificates FROM gathered_shop WHERE shop = ?1";
     let mut select = c.prepare_cached(sql)?;
-    type Row = ([u8; 16], String, Option<i32>, Option<i32>);
+    let bytes: Option<Vec<u8>> =
+        select.query_row([shop.as_bytes()], |row| row.get(0)).optional()?;
+    let read = |bytes: Vec<u8>| {
+        let read = cbor::from_slice("certificates", &bytes, RECORD_BYTES_MAX);
+        read.map_err(|_| StoreError::damaged("the certificates of shop", shop))
+    };
+    bytes.map(read).transpose()
+}
+
+fn known_shops(c: &Connection) -> Result<Vec<KnownShop>, StoreError> {
+    let sql = "SELECT shop, name, lat_e7, lon_e7, heard_ms FROM gathered_shop ORDER BY shop";
+    let mut select = c.prepare_cached(sql)?;
+    type Row = ([u8; 16], String, Option<i32>, Option<i32>, i64);
     let rows = select.query_map([], |row| -> rusqlite::Result<Row> {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
     })?;
     rows.map(|row| {
-        let (id, name, lat, lon) = row?;
+        let (id, name, lat, lon, heard) = row?;
         let id =
             ShopId::from_slice(&id).ok_or_else(|| StoreError::damaged("a shop", "gathered"))?;
-        Ok(KnownShop {
-            id,
-            name,
-            place: lat.zip(lon).and_then(|(lat, lon)| Place::new(lat, lon).ok()),
-        })
+        let place = lat.zip(lon).and_then(|(lat, lon)| Place::new(lat, lon).ok());
+        Ok(KnownShop { id, name, place, heard_at: from_sql(heard) })
     })
     .collect()
 }

@@ -339,6 +339,21 @@ impl Store {
         .await
     }
 
+    /// The ids of all shops that are approved and not closed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn approved_shops(&self) -> Result<Vec<ShopId>, StoreError> {
+        self.read(|c| {
+            let sql = "SELECT id FROM shop WHERE state = 'approved' AND closed_at IS NULL";
+            let mut select = c.prepare_cached(sql)?;
+            let rows = select.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
+            let damaged = || StoreError::damaged("a shop's", "id");
+            rows.map(|id| ShopId::from_slice(&id?).ok_or_else(damaged)).collect()
+        })
+        .await
+    }
+
     /// Approved shops within a rectangle, in the order of their ids, after a cursor.
     ///
     /// # Errors

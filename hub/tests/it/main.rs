@@ -22,6 +22,7 @@ mod refusals;
 mod relay;
 mod renewal;
 mod resets;
+mod session_ends;
 mod sessions;
 mod shelves;
 mod shops;

@@ -12,7 +12,7 @@ fn part(token: &str, n: usize) -> Value {
 }
 
 #[tokio::test]
-async fn std_07_08_a_token_is_an_at_jwt_with_the_claims_of_rfc_9068() {
+async fn std_03_07_08_29_a_token_is_an_at_jwt_with_the_claims_of_rfc_9068() {
     let hub = Running::start(&[]);
     hub.register("asha@example.org").await;
     let answer = hub

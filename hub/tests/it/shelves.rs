@@ -17,7 +17,7 @@ use kirana_core::{
     key::{KeyPair, PublicKey},
     money::{Currency, Price},
     quantity::Unit,
-    time::UnixMs,
+    time::{DAY_MS, UnixMs},
 };
 use kirana_hub::clock;
 use kirana_sync::{
@@ -130,9 +130,21 @@ impl Till {
     }
 
     async fn publish(&self, hub: &Running, number: u64, name: &str, place: &str) {
+        self.publish_for(hub, (number, DAY_MS), name, place).await;
+    }
+
+    /// Publishes a record with a lease of so many milliseconds.
+    async fn publish_for(
+        &self,
+        hub: &Running,
+        (number, lease_ms): (u64, u64),
+        name: &str,
+        place: &str,
+    ) {
         let record = {
             let shelf = self.shelf.lock().expect("whole");
             let mut said = shelf.shop.said(number, vec![contact(hub)], clock::now());
+            said.until = clock::now().plus_ms(lease_ms);
             (said.name, said.place) = (name.to_owned(), Some(place.parse().expect("a place")));
             shelf.shop.signed(&said)
         };
@@ -276,6 +288,40 @@ async fn shelves_are_searched_by_shop_by_distance_and_page_by_page() {
     ] {
         assert_eq!(send(hub.get(path)).await.0, status, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p3_a_shop_that_was_not_heard_of_for_long_keeps_its_place_on_the_shelf() {
+    let hub = Running::start(&["--auto-approve"]);
+    let dark = Till::open(&hub, 20, "Dark", HERE).await;
+    dark.put(1, "Rice", 6_800);
+    dark.publish(&hub, 1, "Dark", HERE).await;
+    until(&hub, "/v1/products", |page| names(page) == ["Rice"]).await;
+    dark.publish_for(&hub, (2, 2_000), "Dark", HERE).await;
+    let shop = dark.shelf.lock().expect("whole").shop.id;
+    dark.node.shutdown().await;
+    let meena = Caller::reaching(&pair(3), &[&hub]).await;
+    let ended = async {
+        loop {
+            let answer = meena.ask(&hub, Request::Look { shop }).await;
+            if answer == (Response::Records { records: Vec::new() }) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("its lease ends");
+
+    // Another shop is gathered after a start, so the hub has looked whose catalogues stay.
+    let hub = Running::start_in(hub.stop(), &["--auto-approve"]);
+    let new = Till::open(&hub, 22, "New", HERE).await;
+    new.put(1, "Wheat", 4_000);
+    new.publish(&hub, 1, "New", HERE).await;
+    until(&hub, "/v1/products?q=wheat", |page| !names(page).is_empty()).await;
+    let (_, page) = send(hub.get("/v1/products?q=rice")).await;
+    assert_eq!(names(&page), ["Rice"]);
+    let meena = Caller::reaching(&pair(3), &[&hub]).await;
+    let heads = meena.ask(&hub, Request::Heads { shop }).await;
+    assert!(matches!(heads, Response::Heads { heads, .. } if heads.len() == 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,15 +13,22 @@ use minicbor::bytes::ByteVec;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::program::{PASSWORD, Running, send, text};
+use crate::{
+    program::{PASSWORD, Running, send, text},
+    shops::applied,
+};
 
 fn keys(n: u8) -> KeyPair {
     KeyPair::from_seed([n; 64])
 }
 
 async fn by_password(hub: &Running, keys: &KeyPair) -> SignedIn {
+    as_somebody(hub, "meena", keys).await
+}
+
+async fn as_somebody(hub: &Running, login: &str, keys: &KeyPair) -> SignedIn {
     let own = (keys, clock::now());
-    let done = sign_in::sign_in(&hub.url, "meena", (PASSWORD, None), own, None).await;
+    let done = sign_in::sign_in(&hub.url, login, (PASSWORD, None), own, None).await;
     done.expect("signed in")
 }
 
@@ -150,6 +157,26 @@ async fn p6_a_thief_with_a_device_gets_no_further_and_is_shut_out_with_it() {
     assert!(matches!(kept, Err(NetError::Denied { .. })), "the sign-in that it kept too");
     refused(&hub, &shown(&hub, &keys(5), &first.certificates).await).await;
     assert_eq!(send(hub.get("/v1/me").bearer_auth(&owner)).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn p6_a_thief_with_an_owners_device_makes_nobody_a_keeper_of_the_shop_and_closes_nothing() {
+    let hub = Running::start(&["--auto-approve"]);
+    let shop = applied(&hub, 3, "asha", json!({})).await;
+    hub.register("thief").await;
+    let device = as_somebody(&hub, "asha", &keys(5)).await;
+    let token = token_by_key(&hub, &keys(5), &device.certificates).await;
+    let asha = device.account;
+    for request in [
+        hub.post(&format!("{}/owners", shop.path), &json!({ "login": "thief" })),
+        hub.delete(&format!("{}/owners/{asha}", shop.path)),
+        hub.post(&format!("{}/closing", shop.path), &json!({})),
+    ] {
+        let (status, problem) = send(request.bearer_auth(&token)).await;
+        assert_eq!((status, kind(&problem)), (StatusCode::FORBIDDEN, "sign-in-too-old"));
+    }
+    let today = hub.patch(&shop.path, &json!({ "closed_today": true }));
+    assert_eq!(send(today.bearer_auth(&token)).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -89,6 +89,8 @@ impl Hub {
         now: UnixMs,
     ) -> Result<Owner, Error> {
         let shop = self.first_owned(actor, id, now).await?;
+        // Whoever found a phone would go on keeping the shop after the phone was shut out.
+        actor.proved_once()?;
         let account = self.somebody(actor, typed, now).await?;
         if self.store().owners(id).await?.len() > OWNERS_MAX {
             return Err(Error::Conflict { why: "sixteen people keep this shop: remove one first" });
@@ -110,6 +112,7 @@ impl Hub {
         now: UnixMs,
     ) -> Result<(), Error> {
         self.first_owned(actor, id, now).await?;
+        actor.proved_once()?;
         let act = actor.act(Action::OwnShop, &id.to_string(), "owner removed", now);
         match self.store().remove_owner(id, account, act).await? {
             true => Ok(()),

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod conflict;
 pub mod document;
 pub mod edit;
+pub mod epoch;
 mod fields;
 pub mod gauge;
 pub mod head;

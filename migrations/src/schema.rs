@@ -37,6 +37,8 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/010_reorder.sql")),
         M::up(include_str!("../shop/011_purchases.sql")),
         M::up(include_str!("../shop/012_counts.sql")),
+        M::up(include_str!("../shop/017_epochs.sql")),
+        M::up(include_str!("../shared/signed.sql")),
     ]
 }
 
@@ -48,6 +50,7 @@ fn customer() -> Vec<M<'static>> {
         M::up(include_str!("../shared/availability.sql")),
         M::up(include_str!("../customer/004_sealed.sql")),
         M::up_with_hook(include_str!("../shared/search.sql"), index),
+        M::up(include_str!("../shared/signed.sql")),
     ]
 }
 
@@ -72,6 +75,7 @@ fn shelves() -> Vec<M<'static>> {
         M::up(include_str!("../shared/availability.sql")),
         M::up_with_hook(include_str!("../shared/search.sql"), index),
         M::up(include_str!("../shelves/001_gathered.sql")),
+        M::up(include_str!("../shared/signed.sql")),
     ]
 }
 

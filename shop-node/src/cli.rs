@@ -19,6 +19,7 @@ mod carry;
 mod close;
 mod counter;
 mod counts;
+mod epochs;
 mod export;
 mod handover;
 mod import;
@@ -85,6 +86,8 @@ enum Command {
     Export(export::Export),
     /// Keeps, under the name of a supplier, which column of its files means what.
     Mapping(mapping::Mapping),
+    /// How far back the catalogue remembers; begins its parts anew.
+    Epochs(epochs::Epochs),
     /// Checks every order, every movement of stock and every sum; exit 1 and a line for each fault.
     Verify(keep::Verify),
     /// Writes everything into one encrypted file, also while the shop is open.
@@ -177,6 +180,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Import(import) => import.run(with),
         Command::Export(export) => export.run(with),
         Command::Mapping(mapping) => mapping.run(with),
+        Command::Epochs(epochs) => epochs.run(with),
         Command::Verify(verify) => verify.run(with),
         Command::Backup(backup) => backup.run(with),
         Command::Restore(restore) => restore.run(with),

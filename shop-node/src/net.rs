@@ -46,6 +46,8 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(5);
 
 /// How often orders are looked for that nobody came for.
 const RELEASE_EVERY: Duration = Duration::from_secs(60);
+/// How often is looked whether a part of the catalogue has gone on for a year.
+const CLOSE_EPOCHS_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How many orders are looked at for damage then: ten thousand are walked in an hour.
 const LOOKED_AT_ONCE: u32 = 16;
 
@@ -107,6 +109,7 @@ pub async fn run(shop: Shop, node: NodeHandle, config: Config) {
     if config.release_unclaimed {
         tasks.spawn(release_unclaimed(shop.clone(), config.held_ms));
     }
+    tasks.spawn(close_old_epochs(shop.clone()));
     tasks.spawn(look_for_damage(shop));
     tasks.spawn(look_again(carrier.handle()));
     carrier.run(|_| false).await;
@@ -287,6 +290,21 @@ async fn release_unclaimed(shop: Shop, held_ms: u64) {
             Err(_) => return,
         }
         tokio::time::sleep(RELEASE_EVERY).await;
+    }
+}
+
+/// Lets documents of the catalogue begin anew when their year is over.
+async fn close_old_epochs(shop: Shop) {
+    loop {
+        let looking = shop.clone();
+        let close = move || looking.close_old_epochs(clock::now(), &mut clock::rng());
+        match tokio::task::spawn_blocking(close).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(count)) => tracing::info!(count, "parts of the catalogue began anew"),
+            Ok(Err(error)) => tracing::warn!(error = %error, "the catalogue goes on as it is"),
+            Err(_) => return,
+        }
+        tokio::time::sleep(CLOSE_EPOCHS_EVERY).await;
     }
 }
 

@@ -10,6 +10,7 @@ pub mod batches;
 pub mod catalogue;
 pub mod counts;
 pub mod damage;
+pub mod epochs;
 pub mod imports;
 pub mod known;
 pub mod locations;

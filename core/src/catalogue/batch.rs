@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use automerge::{Change, ReadDoc};
+use automerge::{Change, ChangeHash, ReadDoc};
 use minicbor::{Decode, Encode, bytes::ByteVec};
 
 use super::{
     BUCKET_PRODUCTS_MAX, BucketNo,
     document::{Author, Bucket, Heads, NotABucket},
+    epoch::Difference,
     gauge::{self, Unacceptable},
     head::HEADS_MAX,
 };
@@ -185,6 +186,11 @@ impl SignedBatch {
     pub fn bucket(&self) -> BucketNo {
         self.manifest.bucket
     }
+
+    /// When it was signed, by that device's clock.
+    pub fn at(&self) -> UnixMs {
+        self.manifest.at
+    }
 }
 
 impl Bucket {
@@ -217,6 +223,28 @@ impl Bucket {
             return Err(Refused::TooManyHeads);
         }
         Ok((next, changed))
+    }
+
+    /// The same for a document that was closed: with the batch in it, and what the batch makes
+    /// different, to be carried over ([`Bucket::carry_over`]); nothing if it was admitted before.
+    ///
+    /// # Errors
+    /// [`Refused`]; [`NotABucket::Gap`] when the batch was not made upon this document.
+    pub fn admit_late(&self, batch: &SignedBatch) -> Result<(Self, Option<Difference>), Refused> {
+        let (next, _) = self.admit(batch)?;
+        if next.heads() == self.heads() {
+            return Ok((next, None));
+        }
+        let changes = self.unpack(batch)?;
+        let own = |hash: &ChangeHash| changes.iter().any(|change| change.hash() == *hash);
+        let deps: Vec<ChangeHash> = changes.iter().flat_map(|c| c.deps().iter().copied()).collect();
+        let upon = deps.iter().filter(|hash| !own(hash));
+        let tips = changes.iter().map(Change::hash).filter(|hash| !deps.contains(hash));
+        let named = |hash: ChangeHash| Hash::from_slice(&hash.0);
+        let upon = Heads::new(upon.copied().filter_map(named));
+        let tips = Heads::new(tips.filter_map(named));
+        let difference = next.difference(&upon, &tips)?;
+        Ok((next, Some(difference.ok_or(NotABucket::Gap)?)))
     }
 
     /// The changes as Automerge reads them, each by the signer and right behind what it follows.

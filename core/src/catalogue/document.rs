@@ -172,7 +172,7 @@ impl Bucket {
         Ok(changed)
     }
 
-    fn check(&self, products: &BTreeSet<ProductId>) -> Result<(), NotABucket> {
+    pub(super) fn check(&self, products: &BTreeSet<ProductId>) -> Result<(), NotABucket> {
         for id in products {
             if self.object(*id).is_some() && self.product(*id).is_none() {
                 return Err(NotABucket::NotAProduct(id.to_string()));
@@ -261,6 +261,11 @@ impl Bucket {
         self.doc.length(ROOT)
     }
 
+    /// How many changes it remembers.
+    pub fn changes(&self) -> usize {
+        self.doc.get_changes_meta(&[]).len()
+    }
+
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -302,11 +307,15 @@ impl Bucket {
         &self.doc
     }
 
+    pub(super) fn doc_mut(&mut self) -> &mut Automerge {
+        &mut self.doc
+    }
+
     fn object(&self, id: ProductId) -> Option<ObjId> {
         object(&self.doc, id)
     }
 
-    fn product_ids(&self) -> Result<BTreeSet<ProductId>, NotABucket> {
+    pub(super) fn product_ids(&self) -> Result<BTreeSet<ProductId>, NotABucket> {
         let keys = self.doc.keys(ROOT);
         keys.map(|key| key.parse().map_err(|_| NotABucket::NotAProduct(key))).collect()
     }

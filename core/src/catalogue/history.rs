@@ -9,7 +9,7 @@ use automerge::{Automerge, Change as AutomergeChange, ObjId, ReadDoc, ValueRef};
 
 use super::{
     conflict::{Field, Value},
-    document::{Bucket, NotABucket},
+    document::{Bucket, Heads, NotABucket},
     fields,
 };
 use crate::{
@@ -44,14 +44,15 @@ pub struct Changed {
 
 type Values = BTreeMap<(Option<VariantId>, Field), Value>;
 
-/// All changes of a product, oldest first.
+/// All changes of a product that came after a state of its document, oldest first.
 ///
 /// # Errors
-/// [`NotABucket`] when the document is damaged.
-pub fn of(bucket: &Bucket, id: ProductId) -> Result<Vec<Change>, NotABucket> {
-    let (whole, mut doc) = (bucket.doc(), Automerge::new());
-    let (mut before, mut history) = (Values::new(), Vec::new());
-    for change in whole.get_changes(&[]) {
+/// [`NotABucket`] when the document is damaged or was never in that state.
+pub fn of(bucket: &Bucket, id: ProductId, after: &Heads) -> Result<Vec<Change>, NotABucket> {
+    let whole = bucket.doc();
+    let mut doc = whole.fork_at(after.as_slice()).map_err(|_| NotABucket::Gap)?;
+    let (mut before, mut history) = (values(&doc, id), Vec::new());
+    for change in whole.get_changes(after.as_slice()) {
         let described = described(whole, &change);
         doc.apply_changes([change]).map_err(|why| NotABucket::Damaged(why.to_string()))?;
         let after = values(&doc, id);

@@ -103,8 +103,8 @@ pub fn store<'a>(
             projection::clear(c, at.shop, Some(at.bucket))?;
             let all = "DELETE FROM catalogue_chunk WHERE shop = ?1 AND bucket = ?2";
             c.prepare_cached(all)?.execute((at.shop.as_bytes(), at.bucket.get()))?;
-            reach(c, at, document)?;
-            put_base(c, at, content)?;
+            reach(c, &at.into(), document)?;
+            put_base(c, &at.into(), content)?;
             for product in document.products() {
                 projection::put(c, at.shop, at.bucket, &product)?;
             }
@@ -120,7 +120,7 @@ pub fn store<'a>(
                 head.bytes(),
                 content,
             ))?;
-            reach(c, at, document)?;
+            reach(c, &at.into(), document)?;
             keep(c, at, document)?;
             for id in changed {
                 match document.product(*id) {
@@ -142,23 +142,60 @@ fn keep(c: &Connection, at: &Head, document: &Bucket) -> Result<(), StoreError> 
     if at.n.saturating_sub(base_n.unwrap_or(0).unsigned_abs()) < CHUNKS_AFTER_BASE_MAX {
         return Ok(());
     }
-    put_base(c, at, &document.save())?;
+    put_base(c, &at.into(), &document.save())?;
     let sql = "DELETE FROM catalogue_chunk WHERE shop = ?1 AND bucket = ?2 AND n <= ?3";
     let last = int(at.n.saturating_sub(CHUNKS_KEPT_MAX));
     c.prepare_cached(sql)?.execute((at.shop.as_bytes(), at.bucket.get(), last))?;
     Ok(())
 }
 
-fn put_base(c: &Connection, at: &Head, document: &[u8]) -> Result<(), StoreError> {
-    let sql = "INSERT INTO catalogue_base (shop, bucket, n, document) VALUES (?1, ?2, ?3, ?4)
+/// Stores a document that began anew with the products of the one before, so that no row changes.
+/// Who has only some of its chunks takes a snapshot.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn renew(
+    c: &Tx<'_>,
+    document: &Bucket,
+    generation: u64,
+    n: u64,
+    at: UnixMs,
+) -> Result<(), StoreError> {
+    let (shop, bucket) = (document.shop(), document.number());
+    forget_document(c, shop, bucket)?;
+    let place = Place { shop, bucket, generation, n, at };
+    reach(c, &place, document)?;
+    put_base(c, &place, &document.save())
+}
+
+/// Where in the history of a document something is stored.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    shop: ShopId,
+    bucket: BucketNo,
+    generation: u64,
+    n: u64,
+    at: UnixMs,
+}
+
+impl From<&Head> for Place {
+    fn from(head: &Head) -> Self {
+        let Head { shop, bucket, generation, n, at, .. } = *head;
+        Self { shop, bucket, generation, n, at }
+    }
+}
+
+fn put_base(c: &Connection, at: &Place, document: &[u8]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO catalogue_base (shop, bucket, n, document, signed_at)
+               VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (shop, bucket) DO UPDATE SET
-                 n = excluded.n, document = excluded.document";
+                 n = excluded.n, document = excluded.document, signed_at = excluded.signed_at";
     let keys = (at.shop.as_bytes(), at.bucket.get());
-    c.prepare_cached(sql)?.execute((keys.0, keys.1, int(at.n), document))?;
+    c.prepare_cached(sql)?.execute((keys.0, keys.1, int(at.n), document, int(at.at.get())))?;
     Ok(())
 }
 
-fn reach(c: &Connection, at: &Head, document: &Bucket) -> Result<(), StoreError> {
+fn reach(c: &Connection, at: &Place, document: &Bucket) -> Result<(), StoreError> {
     let sql = "INSERT INTO catalogue_bucket (shop, bucket, generation, n, products)
                VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (shop, bucket) DO UPDATE SET
@@ -283,7 +320,7 @@ fn signed_as(
     })
 }
 
-/// When the last chunk of a document that is stored here was signed.
+/// When what is stored here of a document was signed last.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -293,7 +330,12 @@ pub fn signed_at(c: &Connection, shop: ShopId, bucket: BucketNo) -> Result<UnixM
     let keys = (shop.as_bytes(), bucket.get());
     let head: Option<Vec<u8>> =
         c.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
-    let Some(head) = head else { return Ok(UnixMs::default()) };
+    let Some(head) = head else {
+        let sql = "SELECT signed_at FROM catalogue_base WHERE shop = ?1 AND bucket = ?2";
+        let at: Option<i64> =
+            c.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
+        return Ok(UnixMs::new(at.unwrap_or(0).unsigned_abs()));
+    };
     let head = UnverifiedHead::parse(&head);
     let head = head.map_err(|_| StoreError::damaged("a catalogue head of part", bucket))?;
     Ok(head.claimed().at)

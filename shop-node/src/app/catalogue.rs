@@ -18,7 +18,7 @@ use kirana_core::{
         document::{Author, Bucket, Heads, NotABucket},
         edit::{Edit, EditError},
         head::{CHUNK_BYTES_MAX, Extent, Head},
-        history::{self, Change},
+        history::Change,
         product::Product,
     },
     hash::Hash,
@@ -44,6 +44,7 @@ use crate::store::{
 
 pub mod admission;
 pub mod amendment;
+pub mod epochs;
 pub mod pulls;
 
 /// Documents that were read before, each with the generation and number it stood at.
@@ -179,8 +180,7 @@ impl Shop {
             let reached = chunks::reached(c, self.id())?;
             let at = reached.get(&shelved.bucket);
             let document = self.inner.documents.load(c, self.id(), shelved.bucket, at)?;
-            let damaged = |_| StoreError::damaged("the catalogue document", shelved.bucket);
-            history::of(&document, id).map(Some).map_err(damaged)
+            epochs::history(c, &document, id).map(Some)
         })
     }
 
@@ -322,9 +322,13 @@ impl Editing<'_, '_> {
         let mut document = self.inner.documents.load(self.tx, shop, bucket, reached)?;
         let before = document.heads();
         let changed = match self.upon.filter(|upon| **upon != before) {
-            Some(upon) => document
-                .edit_upon(upon, &self.author, edits, self.now)
-                .ok_or(NotEdited::UnknownHeads)??,
+            Some(upon) => match document.edit_upon(upon, &self.author, edits, self.now) {
+                Some(made) => made?,
+                None => {
+                    let late = self.make_late(&mut document, upon, edits)?;
+                    late.ok_or(NotEdited::UnknownHeads)?
+                }
+            },
             None => document.edit_all(&self.author, edits, self.now)?,
         };
         if document.heads() == before {

@@ -12,7 +12,7 @@ use kirana_core::{
 };
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
-use super::{Identity, Shop, batches, books::Books, founding::holds};
+use super::{Identity, Shop, batches, books::Books, catalogue::epochs, founding::holds};
 use crate::store::{
     damage,
     orders::{self, OrderRow},
@@ -49,6 +49,7 @@ impl Shop {
         self.reader().read(|c| {
             let ledger = check_ledger(c, self.identity(), &mut found)?;
             check_orders(c, &ledger, self.generation(), &mut found)?;
+            found.faults.extend(epochs::faults(c, &self.inner)?);
             tell_mended(c, &mut found)?;
             Ok::<_, StoreError>(())
         })?;

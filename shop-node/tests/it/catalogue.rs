@@ -32,27 +32,27 @@ use kirana_sync::pull::{Effect, Pull};
 
 use crate::neighbour::{Customer, NOW, Neighbourhood, rng, rupees};
 
-fn owner(shop: &Shop) -> KeyId {
+pub fn owner(shop: &Shop) -> KeyId {
     shop.keys().node.id()
 }
 
-fn amendment(json: serde_json::Value) -> Amendment {
+pub fn amendment(json: serde_json::Value) -> Amendment {
     serde_json::from_value(json).expect("an amendment")
 }
 
-fn add(shop: &Shop, name: &str, minor: i64) -> ProductId {
+pub fn add(shop: &Shop, name: &str, minor: i64) -> ProductId {
     let what = amendment(serde_json::json!({
         "name": name, "variants": [{"price": {"minor": minor}}],
     }));
     shop.add_product(&what, owner(shop), NOW, &mut rng(name.as_bytes()[0])).expect("a product")
 }
 
-fn product(shop: &Shop, id: ProductId) -> Product {
+pub fn product(shop: &Shop, id: ProductId) -> Product {
     shop.product(id).expect("read").expect("a product").shelved.product
 }
 
 /// What is found, and how much of it is free to sell.
-fn found(shop: &Shop, question: &str) -> Vec<(Product, Option<u64>)> {
+pub fn found(shop: &Shop, question: &str) -> Vec<(Product, Option<u64>)> {
     let question = question.parse().expect("a question");
     let page =
         shop.shelf(&Query { question, limit: 100, ..Query::default() }, NOW).expect("a page");
@@ -136,7 +136,7 @@ fn p5_two_prices_set_upon_the_same_heads_are_both_shown() {
 }
 
 /// Pulls the shop's catalogue as a household does, and gives back its documents.
-fn pull(shop: &Shop, trust: &Trust) -> BTreeMap<BucketNo, Bucket> {
+pub fn pull(shop: &Shop, trust: &Trust) -> BTreeMap<BucketNo, Bucket> {
     let reader = KeyPair::from_seed([50; 64]).signing.public();
     let now = shop.known_now(NOW).expect("a time");
     let mut pull = Pull::new(shop.id(), BTreeMap::new());
@@ -185,12 +185,12 @@ fn a_household_pulls_the_same_products() {
     assert_eq!((own.heads(), n), (documents[&BucketNo::FIRST].heads(), 70));
 }
 
-struct Staff {
-    keys: KeyPair,
-    chain: Vec<Vec<u8>>,
+pub struct Staff {
+    pub keys: KeyPair,
+    pub chain: Vec<Vec<u8>>,
 }
 
-fn staff(shop: &Shop, role: StaffRole) -> Staff {
+pub fn staff(shop: &Shop, role: StaffRole) -> Staff {
     let keys = KeyPair::from_seed([60; 64]);
     let standing = Standing::Staff { shop: shop.id(), role, account: None, label: "Asha".into() };
     let (key, sealing) = (keys.signing.public(), keys.sealing.public());
@@ -201,7 +201,7 @@ fn staff(shop: &Shop, role: StaffRole) -> Staff {
     Staff { chain: std::iter::once(certificate.bytes().to_vec()).chain(above).collect(), keys }
 }
 
-fn batch(shop: &Shop, staff: &Staff, product: ProductId, minor: i64) -> Vec<u8> {
+pub fn batch(shop: &Shop, staff: &Staff, product: ProductId, minor: i64) -> Vec<u8> {
     let (mut mine, _) = shop
         .database()
         .reader

@@ -9,6 +9,7 @@ mod counts;
 mod desk;
 mod devices;
 mod disk;
+mod epochs;
 mod floors;
 mod history;
 mod holding;

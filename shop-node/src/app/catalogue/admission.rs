@@ -3,7 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use kirana_core::{
-    catalogue::batch::{Batch, SignedBatch},
+    catalogue::{
+        batch::{Batch, Refused as NotAdmitted, SignedBatch},
+        document::NotABucket,
+    },
     certificate::Standing,
     hash::Hash,
     policy::{Action, Policies, Resource},
@@ -13,7 +16,7 @@ use kirana_migrations::{Abort, catalogue::chunks};
 use kirana_sync::wire::{Code, Refused};
 use rand_core::CryptoRng;
 
-use super::{NotEdited, NotStored, Shop, Visit, Written, may_edit, write};
+use super::{NotEdited, NotStored, Shop, Visit, Written, epochs::admit_late, may_edit, write};
 
 impl Shop {
     /// Takes a staff batch in: signature, role, authors and sizes are checked before anything of
@@ -29,7 +32,7 @@ impl Shop {
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, NotEdited> {
         let batch = self.verified(bytes, chain, now)?;
-        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
+        let (inner, visit, own) = (self.inner.clone(), Visit::new(now, rng), bytes.to_vec());
         let written =
             self.writer().write(move |tx| -> Result<Option<Written>, Abort<NotEdited>> {
                 may_edit(tx)?;
@@ -38,7 +41,15 @@ impl Shop {
                 let at = reached.get(&batch.bucket());
                 let document = inner.documents.load(tx, shop, batch.bucket(), at)?;
                 let before = document.heads();
-                let (next, changed) = document.admit(&batch).map_err(NotEdited::from)?;
+                let (next, changed) = match document.admit(&batch) {
+                    Err(NotAdmitted::Document(NotABucket::Gap)) => {
+                        let mut next = document;
+                        let late = admit_late(&inner, tx, &mut next, &batch, &own)?;
+                        let changed = late.ok_or(NotAdmitted::Document(NotABucket::Gap));
+                        (next, changed.map_err(NotEdited::from)?)
+                    }
+                    admitted => admitted.map_err(NotEdited::from)?,
+                };
                 if next.heads() == before {
                     return Ok(None);
                 }
@@ -54,7 +65,7 @@ impl Shop {
         chain: &[Vec<u8>],
         now: UnixMs,
     ) -> Result<SignedBatch, NotEdited> {
-        let malformed = |_| NotEdited::Batch(kirana_core::catalogue::batch::Refused::Unreadable);
+        let malformed = |_| NotEdited::Batch(NotAdmitted::Unreadable);
         let batch = Batch::parse(bytes).map_err(malformed)?;
         let own: Vec<Vec<u8>> = batch.certificates().map(<[u8]>::to_vec).collect();
         let chain = if chain.is_empty() { own.as_slice() } else { chain };

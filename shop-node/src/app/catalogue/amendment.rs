@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
     catalogue::{
-        document::{Author, Bucket, Heads},
+        document::{Author, Heads},
         edit::{Edit, EditError},
         pricing::{Deal, Terms},
         product::{Language, Product, Variant},
@@ -20,7 +20,7 @@ use kirana_migrations::{Abort, catalogue::chunks};
 use rand_core::CryptoRng;
 use serde::Deserialize;
 
-use super::{Edited, Editing, NotEdited, Shop, Visit, Written, may_edit};
+use super::{Edited, Editing, NotEdited, Shop, Visit, Written, epochs, may_edit};
 use crate::store::catalogue as shelves;
 
 /// What is to be different about a product; what is left out stays.
@@ -206,7 +206,7 @@ impl Shop {
                 let reached = chunks::reached(tx, shop.id())?;
                 let at = reached.get(&bucket);
                 let document = shop.inner.documents.load(tx, shop.id(), bucket, at)?;
-                let base = seen_at(document, upon.as_ref())?;
+                let base = epochs::seen_at(tx, document, upon.as_ref())?;
                 let mut product = base.product(id).ok_or_else(none)?;
                 let currency = shop.identity().currency;
                 let prices = amendment.fill(&mut product, &fresh, currency)?;
@@ -231,14 +231,6 @@ impl Shop {
         let fresh: Vec<VariantId> =
             amendment.variants.iter().map(|_| self.draw_ids(now, rng).1).collect();
         amendment.fill(product, &fresh, self.identity().currency)
-    }
-}
-
-/// The document as the editor saw it.
-fn seen_at(document: Bucket, upon: Option<&Heads>) -> Result<Bucket, NotEdited> {
-    match upon {
-        Some(heads) => document.at(heads).ok_or(NotEdited::UnknownHeads),
-        None => Ok(document),
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
     imports::Imports,
 };
 
+pub mod answers;
 pub mod auth;
 pub mod batches;
 pub mod catalogue;
@@ -78,6 +79,8 @@ pub struct Door {
     pub pins: pins::Queue,
     /// Where files wait to be imported.
     pub imports: Imports,
+    /// Pages of the shelf as they were answered last.
+    pub answers: answers::Answers,
 }
 
 impl Door {

@@ -59,7 +59,9 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let (addresses, pins) = (addresses.into(), http::pins::Queue::default());
     let interrupted = tokio::spawn(go_on(imports.clone(), shop.clone()));
     let stopping = imports.clone();
-    let door = http::router(Door { access, metrics, held_ms, addresses, pins, imports });
+    let answers = http::answers::Answers::default();
+    let door = Door { access, metrics, held_ms, addresses, pins, imports, answers };
+    let door = http::router(door);
     let door = door.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, door).with_graceful_shutdown(async {
         // Either somebody said so or everybody who could is gone.

@@ -4,11 +4,12 @@
 //! typed comes back but as JSON text.
 
 use axum::{
+    body::Bytes,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use kirana_core::id::ProductId;
+use kirana_core::{id::ProductId, time::UnixMs};
 use kirana_migrations::catalogue::{
     Filter,
     facets::Facets,
@@ -21,11 +22,15 @@ use serde_json::json;
 
 use super::{
     Door,
+    answers::Answers,
     extract::{Path, Query},
     now,
     problem::Problem,
 };
-use crate::app::shelf::{Item, Shelf};
+use crate::app::{
+    Shop,
+    shelf::{Item, Shelf},
+};
 
 /// What is looked for.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -108,12 +113,18 @@ pub struct Found {
     (status = 422, description = "the question or the limit is out of its bounds", body = Problem)))]
 pub async fn shelf(
     State(door): State<Door>,
+    address: Uri,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let search = asked.search()?;
-    let page =
-        door.run(move |access| Ok::<_, Problem>(access.shop().shelf(&search, now())?)).await?;
-    Ok(shown(&page))
+    // Nobody else asks the same words in the same second.
+    let is_shared = search.question.is_blank();
+    let read = move |shop: &Shop, now| shop.shelf(&search, now).map(|page| shown(&page));
+    let body = match is_shared {
+        true => remembered(&door, &address, read).await?,
+        false => door.run(move |access| Ok::<_, Problem>(read(access.shop(), now())?)).await?,
+    };
+    Ok(answer(body))
 }
 
 /// Everything that is on the shelf, for those who edit it.
@@ -121,8 +132,12 @@ pub async fn shelf(
     (status = 200, body = ProductPage),
     (status = 400, description = "a parameter or the cursor cannot be read", body = Problem),
     (status = 422, description = "the question or the limit is out of its bounds", body = Problem)))]
-pub async fn all(door: State<Door>, asked: Query<Asked>) -> Result<Response, Problem> {
-    shelf(door, asked).await
+pub async fn all(
+    door: State<Door>,
+    address: Uri,
+    asked: Query<Asked>,
+) -> Result<Response, Problem> {
+    shelf(door, address, asked).await
 }
 
 /// One product of the shelf. Nobody needs to sign in.
@@ -130,13 +145,35 @@ pub async fn all(door: State<Door>, asked: Query<Asked>) -> Result<Response, Pro
     responses((status = 200, body = serde_json::Value), (status = 404, body = Problem)))]
 pub async fn product(
     State(door): State<Door>,
+    address: Uri,
     Path(id): Path<ProductId>,
 ) -> Result<Response, Problem> {
-    let item =
-        door.run(move |access| Ok::<_, Problem>(access.shop().on_the_shelf(id, now())?)).await?;
-    let mut body = String::new();
-    write(&mut body, &item.ok_or_else(Problem::not_found)?);
-    Ok(answer(body))
+    let read = move |shop: &Shop, now| {
+        let item = shop.on_the_shelf(id, now)?.ok_or_else(Problem::not_found)?;
+        let mut body = String::new();
+        write(&mut body, &item);
+        Ok::<_, Problem>(Bytes::from(body))
+    };
+    Ok(answer(remembered(&door, &address, read).await?))
+}
+
+/// A page as it was answered a moment ago, else as it is read now.
+async fn remembered<E: Into<Problem> + Send + 'static>(
+    door: &Door,
+    address: &Uri,
+    read: impl FnOnce(&Shop, UnixMs) -> Result<Bytes, E> + Send + 'static,
+) -> Result<Bytes, Problem> {
+    let now = now();
+    let Some(moment) = Answers::moment(door.shop(), now)? else {
+        return door.run(move |access| read(access.shop(), now)).await;
+    };
+    let address = address.to_string();
+    if let Some(body) = door.answers.get(moment, &address) {
+        return Ok(body);
+    }
+    let body = door.run(move |access| read(access.shop(), now)).await?;
+    door.answers.put(moment, &address, &body);
+    Ok(body)
 }
 
 impl Asked {
@@ -184,7 +221,7 @@ impl From<NotAQuestion> for Problem {
     }
 }
 
-fn shown(page: &Shelf) -> Response {
+fn shown(page: &Shelf) -> Bytes {
     let mut body = String::with_capacity(64 + 1024 * page.items.len());
     body.push_str("{\"items\":[");
     for (n, item) in page.items.iter().enumerate() {
@@ -200,7 +237,7 @@ fn shown(page: &Shelf) -> Response {
     // The rest is an object too: only its first brace is left out.
     body.push_str("],");
     body.push_str(rest.to_string().trim_start_matches('{'));
-    answer(body)
+    body.into()
 }
 
 fn write(body: &mut String, item: &Item) {
@@ -211,7 +248,7 @@ fn write(body: &mut String, item: &Item) {
     body.push_str(if item.ready.in_stock { ",\"in_stock\":true}" } else { ",\"in_stock\":false}" });
 }
 
-fn answer(body: String) -> Response {
+fn answer(body: Bytes) -> Response {
     let json = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, json)], body).into_response()
 }

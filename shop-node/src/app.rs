@@ -37,6 +37,7 @@ pub mod backup;
 pub mod batches;
 mod books;
 pub mod catalogue;
+pub mod cells;
 mod checked;
 pub mod closing;
 pub mod counter;

@@ -34,6 +34,7 @@ pub mod catalogue;
 mod closing;
 pub mod counts;
 pub mod deeds;
+pub mod exports;
 mod extract;
 mod health;
 pub mod imports;
@@ -180,6 +181,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::history))
         .routes(routes!(catalogue::conflicts))
         .routes(routes!(catalogue::settle))
+        .routes(routes!(exports::run))
         .routes(routes!(mappings::list))
         .routes(routes!(mappings::one, mappings::put, mappings::remove))
         .routes(routes!(imports::list))

@@ -158,6 +158,25 @@ impl Imports {
         Ok(file)
     }
 
+    /// A file for what is about to be sent, as long as the place beside it is kept: it has no name,
+    /// so it is gone with the last that holds it, also after a power cut.
+    ///
+    /// # Errors
+    /// [`NotSpooled`].
+    pub fn scratch(&self, id: uuid::Uuid) -> Result<(File, OwnedSemaphorePermit), NotSpooled> {
+        let place = self.inner.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| NotSpooled::Crowded)?;
+        let folder = self.inner.folder.join(FOLDER);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(NotImported::Unreadable)?;
+        let path = folder.join(id.to_string());
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(&path).map_err(NotImported::Unreadable)?;
+        std::fs::remove_file(&path).map_err(NotImported::Unreadable)?;
+        Ok((file, place))
+    }
+
     async fn pour(
         &self,
         body: axum::body::Body,

@@ -12,7 +12,7 @@ use kirana_core::{
 };
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
-use super::{Shop, orders::view};
+use super::{Shop, cells::defused, orders::view};
 use crate::store::{
     orders::{self, OrderRow},
     staff, stock,
@@ -255,13 +255,5 @@ impl Sheet {
 
     fn named(self, name: &'static str) -> Table {
         Table { name, csv: self.0.into_inner().expect("memory takes what is written") }
-    }
-}
-
-/// A cell that no spreadsheet reads as a formula: with an apostrophe where it would be one.
-pub fn defused(cell: String) -> String {
-    match cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        true => format!("'{cell}"),
-        false => cell,
     }
 }

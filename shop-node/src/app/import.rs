@@ -22,11 +22,13 @@ use crate::store::imports::{self, Run, Seen};
 
 mod examine;
 mod feed;
+mod fields;
 mod formats;
 mod groups;
 mod html;
 mod intake;
 mod mappings;
+mod marks;
 mod numbers;
 mod plan;
 mod records;
@@ -43,6 +45,7 @@ use records::Broken;
 use rows::{Columns, Field, Manner, Read as RowRead};
 
 pub use crate::store::imports::{Counts, State};
+pub(super) use formats::own_column;
 pub use numbers::{Locale, price};
 pub use report::Report;
 pub use rows::Note;
@@ -132,7 +135,7 @@ impl Settings {
             Format::Csv => self.locale,
             Format::OpenFoodFacts | Format::Shopify | Format::Google => Locale::INDIAN,
         };
-        Manner { locale, oversells: self.format == Format::Shopify, currency }
+        Manner { locale, is_shopify: self.format == Format::Shopify, currency }
     }
 }
 
@@ -374,7 +377,7 @@ impl Shop {
         let (settings, examined) = (&prepared.settings, &prepared.examined);
         let (_, mut table) = table::open(file, examined, settings.format)?;
         let manner = settings.manner(self.identity().currency);
-        let mut last_handle = None;
+        let (mut last_handle, mut pictures_told) = (None, false);
         let (seen, mut groups, mut rows) = (Seen::new()?, Groups::default(), 0u64);
         let stored = intake.counts.rows;
         if stored == 0 && examined.is_guessed {
@@ -392,6 +395,7 @@ impl Shop {
             note_seen(&seen, &mut read)?;
             // What was stored before a crash is only looked at again: lines after it may repeat it.
             if rows <= stored {
+                pictures_told |= read.row.has_picture;
                 continue;
             }
             if let Some(group) = groups.take(&mut read)
@@ -401,6 +405,11 @@ impl Shop {
                 if heard(&intake.counts, examined.bytes).is_break() {
                     return Err(NotImported::Paused);
                 }
+            }
+            if read.row.has_picture && !std::mem::replace(&mut pictures_told, true) {
+                let message = "the file names pictures on the web, from here on: none is fetched; \
+                               catalogue image puts one in";
+                intake.notes().warn([Note::new(line, "pictures", message)]);
             }
             if let Some(note) = read.refused {
                 intake.notes().refuse(note);
@@ -502,6 +511,10 @@ fn note_seen(seen: &Seen, read: &mut RowRead) -> Result<(), StoreError> {
         return Ok(());
     }
     let (code, word) = match (&row.gtin, &row.sku, &row.handle) {
+        (None, None, Some(handle)) if row.variant.is_some() => {
+            let name = row.variant.as_deref().unwrap_or_default();
+            ("variant-twice", format!("handle:{handle}\0variant:{name}"))
+        }
         (_, Some(sku), _) => ("sku-twice", format!("sku:{sku}")),
         (Some(_), None, _) => return Ok(()),
         (None, None, Some(handle)) => {

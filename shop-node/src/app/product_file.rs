@@ -1,7 +1,8 @@
 //! Writes the shelf as a file: for `import` here or at another shop, or for other programs.
 //!
 //! **Invariants:** no cell is a formula, whatever somebody typed; what `import` reads back from a
-//! CSV is what was written: products on the shelf, and of them all that the columns name.
+//! CSV is what was written: products on the shelf, with all that a product has but its picture. A
+//! Shopify file has the same in columns of our own; what it cannot carry is named at [`shopify`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +12,7 @@ use std::{
 use kirana_core::{
     catalogue::product::{Language, Product, Variant},
     id::VariantId,
-    money::Price,
+    money::Currency,
     quantity::Unit,
 };
 use kirana_migrations::{
@@ -23,13 +24,20 @@ use kirana_migrations::{
     rusqlite::Connection,
 };
 
-use super::{Shop, export::defused};
+use super::{
+    Shop,
+    cells::{self, defused},
+    import::own_column,
+};
 use crate::store::stock;
 
 /// For whom a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = ExportFormat)]
 pub enum Kind {
     /// For `import --format csv`: each column has the name of a field.
+    #[default]
     Csv,
     /// For shops on Shopify, by the names of columns that its product CSV always had.
     Shopify,
@@ -80,14 +88,12 @@ impl Shop {
         let mut written = Written::default();
         self.reader().read(|c| -> Result<(), NotWritten> {
             let mut languages = BTreeSet::new();
-            if kind == Kind::Csv {
-                each_product(c, &mut |product| {
-                    languages.extend(product.names.keys().copied());
-                    Ok(())
-                })?;
-                languages.remove(&Language::ENGLISH);
-            }
-            let columns = Columns { kind, languages };
+            each_product(c, &mut |product| {
+                languages.extend(product.names.keys().copied());
+                Ok(())
+            })?;
+            languages.remove(&Language::ENGLISH);
+            let columns = Columns { kind, languages, currency: self.identity().currency };
             write(c, &columns, &mut file, &mut written)
         })?;
         file.flush()?;
@@ -150,6 +156,11 @@ impl Row<'_> {
         self.variant.tax_bp.unwrap_or(self.product.tax_bp)
     }
 
+    fn money(&self, minor: Option<u64>, usual: Currency) -> String {
+        let currency = self.variant.price.map_or(usual, |price| price.currency);
+        minor.map(|minor| cells::amount(minor, currency)).unwrap_or_default()
+    }
+
     /// What tells it from its siblings, also where nobody said so.
     fn option(&self) -> String {
         match (&self.variant.label, self.product.variants.len()) {
@@ -164,9 +175,11 @@ impl Row<'_> {
 struct Columns {
     kind: Kind,
     languages: BTreeSet<Language>,
+    currency: Currency,
 }
 
-const CSV: [&str; 15] = [
+/// The columns of a CSV that Shopify's file has columns for.
+const CSV: [&str; 10] = [
     "handle",
     "sku",
     "gtin",
@@ -175,16 +188,39 @@ const CSV: [&str; 15] = [
     "brand",
     "category",
     "description",
-    "synonyms",
-    "unit",
     "price",
+    "stock",
+];
+
+/// Those that it has none for: of the product, then of the variant.
+const OF_PRODUCT: [&str; 9] = [
+    "synonyms",
+    "ingredients",
+    "diets",
+    "allergens",
+    "age_min",
+    "storage",
+    "hsn",
+    "counted",
+    "product_tax_bp",
+];
+const OF_VARIANT: [&str; 13] = [
+    "variant",
+    "unit",
     "price_per",
     "step",
     "min",
+    "content",
     "tax_bp",
+    "deposit",
+    "max_price",
+    "tolerance_bp",
+    "safety",
+    "planned",
+    "deals",
 ];
 
-const SHOPIFY: [&str; 20] = [
+const SHOPIFY: [&str; 24] = [
     "Handle",
     "Title",
     "Body (HTML)",
@@ -205,6 +241,10 @@ const SHOPIFY: [&str; 20] = [
     "Variant Taxable",
     "Variant Barcode",
     "Status",
+    "Unit Price Total Measure",
+    "Unit Price Total Measure Unit",
+    "Unit Price Base Measure",
+    "Unit Price Base Measure Unit",
 ];
 
 impl Columns {
@@ -214,50 +254,87 @@ impl Columns {
             Kind::Csv => named(&CSV),
             Kind::Shopify => named(&SHOPIFY),
         };
-        if self.kind == Kind::Csv {
-            header.push("stock".to_owned());
-            header.extend(self.languages.iter().map(|language| format!("name.{language}")));
-        }
+        let ours = OF_PRODUCT.iter().chain(&OF_VARIANT).map(|name| (*name).to_owned());
+        let ours = ours.chain(self.languages.iter().map(|language| format!("name.{language}")));
+        header.extend(ours.map(|name| match self.kind {
+            Kind::Csv => name,
+            Kind::Shopify => own_column(&name),
+        }));
         header
     }
 
     fn cells(&self, row: &Row<'_>, on_hand: u64) -> Vec<String> {
-        match self.kind {
-            Kind::Csv => self.csv(row, on_hand),
+        // Of a product, Shopify wants its first line to speak only.
+        let is_told = self.kind == Kind::Csv || row.is_first;
+        let only_told = |cell: String| if is_told { cell } else { String::new() };
+        let mut cells = match self.kind {
+            Kind::Csv => csv(row, on_hand),
             Kind::Shopify => shopify(row, on_hand),
-        }
+        };
+        cells.extend(of_product(row.product).map(only_told));
+        cells.extend(self.of_variant(row));
+        let names = self.languages.iter().map(|language| row.product.names.get(language));
+        cells.extend(names.map(|name| only_told(name.cloned().unwrap_or_default())));
+        cells
     }
 
-    fn csv(&self, row: &Row<'_>, on_hand: u64) -> Vec<String> {
-        let (product, variant) = (row.product, row.variant);
-        let synonyms: Vec<&str> = product.synonyms.iter().map(String::as_str).collect();
-        let price = variant.price;
-        let mut cells = vec![
-            product.id.to_string(),
-            text(&variant.sku),
-            variant.gtin.map(|gtin| gtin.to_string()).unwrap_or_default(),
-            product.names.get(&Language::ENGLISH).cloned().unwrap_or_default(),
-            text(&variant.label),
-            text(&product.brand),
-            text(&product.category),
-            text(&product.description),
-            synonyms.join("|"),
+    fn of_variant(&self, row: &Row<'_>) -> [String; OF_VARIANT.len()] {
+        let variant = row.variant;
+        let content =
+            variant.content.map(|content| format!("{} {}", content.amount(), content.unit()));
+        [
+            row.id.to_string(),
             variant.unit.to_string(),
-            price.map(amount).unwrap_or_default(),
-            price.map(|price| price.per.to_string()).unwrap_or_default(),
+            variant.price.map(|price| price.per.to_string()).unwrap_or_default(),
             variant.step.to_string(),
             variant.min.to_string(),
+            content.unwrap_or_default(),
             row.tax_bp().to_string(),
-            on_hand.to_string(),
-        ];
-        let names = self.languages.iter().map(|language| product.names.get(language));
-        cells.extend(names.map(|name| name.cloned().unwrap_or_default()));
-        cells
+            row.money(variant.deposit, self.currency),
+            row.money(variant.max_price, self.currency),
+            variant.tolerance_bp.to_string(),
+            variant.safety.to_string(),
+            cells::planned(&variant.planned),
+            cells::deals(&variant.deals),
+        ]
     }
 }
 
-/// One line of a Shopify file. Shopify counts pieces, so loose goods are sold there by what their
-/// price is for, such as 1,000 g.
+fn csv(row: &Row<'_>, on_hand: u64) -> Vec<String> {
+    let (product, variant) = (row.product, row.variant);
+    vec![
+        product.id.to_string(),
+        text(&variant.sku),
+        variant.gtin.map(|gtin| gtin.to_string()).unwrap_or_default(),
+        product.names.get(&Language::ENGLISH).cloned().unwrap_or_default(),
+        text(&variant.label),
+        text(&product.brand),
+        text(&product.category),
+        text(&product.description),
+        variant.price.map(cells::price).unwrap_or_default(),
+        on_hand.to_string(),
+    ]
+}
+
+fn of_product(product: &Product) -> impl Iterator<Item = String> {
+    let cells: [String; OF_PRODUCT.len()] = [
+        cells::list(&product.synonyms),
+        text(&product.ingredients),
+        cells::list(&product.diets),
+        cells::list(&product.allergens),
+        product.age_min.map(|age| age.to_string()).unwrap_or_default(),
+        text(&product.storage),
+        text(&product.hsn),
+        product.counted.to_string(),
+        product.tax_bp.to_string(),
+    ];
+    cells.into_iter()
+}
+
+/// What Shopify's own columns say of a variant. Shopify counts pieces, so loose goods are sold there
+/// by what their price is for, such as 1,000 g, and a stock that is no multiple of it is rounded
+/// down; of a description the blank lines are lost, and a name that is not English comes back as the
+/// English one too. Pictures are not in it.
 fn shopify(row: &Row<'_>, on_hand: u64) -> Vec<String> {
     let (product, variant) = (row.product, row.variant);
     let only_first = |cell: String| if row.is_first { cell } else { String::new() };
@@ -273,7 +350,7 @@ fn shopify(row: &Row<'_>, on_hand: u64) -> Vec<String> {
     let name = if option == "Default Title" { "Title" } else { "Size" };
     let tags: BTreeMap<&str, ()> =
         product.synonyms.iter().chain(&product.diets).map(|tag| (tag.as_str(), ())).collect();
-    vec![
+    let mut cells = vec![
         product.id.to_string(),
         only_first(row.name().to_owned()),
         only_first(escaped(product.description.as_deref().unwrap_or_default())),
@@ -289,26 +366,32 @@ fn shopify(row: &Row<'_>, on_hand: u64) -> Vec<String> {
         if product.counted { (on_hand / per).to_string() } else { String::new() },
         if product.counted { "deny" } else { "continue" }.to_owned(),
         "manual".to_owned(),
-        variant.price.map(amount).unwrap_or_default(),
+        variant.price.map(cells::price).unwrap_or_default(),
         "true".to_owned(),
         if row.tax_bp() > 0 { "true" } else { "false" }.to_owned(),
         variant.gtin.map(|gtin| gtin.to_string()).unwrap_or_default(),
         only_first("active".to_owned()),
-    ]
+    ];
+    cells.extend(unit_price(variant, per));
+    cells
+}
+
+/// How much a price is for, and how much it is compared by, as Shopify shows unit prices.
+fn unit_price(variant: &Variant, per: u64) -> [String; 4] {
+    let measured = match (variant.unit, variant.content) {
+        (Unit::Piece, Some(content)) if content.unit() != Unit::Piece => {
+            Some((content.amount(), content.unit()))
+        }
+        (Unit::Piece, _) => None,
+        (loose, _) => Some((per, loose)),
+    };
+    let Some((amount, unit)) = measured else { return Default::default() };
+    let base = if unit == Unit::Gram { "kg" } else { "l" };
+    [amount.to_string(), unit.to_string(), "1".to_owned(), base.to_owned()]
 }
 
 fn text(value: &Option<String>) -> String {
     value.clone().unwrap_or_default()
-}
-
-/// A price in whole units and hundredths, or what its currency has, with a point.
-fn amount(price: Price) -> String {
-    let decimals = price.currency.decimals();
-    let (scale, minor) = (10_u64.pow(decimals), price.minor.unsigned_abs());
-    match decimals {
-        0 => minor.to_string(),
-        digits => format!("{}.{:02$}", minor / scale, minor % scale, digits as usize),
-    }
 }
 
 /// Text as HTML shows it.

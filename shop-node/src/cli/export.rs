@@ -7,7 +7,11 @@ use serde_json::json;
 use super::{Data, Done, Failure};
 use crate::{app::product_file::Kind, home::Home};
 
-/// Writes every product on the shelf into a file; `import` reads the CSV back.
+/// Writes every product on the shelf into a file; `import` reads the CSV back, with all but pictures.
+///
+/// A Shopify file comes back the same through `import --format shopify`. Through Shopify itself only
+/// what Shopify has columns or metafields for comes back, and of each product as a whole: loose goods
+/// are counted there by what their price is for, and of a description blank lines are lost.
 #[derive(clap::Args)]
 pub struct Export {
     #[command(flatten)]

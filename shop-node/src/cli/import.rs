@@ -37,6 +37,11 @@ pub struct Import {
     #[arg(long, default_value = "csv")]
     format: String,
     /// JSON that says which column means what: `{"column":"field"}`; it is remembered.
+    ///
+    /// The fields are the columns that `export` writes. Lists have | between their words. Planned
+    /// prices are like "45.00 per 1000 from 2026-12-01T00:00:00Z until 2026-12-08T00:00:00Z", deals
+    /// like "3 for 2 from 2026-12-01T00:00:00Z" or "12.5% off from 2026-12-01T00:00:00Z", several
+    /// with | between them.
     #[arg(long, value_name = "FILE.json")]
     map: Option<PathBuf>,
     /// The supplier whose mapping is used; with --map, that one is kept under this name.

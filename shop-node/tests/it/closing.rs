@@ -10,9 +10,9 @@ use kirana_core::{
     },
 };
 use kirana_shop::app::{
+    cells::defused,
     closing::NotClosed,
     counter::{Entry, What},
-    export::defused,
     orders::{Deed, Which},
 };
 use serde_json::{Value, json};

@@ -81,7 +81,8 @@ fn a_shopify_export_comes_in_with_variants_text_and_what_is_not_on_sale() {
         refused(&report),
         [(7, "gift-card"), (9, "price"), (10, "price-negative"), (12, "sku-twice")]
     );
-    assert_eq!(warned(&report), [(4, "stock-negative"), (8, "not-on-sale"), (11, "gtin")]);
+    let warnings = [(2, "pictures"), (4, "stock-negative"), (8, "not-on-sale"), (11, "gtin")];
+    assert_eq!(warned(&report), warnings);
     assert_eq!((report.rows_read, report.products_added), (10, 4));
     let shelf = products(&shop);
     let tea = &shelf["Assam tea"];

@@ -21,6 +21,7 @@ mod locked_out;
 mod low;
 mod mending;
 mod neighbour;
+mod product_columns;
 mod product_file;
 mod program;
 mod purchases;

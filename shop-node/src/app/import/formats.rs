@@ -14,8 +14,17 @@ pub(super) const OPEN_FOOD_FACTS: &Columns = &[
     ("product_name", "name"),
     ("brands", "brand"),
     ("quantity", "label"),
-    ("ingredients", "description"),
-    ("ingredients_text", "description"),
+    ("generic_name", "synonym"),
+    ("ingredients", "ingredients"),
+    ("ingredients_text", "ingredients"),
+    ("allergens", "allergen_tags"),
+    ("labels_tags", "label_tags"),
+    ("labels_en", "label_tags"),
+    ("labels", "label_tags"),
+    ("main_category_en", "category_path"),
+    ("categories_en", "category_path"),
+    ("categories", "category_path"),
+    ("image_url", "picture"),
 ];
 
 /// Shopify's product CSV, as it is since 2025 and as it was before:
@@ -42,7 +51,32 @@ pub(super) const SHOPIFY: &Columns = &[
     ("variant price", "price"),
     ("inventory quantity", "stock"),
     ("variant inventory qty", "stock"),
+    ("tags", "tags"),
+    ("image src", "picture"),
+    ("product image url", "picture"),
+    ("unit price total measure", "measure"),
+    ("unit price total measure unit", "measure_unit"),
 ];
+
+/// What Shopify's file has no column for stands in columns of this kind, as fields of products that
+/// a shop made up itself are called there. Shopify keeps those that it was told of, of a product as
+/// a whole; others it passes over.
+pub(super) const OWN: (&str, &str) = ("(product.metafields.kirana.", ")");
+
+/// The name of such a column of ours.
+pub(in crate::app) fn own_column(field: &str) -> String {
+    // A point has a meaning of its own there.
+    format!("{field} {}{}{}", OWN.0, field.replace('.', "_"), OWN.1)
+}
+
+fn own_field(column: &str) -> Option<String> {
+    let (_, name) = column.trim().strip_suffix(OWN.1)?.split_once(OWN.0)?;
+    let name = match name.strip_prefix("name_") {
+        Some(language) => format!("name.{language}"),
+        None => name.to_owned(),
+    };
+    Field::named(&name).map(|_| name)
+}
 
 /// Google's product data: support.google.com/merchants/answer/7052112. Spaces may stand for the
 /// underscores, and `g:` before a name.
@@ -74,10 +108,18 @@ pub(super) fn known(
     let is =
         |name: &str, known: &str| plain(name) == known || plain(name).replace(' ', "_") == known;
     let mut map = std::collections::BTreeMap::new();
+    for column in header {
+        if let Some(field) = own_field(column) {
+            map.insert(column.trim().to_owned(), field);
+        }
+    }
+    // Our own file says in full what its tags say in part.
+    let is_own = map.values().any(|field| field == "synonyms");
     for (known, field) in columns {
         debug_assert!(Field::named(field).is_some(), "{field}");
         let found = header.iter().find(|name| is(name, known));
-        if let Some(column) = found.filter(|_| !map.values().any(|taken| taken == field)) {
+        let is_said = map.values().any(|taken| taken == field) || is_own && *field == "tags";
+        if let Some(column) = found.filter(|_| !is_said) {
             map.insert(column.trim().to_owned(), (*field).to_owned());
         }
     }

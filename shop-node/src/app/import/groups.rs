@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** a group is bounded, and no row is in two.
 
+use std::collections::BTreeMap;
+
 use super::rows::{Note, Read, Row};
 
 /// The most rows of one group: variants, and rows that show more pictures of them.
@@ -35,8 +37,12 @@ impl Group {
     /// Roughly how many bytes of the catalogue come of it.
     pub(super) fn bytes(&self) -> usize {
         let bytes_of = |row: &Row| {
-            let texts = row.names.values().chain(&row.synonyms).map(String::len).sum::<usize>();
-            200 + texts + row.description.as_ref().map_or(0, String::len)
+            let words = row.names.values().chain(&row.synonyms).chain(&row.diets);
+            let words = words.chain(&row.allergens).map(String::len).sum::<usize>();
+            let texts = [&row.description, &row.ingredients, &row.storage].into_iter().flatten();
+            let terms = row.planned.as_ref().map_or(0, BTreeMap::len)
+                + row.deals.as_ref().map_or(0, BTreeMap::len);
+            200 + words + texts.map(String::len).sum::<usize>() + 60 * terms
         };
         self.rows.iter().map(|part| bytes_of(&part.row)).sum()
     }

@@ -253,17 +253,28 @@ impl<'i> Filling<'i> {
                 (&mut product.brand, &row.brand),
                 (&mut product.category, &row.category),
                 (&mut product.description, &row.description),
+                (&mut product.ingredients, &row.ingredients),
+                (&mut product.storage, &row.storage),
+                (&mut product.hsn, &row.hsn),
             ];
             for (text, said) in texts {
                 if said.is_some() {
                     text.clone_from(said);
                 }
             }
+            // What somebody noted as an allergen stays until a person takes it away; a diet that the
+            // file does not name is one that the product does not suit any more.
+            product.allergens.extend(row.allergens.iter().cloned());
+            if !row.diets.is_empty() {
+                product.diets = row.diets.iter().cloned().collect();
+            }
+            product.age_min = row.age_min.or(product.age_min);
+            product.counted = row.counted.unwrap_or(product.counted);
             if group.handle.is_none() {
                 product.tax_bp = row.tax_bp.unwrap_or(product.tax_bp);
             }
         }
-        let first_tax = group.variants().find_map(|row| row.tax_bp);
+        let first_tax = group.variants().find_map(|row| row.product_tax_bp.or(row.tax_bp));
         if group.handle.is_some() {
             product.tax_bp = first_tax.unwrap_or(product.tax_bp);
         }
@@ -284,6 +295,17 @@ impl<'i> Filling<'i> {
         if self.has_handle && row.tax_bp.is_some() {
             variant.tax_bp = row.tax_bp.filter(|tax| *tax != product_tax);
         }
+        variant.deposit = row.deposit.or(variant.deposit);
+        variant.max_price = row.max_price.or(variant.max_price);
+        variant.tolerance_bp = row.tolerance_bp.unwrap_or(variant.tolerance_bp);
+        variant.content = row.content.or(variant.content);
+        variant.safety = row.safety.unwrap_or(variant.safety);
+        if let Some(planned) = &row.planned {
+            variant.planned.clone_from(planned);
+        }
+        if let Some(deals) = &row.deals {
+            variant.deals.clone_from(deals);
+        }
         for (text, said) in [(&mut variant.sku, &row.sku), (&mut variant.label, &row.label)] {
             if said.is_some() {
                 text.clone_from(said);
@@ -291,19 +313,30 @@ impl<'i> Filling<'i> {
         }
     }
 
-    /// The variant that a row means: by its numbers, else by its label, else the only one.
+    /// The variant that a row means: by the name that our own files give it, by its numbers, else by
+    /// its label, else the only one.
     fn meant(&mut self, row: &Row) -> VariantId {
         let is_numbered = |variant: &Variant| {
             row.gtin.is_some() && variant.gtin == row.gtin
                 || row.sku.is_some() && variant.sku == row.sku
         };
         let has_label = |variant: &Variant| row.label.is_some() && variant.label == row.label;
+        let taken = |id: &VariantId| self.opening.iter().any(|(other, _)| other == id);
         let of = |is_meant: &dyn Fn(&Variant) -> bool| {
             let found = self.product.variants.iter().find(|(_, variant)| is_meant(variant));
             found.map(|(id, _)| *id)
         };
-        let found = of(&is_numbered).or_else(|| self.has_handle.then(|| of(&has_label)).flatten());
-        let taken = |id: &VariantId| self.opening.iter().any(|(other, _)| other == id);
+        let own = row.variant.as_ref().map(|name| self.named(name));
+        let known = own.filter(|id| self.product.variants.contains_key(id));
+        let found = known.or_else(|| of(&is_numbered));
+        let found = found.or_else(|| self.has_handle.then(|| of(&has_label)).flatten());
+        if let Some(own) = own.filter(|_| found.is_none()) {
+            // The one that every new product begins with makes way for those that have names.
+            if let Some(first) = self.unclaimed.take() {
+                self.product.variants.remove(&first);
+            }
+            return own;
+        }
         let only = || {
             let fits = !self.has_handle
                 || self.product.variants.len() == 1 && row.label.is_none() && row.sku.is_none();
@@ -312,6 +345,12 @@ impl<'i> Filling<'i> {
         let id = found.or(self.unclaimed).or_else(only);
         self.unclaimed = self.unclaimed.filter(|first| Some(*first) != id);
         id.unwrap_or_else(|| next_variant(self.inner, self.product.id, row))
+    }
+
+    /// The variant with a name that a file gives it: here it may be one that is called so.
+    fn named(&self, name: &str) -> VariantId {
+        let own = name.parse().ok().filter(|id| self.product.variants.contains_key(id));
+        own.unwrap_or_else(|| variant_of(self.inner, self.product.id, &format!("variant:{name}")))
     }
 }
 
@@ -326,6 +365,10 @@ fn next_variant(inner: &Inner, id: ProductId, row: &Row) -> VariantId {
         Some(label) if row.sku.is_none() && row.gtin.is_none() => format!("label:{label}"),
         _ => name_of(row),
     };
+    variant_of(inner, id, &name)
+}
+
+fn variant_of(inner: &Inner, id: ProductId, name: &str) -> VariantId {
     let shop = inner.identity.shop;
     let parts: [&[u8]; 4] = [b"kirana variant 2", shop.as_bytes(), id.as_bytes(), name.as_bytes()];
     VariantId::from_slice(&Hash::of_parts(&parts).as_bytes()[..16]).expect("sixteen bytes were cut")

@@ -3,102 +3,26 @@
 use std::collections::BTreeMap;
 
 use kirana_core::{
-    catalogue::product::{
-        DESCRIPTION_CHARS_MAX, Language, NAME_CHARS_MAX, PRICE_MINOR_MAX, TAX_BP_MAX,
-        TEXT_CHARS_MAX,
+    catalogue::{
+        pricing::{Deal, Terms},
+        product::{
+            DESCRIPTION_CHARS_MAX, Language, NAME_CHARS_MAX, PRICE_MINOR_MAX, TAX_BP_MAX,
+            TEXT_CHARS_MAX,
+        },
     },
     gtin::Gtin,
     money::{Currency, Price},
     quantity::{Measure, Quantity, Unit},
+    time::UnixMs,
 };
 
 use super::{
-    html,
+    html, marks,
     numbers::{self, Locale, NotANumber},
 };
+use crate::app::cells;
 
-/// The meaning of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Field {
-    /// What rows of one product have in common: each row is a variant of it.
-    Handle,
-    /// The number under the barcode.
-    Gtin,
-    /// The shop's own number.
-    Sku,
-    /// A name, in one language.
-    Name(Language),
-    /// Words that should find it too, with `|` between them.
-    Synonyms,
-    /// Who makes it.
-    Brand,
-    /// The shelf.
-    Category,
-    /// Ingredients or a sentence.
-    Description,
-    /// The same in HTML, of which the text is kept.
-    Html,
-    /// What tells a variant from its siblings.
-    Label,
-    /// What tells a variant from its siblings in one respect, such as its colour: 1 to 4.
-    Option(u8),
-    /// `active`, or a word for what is not on sale: `draft`, `archived`, `unlisted`.
-    Status,
-    /// Whether it is a gift card, which no shelf holds.
-    GiftCard,
-    /// The price, as people write it.
-    Price,
-    /// For how much of the row's unit the price is; one of it if left out.
-    PricePer,
-    /// `piece`, `g`, `kg`, `ml` or `l`: what the row's amounts and its price are in.
-    Unit,
-    /// Quantities are multiples of this, in the row's unit.
-    Step,
-    /// The least that is sold, in the row's unit.
-    Min,
-    /// Tax in basis points.
-    TaxBp,
-    /// Tax in per cent.
-    TaxPercent,
-    /// What lies in the shop when a product comes in for the first time, in the row's unit.
-    Stock,
-}
-
-impl Field {
-    /// The field of a name in a map: `gtin`, `name`, `name.hi`, `price`…
-    pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "handle" => Self::Handle,
-            "gtin" => Self::Gtin,
-            "sku" => Self::Sku,
-            "name" => Self::Name(Language::ENGLISH),
-            "synonyms" => Self::Synonyms,
-            "brand" => Self::Brand,
-            "category" => Self::Category,
-            "description" => Self::Description,
-            "html" => Self::Html,
-            "option1" => Self::Option(1),
-            "option2" => Self::Option(2),
-            "option3" => Self::Option(3),
-            "option4" => Self::Option(4),
-            "status" => Self::Status,
-            "gift_card" => Self::GiftCard,
-            "label" => Self::Label,
-            "price" => Self::Price,
-            "price_per" => Self::PricePer,
-            "unit" => Self::Unit,
-            "step" => Self::Step,
-            "min" => Self::Min,
-            "tax_bp" => Self::TaxBp,
-            "tax_percent" => Self::TaxPercent,
-            "stock" => Self::Stock,
-            other => Self::Name(other.strip_prefix("name.")?.parse().ok()?),
-        })
-    }
-}
-
-/// Where each field stands in a record.
-pub type Columns = BTreeMap<Field, usize>;
+pub use super::fields::{Columns, Field};
 
 /// What one row says; a field without a column or with an empty cell is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,6 +43,24 @@ pub struct Row {
     pub(super) min: Option<u64>,
     pub(super) tax_bp: Option<u32>,
     pub(super) stock: Option<u64>,
+    pub(super) variant: Option<String>,
+    pub(super) ingredients: Option<String>,
+    pub(super) diets: Vec<String>,
+    pub(super) allergens: Vec<String>,
+    pub(super) age_min: Option<u8>,
+    pub(super) storage: Option<String>,
+    pub(super) hsn: Option<String>,
+    pub(super) counted: Option<bool>,
+    pub(super) product_tax_bp: Option<u32>,
+    pub(super) content: Option<Quantity>,
+    pub(super) deposit: Option<u64>,
+    pub(super) max_price: Option<u64>,
+    pub(super) tolerance_bp: Option<u32>,
+    pub(super) safety: Option<u64>,
+    pub(super) planned: Option<BTreeMap<UnixMs, Terms<Price>>>,
+    pub(super) deals: Option<BTreeMap<UnixMs, Terms<Deal>>>,
+    /// Whether the file names a picture of it.
+    pub(super) has_picture: bool,
     /// Whether the file says that it is not on sale.
     pub(super) is_off: bool,
 }
@@ -132,6 +74,7 @@ impl Row {
             || self.label.is_some()
             || self.price.is_some()
             || self.stock.is_some()
+            || self.variant.is_some()
     }
 }
 
@@ -155,8 +98,9 @@ const MESSAGE_CHARS_MAX: usize = 300;
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
     pub(super) locale: Locale,
-    /// Whether stock below zero means none: where others sell what they have to get first.
-    pub(super) oversells: bool,
+    /// Whether it is Shopify's file: stock below zero means none there, where others sell what they
+    /// have to get first, and loose goods are counted in what their price is for.
+    pub(super) is_shopify: bool,
     pub(super) currency: Currency,
 }
 
@@ -181,14 +125,6 @@ impl Read {
     }
 }
 
-/// A cell without the apostrophe that keeps spreadsheets from reading it as a formula.
-fn meant(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(text) if text.starts_with(['=', '+', '-', '@']) => text,
-        _ => cell,
-    }
-}
-
 /// Reads a record.
 pub fn read(line: u64, cells: &[String], columns: &Columns, manner: Manner) -> Read {
     let read = Read { row: Row { line, ..Row::default() }, ..Read::default() };
@@ -197,12 +133,13 @@ pub fn read(line: u64, cells: &[String], columns: &Columns, manner: Manner) -> R
         manner,
         read,
         minor: None,
-        measure: None,
+        unit: None,
+        size: (None, None),
         amounts: BTreeMap::new(),
         options: Vec::new(),
     };
     for (field, column) in columns {
-        let cell = cells.get(*column).map_or("", |cell| meant(cell.trim()));
+        let cell = cells.get(*column).map_or("", |cell| cells::meant(cell.trim()));
         let taken = match cell {
             "" => Ok(()),
             cell if cell.contains('\0') => {
@@ -220,7 +157,9 @@ struct Reading<'c> {
     manner: Manner,
     read: Read,
     minor: Option<i64>,
-    measure: Option<Measure>,
+    unit: Option<Measure>,
+    /// A bare number and its unit, as Shopify has them apart.
+    size: (Option<&'c str>, Option<Measure>),
     /// Read at the end, when the row's unit is known.
     amounts: BTreeMap<Field, &'c str>,
     options: Vec<&'c str>,
@@ -238,6 +177,7 @@ impl<'c> Reading<'c> {
         let warnings = &mut self.read.warnings;
         match field {
             Field::Handle => row.handle = Some(text(line, "handle", cell, NAME_CHARS_MAX)?),
+            Field::Variant => row.variant = Some(text(line, "variant", cell, TEXT_CHARS_MAX)?),
             Field::Gtin => match cell.parse() {
                 Ok(gtin) => row.gtin = Some(gtin),
                 Err(why) => warnings.push(Note::new(line, "gtin", format!("{cell}: {why}"))),
@@ -246,18 +186,22 @@ impl<'c> Reading<'c> {
             Field::Name(language) => {
                 row.names.insert(language, text(line, "name", cell, NAME_CHARS_MAX)?);
             }
-            Field::Synonyms => {
-                for word in cell.split('|').map(str::trim).filter(|word| !word.is_empty()) {
-                    row.synonyms.push(text(line, "synonyms", word, TEXT_CHARS_MAX)?);
-                }
-            }
             Field::Brand => row.brand = Some(text(line, "brand", cell, TEXT_CHARS_MAX)?),
             Field::Category => row.category = Some(text(line, "category", cell, TEXT_CHARS_MAX)?),
-            Field::Description => row.description = Some(cut(line, cell, warnings)),
+            Field::CategoryPath => {
+                let last = cell.rsplit(',').map(marks::without_language).find(|it| !it.is_empty());
+                // Whatever a longer one is, it is not worth a whole product.
+                row.category = last
+                    .filter(|it| it.chars().count() <= TEXT_CHARS_MAX)
+                    .map(|last| last.replace('-', " "));
+            }
+            Field::Description => row.description = Some(cut(line, "description", cell, warnings)),
             Field::Html => {
                 let text = html::text_of(cell);
-                row.description = (!text.is_empty()).then(|| cut(line, &text, warnings));
+                row.description =
+                    (!text.is_empty()).then(|| cut(line, "description", &text, warnings));
             }
+            Field::Ingredients => row.ingredients = Some(cut(line, "ingredients", cell, warnings)),
             // Shopify's word for a product without options.
             Field::Option(_) if cell == "Default Title" => {}
             Field::Option(_) => self.options.push(cell),
@@ -267,46 +211,197 @@ impl<'c> Reading<'c> {
                 return Err(Note::new(line, "gift-card", message));
             }
             Field::GiftCard => {}
+            Field::Picture => row.has_picture = true,
             Field::Label => row.label = Some(text(line, "label", cell, NAME_CHARS_MAX)?),
-            Field::Price => self.minor = Some(price(line, cell, self.manner)?),
+            Field::Storage => row.storage = Some(text(line, "storage", cell, TEXT_CHARS_MAX)?),
+            Field::Hsn => row.hsn = Some(text(line, "hsn", cell, TEXT_CHARS_MAX)?),
+            Field::AgeMin => {
+                let age = cell.trim_end_matches('+').parse().ok();
+                let wrong = || Note::new(line, "age_min", format!("{cell} is no age in years"));
+                row.age_min = Some(age.ok_or_else(wrong)?);
+            }
+            Field::Counted => row.counted = Some(flag(line, "counted", cell)?),
+            Field::Synonyms
+            | Field::Synonym
+            | Field::Diets
+            | Field::Allergens
+            | Field::AllergenTags
+            | Field::LabelTags
+            | Field::Tags => self.take_words(field, cell)?,
+            _ => self.take_number(field, cell)?,
+        }
+        Ok(())
+    }
+
+    /// Words, of which a cell holds several.
+    fn take_words(&mut self, field: Field, cell: &str) -> Result<(), Note> {
+        let (line, row) = (self.line, &mut self.read.row);
+        let tags = cell.split(',').map(str::trim).filter(|tag| !tag.is_empty());
+        let each = |code: &str, words: Vec<String>| -> Result<Vec<String>, Note> {
+            words.iter().map(|word| text(line, code, word, TEXT_CHARS_MAX)).collect()
+        };
+        match field {
+            Field::Synonyms => row.synonyms.extend(each("synonyms", cells::words(cell))?),
+            Field::Synonym if cell.chars().count() <= TEXT_CHARS_MAX => {
+                row.synonyms.push(text(line, "synonym", cell, TEXT_CHARS_MAX)?);
+            }
+            Field::Diets => row.diets.extend(each("diets", cells::words(cell))?),
+            Field::Allergens => row.allergens.extend(each("allergens", cells::words(cell))?),
+            Field::AllergenTags => row.allergens.extend(tags.filter_map(marks::allergen)),
+            Field::LabelTags => {
+                row.diets.extend(tags.filter_map(marks::diet).map(str::to_owned));
+            }
+            Field::Tags => {
+                let mut left = 0;
+                for tag in tags {
+                    match marks::diet(tag) {
+                        Some(diet) => row.diets.push(diet.to_owned()),
+                        None if tag.chars().count() > TEXT_CHARS_MAX => left += 1,
+                        None if row.synonyms.len() >= TAGS_MAX => left += 1,
+                        None => row.synonyms.push(text(line, "tags", tag, TEXT_CHARS_MAX)?),
+                    }
+                }
+                if left > 0 {
+                    let message = format!("{left} tags are left out: too long, or too many");
+                    self.read.warnings.push(Note::new(line, "tags", message));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Prices, amounts and what holds for a time.
+    fn take_number(&mut self, field: Field, cell: &'c str) -> Result<(), Note> {
+        let (line, manner, row) = (self.line, self.manner, &mut self.read.row);
+        let warnings = &mut self.read.warnings;
+        let money = |cell| price(line, cell, manner).map(|minor| u64::try_from(minor).ok());
+        match field {
+            Field::Price => self.minor = Some(price(line, cell, manner)?),
+            Field::Deposit => row.deposit = money(cell)?,
+            Field::MaxPrice => row.max_price = money(cell)?,
             Field::Unit => {
                 let measure = Measure::named(cell).ok_or_else(|| {
                     let message = format!("{cell}: a unit is one of: piece, g, kg, ml, l");
                     Note::new(line, "unit", message)
                 })?;
                 row.unit = Some(measure.base);
-                self.measure = Some(measure);
+                self.unit = Some(measure);
             }
-            Field::Stock if self.manner.oversells && cell.starts_with('-') => {
+            Field::Content => {
+                let units = [Unit::Gram, Unit::Millilitre, Unit::Piece];
+                let is_whole = cell.contains(char::is_alphabetic);
+                let read = units.iter().find_map(|unit| Quantity::read(cell, *unit).ok());
+                let read = read.filter(|_| is_whole);
+                let read = read.ok_or_else(|| {
+                    let message = format!("{cell}: a content is like 500 g, 1.5 l or 6 pieces");
+                    Note::new(line, "content", message)
+                })?;
+                row.content = Some(read);
+            }
+            Field::Measure => self.size.0 = Some(cell),
+            Field::MeasureUnit => match Measure::named(cell) {
+                Some(measure) => self.size.1 = Some(measure),
+                None => {
+                    let message = format!("{cell} is no unit here: what it measures is left out");
+                    warnings.push(Note::new(line, "measure-unit", message));
+                }
+            },
+            Field::Stock if manner.is_shopify && cell.starts_with('-') => {
                 let message = format!("{cell}: there cannot be less than nothing");
                 warnings.push(Note::new(line, "stock-negative", message));
             }
-            Field::PricePer | Field::Step | Field::Min | Field::Stock => {
+            Field::PricePer
+            | Field::Step
+            | Field::Min
+            | Field::Safety
+            | Field::Stock
+            | Field::Planned => {
                 self.amounts.insert(field, cell);
             }
-            Field::TaxBp => row.tax_bp = Some(tax(line, cell, self.manner, 0)?),
-            Field::TaxPercent => row.tax_bp = Some(tax(line, cell, self.manner, 2)?),
+            Field::TaxBp => row.tax_bp = Some(tax(line, cell, manner, 0)?),
+            Field::TaxPercent => row.tax_bp = Some(tax(line, cell, manner, 2)?),
+            Field::ProductTaxBp => row.product_tax_bp = Some(tax(line, cell, manner, 0)?),
+            Field::ToleranceBp => {
+                let wrong = |_| {
+                    let message = format!("{cell} is no tolerance in basis points");
+                    Note::new(line, "tolerance_bp", message)
+                };
+                row.tolerance_bp = Some(tax(line, cell, manner, 0).map_err(wrong)?);
+            }
+            Field::Deals => {
+                let percent = |cell: &str| tax(line, cell, manner, 2).ok();
+                let deals = cells::deals_in(cell, percent).ok_or_else(|| {
+                    let message = format!(
+                        "{cell}: deals are like \"3 for 2 from 2026-12-01T00:00:00Z\" or \
+                         \"12.5% off from 2026-12-01T00:00:00Z until 2026-12-08T00:00:00Z\", with | \
+                         between them, no two from one moment"
+                    );
+                    Note::new(line, "deals", message)
+                })?;
+                row.deals = Some(deals);
+            }
+            _ => {}
         }
         Ok(())
     }
 
     fn amount(&self, field: Field, code: &str, least: u64) -> Result<Option<u64>, Note> {
-        let measure = self.measure.unwrap_or(Measure::PIECE);
+        let measure = self.unit.unwrap_or(Measure::PIECE);
         let read =
             |cell: &&str| amount(self.line, code, cell, (measure, least), self.manner.locale);
         self.amounts.get(&field).map(read).transpose()
     }
 
     fn in_base_units(&mut self) -> Result<(), Note> {
-        let measure = self.measure.unwrap_or(Measure::PIECE);
+        let unit = self.unit.unwrap_or(Measure::PIECE);
         let step = self.amount(Field::Step, "step", 1)?;
         let min = self.amount(Field::Min, "min", 1)?;
         let stock = self.amount(Field::Stock, "stock", 0)?;
-        let per = self.amount(Field::PricePer, "price_per", 1)?.unwrap_or(measure.one());
+        let safety = self.amount(Field::Safety, "safety", 0)?;
+        let size = self.measured();
+        // Of loose goods a measure says what the price is for, of packs what is in them.
+        let loose = size.filter(|size| unit.base != Unit::Piece && size.unit() == unit.base);
+        let per = self.amount(Field::PricePer, "price_per", 1)?;
+        let per = per.or(loose.map(Quantity::amount)).unwrap_or(unit.one());
+        let planned = self.planned(per)?;
         let (row, currency) = (&mut self.read.row, self.manner.currency);
-        (row.step, row.min, row.stock) = (step, min, stock);
+        let is_counted_per = self.manner.is_shopify && unit.base != Unit::Piece;
+        let times = if is_counted_per { per } else { 1 };
+        (row.step, row.min, row.safety, row.planned) = (step, min, safety, planned);
+        row.stock = stock.map(|stock| stock.saturating_mul(times).min(Quantity::MAX));
         row.price = self.minor.map(|minor| Price { minor, per, currency });
+        if unit.base == Unit::Piece {
+            row.content = row.content.or(size);
+        }
         Ok(())
+    }
+
+    /// A number and a unit that stand in cells of their own.
+    fn measured(&self) -> Option<Quantity> {
+        let (Some(number), Some(measure)) = self.size else { return None };
+        let read = numbers::decimal(number, self.manner.locale, measure.digits).ok()?;
+        Quantity::new(u64::try_from(read).ok()?, measure.base).ok()
+    }
+
+    fn planned(&self, usual: u64) -> Result<Option<BTreeMap<UnixMs, Terms<Price>>>, Note> {
+        let Some(cell) = self.amounts.get(&Field::Planned) else { return Ok(None) };
+        let (unit, manner, line) = (self.unit.unwrap_or(Measure::PIECE), self.manner, self.line);
+        let read = |amount_of: &str, per: Option<&str>| {
+            let minor = price(line, amount_of, manner).ok()?;
+            let per = per.map(|per| amount(line, "planned", per, (unit, 1), manner.locale));
+            let per = per.transpose().ok()?.unwrap_or(usual);
+            Some(Price { minor, per, currency: manner.currency })
+        };
+        let message = || {
+            let like = "45.00 from 2026-12-01T00:00:00Z until 2026-12-08T00:00:00Z";
+            format!(
+                "{cell}: planned prices are like \"{like}\", with | between them, no two from \
+                     one moment"
+            )
+        };
+        let planned = cells::planned_in(cell, read);
+        planned.map(Some).ok_or_else(|| Note::new(line, "planned", message()))
     }
 
     fn label(&mut self) -> Result<(), Note> {
@@ -322,7 +417,32 @@ impl<'c> Reading<'c> {
         self.refuse(taken);
         let taken = self.in_base_units();
         self.refuse(taken);
+        self.forget_what_stood_in()
+    }
+
+    /// Shopify wants an option of every variant: what our own files put there for want of a label is
+    /// none.
+    fn forget_what_stood_in(mut self) -> Read {
+        let row = &mut self.read.row;
+        if self.manner.is_shopify && row.variant.is_some() {
+            let per = row.price.map_or(1, |price| price.per);
+            let loose = row.unit.filter(|unit| *unit != Unit::Piece);
+            let stand_in =
+                [row.sku.clone(), row.variant.clone(), loose.map(|unit| format!("{per} {unit}"))];
+            row.label = row.label.take().filter(|label| !stand_in.contains(&Some(label.clone())));
+        }
         self.read
+    }
+}
+
+/// So many of a file's tags become words to find a product by; a product has few more.
+const TAGS_MAX: usize = 40;
+
+fn flag(line: u64, code: &str, cell: &str) -> Result<bool, Note> {
+    match cell.to_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err(Note::new(line, code, format!("{cell} is neither true nor false"))),
     }
 }
 
@@ -336,12 +456,12 @@ fn text(line: u64, code: &str, cell: &str, max: usize) -> Result<String, Note> {
     Ok(flat)
 }
 
-fn cut(line: u64, cell: &str, warnings: &mut Vec<Note>) -> String {
+fn cut(line: u64, part: &str, cell: &str, warnings: &mut Vec<Note>) -> String {
     let plain = cell.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c });
     let kept: String = plain.take(DESCRIPTION_CHARS_MAX).collect();
     if cell.chars().count() > DESCRIPTION_CHARS_MAX {
-        let message = format!("the description was cut after {DESCRIPTION_CHARS_MAX} characters");
-        warnings.push(Note::new(line, "description-cut", message));
+        let message = format!("the {part} was cut after {DESCRIPTION_CHARS_MAX} characters");
+        warnings.push(Note::new(line, &format!("{part}-cut"), message));
     }
     kept
 }

@@ -37,6 +37,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/010_reorder.sql")),
         M::up(include_str!("../shop/011_purchases.sql")),
         M::up(include_str!("../shop/012_counts.sql")),
+        M::up(include_str!("../shop/013_images.sql")),
         M::up(include_str!("../shop/017_epochs.sql")),
         M::up(include_str!("../shared/signed.sql")),
     ]

@@ -51,6 +51,7 @@ pub mod founding;
 pub mod handover;
 pub mod heads;
 pub mod holding;
+pub mod images;
 pub mod import;
 pub mod keys;
 pub mod ledger;

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod carry;
+mod catalogue;
 mod close;
 mod counter;
 mod counts;
@@ -84,6 +85,8 @@ enum Command {
     Import(import::Import),
     /// Writes every product on the shelf into a file.
     Export(export::Export),
+    /// What products look like.
+    Catalogue(catalogue::Catalogue),
     /// Keeps, under the name of a supplier, which column of its files means what.
     Mapping(mapping::Mapping),
     /// How far back the catalogue remembers; begins its parts anew.
@@ -179,6 +182,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Serve { data, config, given } => serve(&with(data), config, given),
         Command::Import(import) => import.run(with),
         Command::Export(export) => export.run(with),
+        Command::Catalogue(catalogue) => catalogue.run(with),
         Command::Mapping(mapping) => mapping.run(with),
         Command::Epochs(epochs) => epochs.run(with),
         Command::Verify(verify) => verify.run(with),

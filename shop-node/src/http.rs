@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
+use kirana_picture::FILE_BYTES_MAX;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
     catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
@@ -37,6 +38,7 @@ pub mod deeds;
 pub mod exports;
 mod extract;
 mod health;
+pub mod images;
 pub mod imports;
 mod later;
 mod locations;
@@ -78,6 +80,8 @@ pub struct Door {
     pub addresses: std::sync::Arc<[String]>,
     /// Where PINs wait to be hashed.
     pub pins: pins::Queue,
+    /// Where pictures of products are decoded.
+    pub studio: images::Studio,
     /// Where files wait to be imported.
     pub imports: Imports,
     /// Pages of the shelf as they were answered last.
@@ -182,6 +186,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::conflicts))
         .routes(routes!(catalogue::settle))
         .routes(routes!(exports::run))
+        .routes(routes!(images::show))
         .routes(routes!(mappings::list))
         .routes(routes!(mappings::one, mappings::put, mappings::remove))
         .routes(routes!(imports::list))
@@ -189,6 +194,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(imports::undo))
         .split_for_parts();
     api.merge(files().1);
+    api.merge(pictures().1);
     (router.merge(later::router()), api)
 }
 
@@ -197,11 +203,21 @@ fn files() -> (Router<Door>, utoipa::openapi::OpenApi) {
     OpenApiRouter::new().routes(routes!(imports::run)).split_for_parts()
 }
 
+/// Pictures are files too, shorter ones, and are there at once.
+fn pictures() -> (Router<Door>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::new().routes(routes!(images::set, images::remove)).split_for_parts()
+}
+
 /// The door as it is served.
 pub fn router(door: Door) -> Router {
     let (router, api) = api();
     let file_bytes_max = usize::try_from(door.imports.bytes_max()).unwrap_or(usize::MAX);
     let files = files().0.layer(middleware::from_fn_with_state(file_bytes_max, hear_out));
+    let pictures = pictures()
+        .0
+        .layer(RequestBodyLimitLayer::new(FILE_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(FILE_BYTES_MAX, hear_out))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX));
     let openapi = move || {
         let api = api.clone();
         async move { axum::Json(api) }
@@ -220,6 +236,7 @@ pub fn router(door: Door) -> Router {
         .layer(middleware::from_fn_with_state(BODY_BYTES_MAX, hear_out))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
         .merge(files)
+        .merge(pictures)
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(problems_only))
         .layer(middleware::from_fn_with_state(door.clone(), count))

@@ -60,7 +60,8 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let interrupted = tokio::spawn(go_on(imports.clone(), shop.clone()));
     let stopping = imports.clone();
     let answers = http::answers::Answers::default();
-    let door = Door { access, metrics, held_ms, addresses, pins, imports, answers };
+    let studio = http::images::Studio::default();
+    let door = Door { access, metrics, held_ms, addresses, pins, studio, imports, answers };
     let door = http::router(door);
     let door = door.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, door).with_graceful_shutdown(async {

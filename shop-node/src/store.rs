@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod counts;
 pub mod damage;
 pub mod epochs;
+pub mod images;
 pub mod imports;
 pub mod known;
 pub mod locations;

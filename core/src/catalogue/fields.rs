@@ -23,6 +23,7 @@ use crate::{
 pub(super) const PRICE: &str = "price";
 pub(super) const COUNTED: &str = "counted";
 pub(super) const DELISTED: &str = "delisted";
+const IMAGE: &str = "image";
 const NAME: &str = "name:";
 const SYNONYM: &str = "synonym:";
 const DIET: &str = "diet:";
@@ -41,6 +42,7 @@ const TEXTS: &[&str] = &[
     "sku",
     "unit",
     "content",
+    IMAGE,
 ];
 const NUMBERS: &[&str] =
     &["tax_bp", "age_min", "gtin", "step", "min", "deposit", "max_price", "tolerance_bp", "safety"];
@@ -87,6 +89,9 @@ pub(super) fn of_product(product: &Product) -> Fields {
     put_text(&mut fields, "ingredients", &product.ingredients);
     put_text(&mut fields, "storage", &product.storage);
     put_text(&mut fields, "hsn", &product.hsn);
+    if let Some(image) = product.image {
+        fields.insert(IMAGE.to_owned(), image.to_string().into());
+    }
     if let Some(years) = product.age_min {
         fields.insert("age_min".to_owned(), u64::from(years).into());
     }
@@ -286,6 +291,7 @@ fn put_field(product: &mut Product, key: &str, scalar: &ScalarValue) -> Option<(
         "ingredients" => product.ingredients = Some(scalar.as_str()?.to_owned()),
         "storage" => product.storage = Some(scalar.as_str()?.to_owned()),
         "hsn" => product.hsn = Some(scalar.as_str()?.to_owned()),
+        IMAGE => product.image = Some(scalar.as_str()?.parse().ok()?),
         "age_min" => product.age_min = Some(u8::try_from(scalar.as_u64()?).ok()?),
         "description" => product.description = Some(scalar.as_str()?.to_owned()),
         "tax_bp" => product.tax_bp = u32::try_from(scalar.as_u64()?).ok()?,

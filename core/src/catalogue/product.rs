@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::pricing::{Deal, PLANNED_MAX, TAKE_MAX, Terms};
 use crate::{
     gtin::Gtin,
+    hash::Hash,
     id::{ProductId, VariantId},
     money::Price,
     quantity::{Quantity, Unit},
@@ -99,6 +100,10 @@ pub struct Product {
     #[n(15)]
     #[serde(default)]
     pub hsn: Option<String>,
+    /// The digest of its picture: whoever shows it asks for the bytes, and checks them.
+    #[n(16)]
+    #[serde(default)]
+    pub image: Option<Hash>,
 }
 
 impl Product {
@@ -128,6 +133,7 @@ impl Product {
             age_min: None,
             storage: None,
             hsn: None,
+            image: None,
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     gtin::Gtin,
+    hash::Hash,
     id::{ProductId, VariantId},
     money::{Currency, Price},
     quantity::{Quantity, Unit},
@@ -38,6 +39,7 @@ pub struct Shown<'a> {
     age_min: Option<u8>,
     storage: Option<&'a str>,
     hsn: Option<&'a str>,
+    image: Option<Hash>,
     gtin: Option<Gtin>,
     price: Option<Price>,
     unit_price: Option<UnitPrice>,
@@ -114,6 +116,7 @@ impl<'a> Shown<'a> {
             age_min: product.age_min,
             storage: product.storage.as_deref(),
             hsn: product.hsn.as_deref(),
+            image: product.image,
             gtin: first.and_then(|variant| variant.gtin),
             price: first.and_then(|variant| variant.price),
             unit_price: first.and_then(|variant| variant.unit_price),

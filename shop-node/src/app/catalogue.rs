@@ -38,7 +38,7 @@ use rand_core::CryptoRng;
 
 use super::{Inner, Shop, desk::Visit, refusal::NotStored};
 use crate::store::{
-    catalogue as shelves,
+    catalogue as shelves, images,
     settings::{self, Setting},
 };
 
@@ -366,6 +366,7 @@ pub(crate) fn write(
     chunks::store(tx, &signed, &content, &document, &changed)?;
     for product in changed.iter().filter_map(|id| document.product(*id)) {
         shelves::offer(tx, head.shop, &product, head.n)?;
+        images::name(tx, &product)?;
     }
     Ok(Written { n: head.n, document, changed })
 }

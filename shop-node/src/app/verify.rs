@@ -14,7 +14,7 @@ use kirana_migrations::{StoreError, rusqlite::Connection};
 
 use super::{Identity, Shop, batches, books::Books, catalogue::epochs, founding::holds};
 use crate::store::{
-    damage,
+    damage, images,
     orders::{self, OrderRow},
     stock,
 };
@@ -51,6 +51,7 @@ impl Shop {
             check_orders(c, &ledger, self.generation(), &mut found)?;
             found.faults.extend(epochs::faults(c, &self.inner)?);
             tell_mended(c, &mut found)?;
+            check_images(c, &mut found)?;
             Ok::<_, StoreError>(())
         })?;
         Ok(found)
@@ -192,6 +193,21 @@ fn tell_mended(c: &Connection, found: &mut Found) -> Result<(), StoreError> {
         };
         let (seq, at) = (mended.seq, mended.at);
         found.mended.push(format!("order {id}: entry {seq} {was}; mended by its customer {at}"));
+    }
+    Ok(())
+}
+
+/// What products look like: each picture is what its digest says, and some product names it.
+fn check_images(c: &Connection, found: &mut Found) -> Result<(), StoreError> {
+    for (hash, is_named) in images::all(c)? {
+        match images::get(c, hash) {
+            Ok(Some(_)) if is_named => {}
+            Ok(Some(_)) => found.faults.push(format!("picture {hash}: no product names it")),
+            Ok(None) => {
+                found.faults.push(format!("picture {hash}: a product names it, it is gone"))
+            }
+            Err(fault) => found.faults.push(fault.to_string()),
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod epochs;
 mod floors;
 mod history;
 mod holding;
+mod images;
 mod import_formats;
 mod import_program;
 mod imports;

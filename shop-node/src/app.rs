@@ -75,6 +75,7 @@ pub mod roles;
 pub mod shelf;
 pub mod shelves;
 pub mod staff;
+pub mod starter;
 pub mod succession;
 pub mod suppliers;
 mod today;

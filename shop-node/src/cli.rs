@@ -34,6 +34,7 @@ mod people;
 mod purchases;
 mod qr;
 mod recovery;
+mod starter;
 
 /// One shop's server and its tools.
 #[derive(Parser)]
@@ -85,6 +86,8 @@ enum Command {
     Import(import::Import),
     /// Writes every product on the shelf into a file.
     Export(export::Export),
+    /// Everyday articles to put on the shelf, by a few keys each.
+    Starter(starter::Starter),
     /// What products look like.
     Catalogue(catalogue::Catalogue),
     /// Keeps, under the name of a supplier, which column of its files means what.
@@ -182,6 +185,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Serve { data, config, given } => serve(&with(data), config, given),
         Command::Import(import) => import.run(with),
         Command::Export(export) => export.run(with),
+        Command::Starter(starter) => starter.run(with),
         Command::Catalogue(catalogue) => catalogue.run(with),
         Command::Mapping(mapping) => mapping.run(with),
         Command::Epochs(epochs) => epochs.run(with),

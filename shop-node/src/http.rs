@@ -54,6 +54,7 @@ pub mod reorder;
 pub mod reports;
 pub mod sessions;
 pub mod staff;
+pub mod starter;
 pub mod stock;
 pub mod suppliers;
 
@@ -187,6 +188,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::settle))
         .routes(routes!(exports::run))
         .routes(routes!(images::show))
+        .routes(routes!(starter::list, starter::tick))
         .routes(routes!(mappings::list))
         .routes(routes!(mappings::one, mappings::put, mappings::remove))
         .routes(routes!(imports::list))

@@ -33,6 +33,7 @@ mod safekeeping;
 mod same_answers;
 mod shelf;
 mod staff;
+mod starter;
 mod succession;
 mod superseded;
 mod turns;

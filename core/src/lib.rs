@@ -29,6 +29,7 @@ pub mod quantity;
 pub mod record;
 pub mod revocation;
 pub mod roster;
+pub mod scale;
 pub mod sign1;
 pub mod spoken;
 pub mod stamp;

@@ -72,6 +72,7 @@ pub mod recovery;
 pub mod refusal;
 pub mod reorder;
 pub mod roles;
+pub mod scan;
 pub mod shelf;
 pub mod shelves;
 pub mod staff;

@@ -26,6 +26,7 @@ mod handover;
 mod import;
 mod join;
 mod keep;
+mod layouts;
 mod lists;
 mod mapping;
 mod orders;
@@ -118,6 +119,8 @@ enum Command {
     Stock(counter::Stock),
     /// Sells to somebody at the counter.
     Sell(counter::Sell),
+    /// How the codes are read that the shop's scales print.
+    ScaleLayouts(layouts::ScaleLayouts),
     /// Stocktakes, while selling goes on.
     Counts(counts::Counts),
     /// From whom the shop buys.
@@ -201,6 +204,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Orders(orders) => orders.run(with),
         Command::Stock(stock) => stock.run(with),
         Command::Sell(sell) => sell.run(with),
+        Command::ScaleLayouts(layouts) => layouts.run(with),
         Command::Counts(counts) => counts.run(with),
         Command::Suppliers(suppliers) => suppliers.run(with),
         Command::Purchases(purchases) => purchases.run(with),

@@ -41,6 +41,7 @@ mod health;
 pub mod images;
 pub mod imports;
 mod later;
+mod layouts;
 mod locations;
 pub mod mail;
 mod mappings;
@@ -179,6 +180,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(purchases::cancel))
         .routes(routes!(reports::margin))
         .routes(routes!(stock::sell))
+        .routes(routes!(layouts::list, layouts::set))
         .routes(routes!(products::shelf))
         .routes(routes!(products::product))
         .routes(routes!(products::all, catalogue::add))

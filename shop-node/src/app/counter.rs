@@ -9,9 +9,10 @@ use kirana_core::{
     hash::Hash,
     id::{CountId, LocationId, OrderId, PurchaseId, SupplierId, VariantId},
     key::KeyId,
-    money::{Currency, MoneyError},
+    money::{Currency, Money, MoneyError},
     planted::{Bug, is_planted},
     quantity::Unit,
+    scale::BadLayout,
     stock::{
         Balance, Change, Draft, StockError,
         batch::{Earned, Lot},
@@ -32,8 +33,14 @@ use super::{
     once::{Before, Once, request_hash},
     refusal::NotStored,
     reorder::LEVEL_MAX,
+    scan::{NotScanned, Rung, Warned},
 };
-use crate::store::{offers, settings, settings::Setting, stock};
+use crate::store::{
+    offers::{self, Shelf},
+    settings,
+    settings::Setting,
+    stock,
+};
 
 /// The answer to a sale of [`SALE_LINES_MAX`] lines, with the orders that it shortened.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -93,7 +100,7 @@ pub enum OfBatch {
 }
 
 /// What an entry led to.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Entered {
     /// The numbers of the movements in the ledger, one for each line.
@@ -105,6 +112,31 @@ pub struct Entered {
     /// Orders that lost something by the shortage rule.
     #[n(2)]
     pub shortened: Vec<OrderId>,
+    /// What was sold for how much, in the order in which it was rung up; nothing but a sale has any.
+    #[n(3)]
+    #[cbor(default)]
+    pub sold: Vec<Sold>,
+}
+
+/// A line of a sale, as it stands in the books.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Sold {
+    /// What.
+    #[n(0)]
+    pub variant: VariantId,
+    /// How much, in base units.
+    #[n(1)]
+    pub amount: u64,
+    /// Of which unit.
+    #[n(2)]
+    pub unit: Unit,
+    /// What the customer pays for it.
+    #[n(3)]
+    pub sum: Money,
+    /// What somebody should know about its label.
+    #[n(4)]
+    pub warnings: Vec<Warned>,
 }
 
 /// A balance after a movement, in base units.
@@ -208,6 +240,12 @@ pub enum NotEntered {
     /// Nobody knows how much there is.
     #[error("stock of {0} is closed until somebody has counted it")]
     Closed(VariantId),
+    /// It cannot be told from a scan what is sold.
+    #[error(transparent)]
+    Scan(#[from] NotScanned),
+    /// No layout of a scale's codes.
+    #[error(transparent)]
+    Layout(#[from] BadLayout),
     /// Too many lines, or none.
     #[error("a sale has between 1 and {SALE_LINES_MAX} lines")]
     Lines,
@@ -276,17 +314,17 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Entered, NotEntered> {
-        self.sell_once(None, lines, by, now, rng)
+        self.ring_up(None, lines.into_iter().map(Rung::Chosen).collect(), by, now, rng)
     }
 
-    /// [`Shop::sell`], once for each key.
+    /// [`Shop::sell`], of what was chosen or scanned, once for each key.
     ///
     /// # Errors
-    /// As there, and [`NotEntered::KeyReused`].
-    pub fn sell_once(
+    /// As there, [`NotEntered::Scan`] and [`NotEntered::KeyReused`].
+    pub fn ring_up(
         &self,
         once: Option<Once>,
-        lines: Vec<SaleLine>,
+        lines: Vec<Rung>,
         by: KeyId,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
@@ -407,6 +445,7 @@ impl Desk<'_, '_> {
             movements: vec![written.movement.seq],
             balances: vec![stock::balance(self.tx, variant, location)?.into()],
             shortened,
+            sold: Vec::new(),
         })
     }
 
@@ -420,17 +459,24 @@ impl Desk<'_, '_> {
         Ok((!lot.is_empty()).then(|| lot.clone()))
     }
 
-    fn sell(&mut self, lines: &[SaleLine], by: KeyId) -> Result<Entered, Abort<NotEntered>> {
+    fn sell(&mut self, rung: &[Rung], by: KeyId) -> Result<Entered, Abort<NotEntered>> {
         let location = self.shop.identity.location;
-        let mut sold =
-            Entered { movements: Vec::new(), balances: Vec::new(), shortened: Vec::new() };
-        for SaleLine { variant, amount, unit, batch } in lines.iter().copied() {
+        let mut entered = Entered::default();
+        for rung in rung {
+            let line = self.line(rung)?;
+            let SaleLine { variant, amount, unit, batch } = line.sale;
             let shelf = offers::get(self.tx, variant)?;
             let shelf = shelf.ok_or(Abort::Refused(NotEntered::NotSold(variant)))?;
             if shelf.unit != unit {
                 let (sold_by, given) = (shelf.unit, unit);
                 return Err(Abort::Refused(NotEntered::OtherUnit { variant, sold_by, given }));
             }
+            let sum = match line.label {
+                Some(sum) => sum,
+                None => self.costs(&shelf, amount)?,
+            };
+            let warnings = line.warnings;
+            entered.sold.push(Sold { variant, amount, unit, sum, warnings });
             if !shelf.counted {
                 continue;
             }
@@ -438,20 +484,24 @@ impl Desk<'_, '_> {
                 return Err(Abort::Refused(NotEntered::Closed(variant)));
             }
             let change = Change::Sale { amount, reserved: 0 };
-            let deals = shelf.schedule.deals_at(shelf.unit, self.now.at);
-            let price = shelf.schedule.price_at(shelf.price, self.now.at);
-            let sum = best(price, deals, amount).of(amount);
-            let sum = sum.map_err(|why| Abort::Refused(NotEntered::Money(why)))?;
             let earned = Some(Earned { sum, tax_bp: shelf.tax_bp });
             let draft = Draft { earned, ..Draft::new(variant, location, change, by) };
             let written = self.move_of(draft, batch)?;
-            sold.movements.push(written.movement.seq);
+            entered.movements.push(written.movement.seq);
             if !is_planted(Bug::SellReserved) {
-                sold.shortened.extend(self.settle_shortage(Slot { variant, location })?);
+                entered.shortened.extend(self.settle_shortage(Slot { variant, location })?);
             }
-            sold.balances.push(stock::balance(self.tx, variant, location)?.into());
+            entered.balances.push(stock::balance(self.tx, variant, location)?.into());
         }
-        Ok(sold)
+        Ok(entered)
+    }
+
+    /// What so much costs now, with the best deal.
+    fn costs(&self, shelf: &Shelf, amount: u64) -> Result<Money, Abort<NotEntered>> {
+        let deals = shelf.schedule.deals_at(shelf.unit, self.now.at);
+        let price = shelf.schedule.price_at(shelf.price, self.now.at);
+        let sum = best(price, deals, amount).of(amount);
+        sum.map_err(|why| Abort::Refused(NotEntered::Money(why)))
     }
 
     /// What is on its way to customers: it is on hand by the ledger, but nobody finds it in the

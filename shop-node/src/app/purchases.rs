@@ -260,8 +260,7 @@ impl Desk<'_, '_> {
             return Err(Abort::Refused(NotEntered::Lines));
         }
         let location = delivery.location.unwrap_or(purchase.location);
-        let mut all =
-            Entered { movements: Vec::new(), balances: Vec::new(), shortened: Vec::new() };
+        let mut all = Entered::default();
         for DeliveredLine { variant, amount, lot } in &delivery.lines {
             let line = purchase.lines.iter().find(|line| line.variant == *variant);
             let line = line.ok_or(Abort::Refused(NotEntered::NotOrdered(*variant)))?;

@@ -59,6 +59,23 @@ impl Shop {
         })
     }
 
+    /// [`Shop::shelf`], for what somebody typed or scanned: where nothing is found, a scale's code
+    /// finds what was weighed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn looked_for(&self, typed: &str, query: &Query, now: UnixMs) -> Result<Shelf, StoreError> {
+        let found = self.shelf(query, now)?;
+        if !found.items.is_empty() || query.after.is_some() {
+            return Ok(found);
+        }
+        let Some(variant) = self.of_a_scale(typed)? else { return Ok(found) };
+        let product = self.product_of(variant)?.map(|product| product.id);
+        let item = product.map(|id| self.on_the_shelf(id, now)).transpose()?.flatten();
+        let count = Count { at_least: usize::from(item.is_some()), more: false };
+        Ok(Shelf { items: item.into_iter().collect(), count, ..found })
+    }
+
     /// The products that are found, for those who need more of them than is shown.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use crate::{
         batches::Lying,
         counter::{Entered, Entry, NotEntered, OfBatch, SaleLine, What},
         import::{Locale, price},
+        scan::Rung,
     },
     clock,
     home::Home,
@@ -158,8 +159,9 @@ struct Batched {
 pub struct Sell {
     #[command(flatten)]
     data: Data,
-    /// What and how much: `WHAT=AMOUNT`, where WHAT is an id, a barcode, or words that find only it.
-    #[arg(required = true, value_name = "WHAT=AMOUNT")]
+    /// What and how much: `WHAT=AMOUNT`, where WHAT is an id, a barcode, or words that find only it; or
+    /// a scan alone: the barcode of a pack, or a scale's code with its weight or price.
+    #[arg(required = true, value_name = "WHAT=AMOUNT|SCAN")]
     lines: Vec<String>,
 }
 
@@ -212,18 +214,43 @@ impl Stock {
 impl Sell {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         let shop = with(self.data).shop()?;
-        let (mut names, mut lines) = (Vec::new(), Vec::new());
+        let mut rung = Vec::new();
         for text in &self.lines {
-            let split = text.rsplit_once('=');
-            let (what, amount) =
-                split.ok_or_else(|| Failure::usage(format!("«{text}» is not WHAT=AMOUNT")))?;
-            let (variant, sold, amount) = wanted(&shop, what, amount)?;
-            lines.push(SaleLine { variant, amount, unit: sold.unit, batch: None });
-            names.push(sold);
+            rung.push(match text.rsplit_once('=') {
+                Some((what, amount)) => {
+                    let (variant, sold, amount) = wanted(&shop, what, amount)?;
+                    Rung::Chosen(SaleLine { variant, amount, unit: sold.unit, batch: None })
+                }
+                None if is_scan(text) => {
+                    Rung::Scanned { code: text.clone(), quantity: None, batch: None }
+                }
+                None => return Err(Failure::usage(format!("«{text}» is not WHAT=AMOUNT"))),
+            });
         }
         let by = shop.keys().node.id();
-        told_of(&names, &shop.sell(lines, by, clock::now(), &mut clock::rng())?)
+        let entered = shop.ring_up(None, rung, by, clock::now(), &mut clock::rng())?;
+        receipt(&shop, &entered)
     }
+}
+
+fn is_scan(text: &str) -> bool {
+    let digits = text.chars().filter(|c| !matches!(c, ' ' | '-'));
+    digits.clone().count() >= 8 && digits.clone().all(|c| c.is_ascii_digit())
+}
+
+/// What was sold for how much, and what is left.
+fn receipt(shop: &Shop, entered: &Entered) -> Result<Done, Failure> {
+    let (mut says, mut names) = (Vec::new(), Vec::new());
+    for sold in &entered.sold {
+        let named = name_of(shop, sold.variant)?;
+        says.push(format!("{}: {}, {}", named.name, amount(sold.amount, sold.unit), sold.sum));
+        says.extend(sold.warnings.iter().map(|warned| format!("  look: {warned}")));
+        let counted = shop.product_of(sold.variant)?.is_some_and(|product| product.counted);
+        names.extend(counted.then_some(named));
+    }
+    let left = told_of(&names, entered)?;
+    says.extend((!left.says.is_empty()).then_some(left.says));
+    Ok(Done::new(says.join("\n"), shown(entered)))
 }
 
 /// A variant as the command line names it.

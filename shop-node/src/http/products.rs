@@ -38,7 +38,8 @@ use crate::app::{
 pub struct Asked {
     /// Words in any order, the beginnings of words, or the first digits of a barcode. One typing
     /// error in a word is forgiven where little else is found; accents and capitals do not count;
-    /// Hindi may be typed in Latin letters. Without it everything is listed.
+    /// Hindi may be typed in Latin letters. A scale's code finds what was weighed. Without it
+    /// everything is listed.
     #[serde(default)]
     #[param(max_length = 300)]
     q: String,
@@ -116,10 +117,12 @@ pub async fn shelf(
     address: Uri,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let search = asked.search()?;
+    let (typed, search) = (asked.q.clone(), asked.search()?);
     // Nobody else asks the same words in the same second.
     let is_shared = search.question.is_blank();
-    let read = move |shop: &Shop, now| shop.shelf(&search, now).map(|page| shown(&page));
+    let read = move |shop: &Shop, now| {
+        shop.looked_for(&typed, &search, now).map(|page| shown(&page))
+    };
     let body = match is_shared {
         true => remembered(&door, &address, read).await?,
         false => door.run(move |access| Ok::<_, Problem>(read(access.shop(), now())?)).await?,

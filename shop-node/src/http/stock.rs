@@ -9,6 +9,7 @@ use kirana_core::{
     id::{LocationId, VariantId},
     policy::Action,
     quantity::Quantity,
+    scale::NotALabel,
     stock::{StockError, walk::Slot},
 };
 use serde::Deserialize;
@@ -24,7 +25,10 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    app::counter::{Entered, Entry, NotEntered, OfBatch, SaleLine, What},
+    app::{
+        counter::{Entered, Entry, NotEntered, OfBatch, SaleLine, Sold, What},
+        scan::{NotScanned, Rung},
+    },
     clock,
 };
 
@@ -213,22 +217,49 @@ pub struct Sale {
     lines: Vec<SoldLine>,
 }
 
-/// One line of it.
+/// One line of it: what somebody chose, or what was scanned.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SoldLine {
-    #[schema(value_type = String)]
-    variant_id: VariantId,
-    /// How much, in the unit that it is sold in.
-    #[schema(value_type = Object)]
-    quantity: Quantity,
+    /// What, where nothing was scanned.
+    #[schema(value_type = Option<String>)]
+    variant_id: Option<VariantId>,
+    /// What was scanned: the barcode of a pack, or a scale's code with its weight or price.
+    #[schema(max_length = 64)]
+    barcode: Option<String>,
+    /// How much, in the unit that it is sold in. Of a scan it may be left out: it is one piece then, or
+    /// what the label says.
+    #[schema(value_type = Option<Object>)]
+    quantity: Option<Quantity>,
     /// Of this batch, whatever its date; else of those that should go first, and none past its date.
     batch: Option<u64>,
 }
 
-/// Sells to somebody at the counter, through the same ledger as the orders.
+/// The longest scan, in characters.
+const SCAN_CHARS_MAX: usize = 64;
+
+impl SoldLine {
+    fn rung(self) -> Result<Rung, Problem> {
+        let Self { variant_id, barcode, quantity, batch } = self;
+        match (variant_id, barcode, quantity) {
+            (Some(variant), None, Some(quantity)) => {
+                let (amount, unit) = (quantity.amount(), quantity.unit());
+                Ok(Rung::Chosen(SaleLine { variant, amount, unit, batch }))
+            }
+            (None, Some(code), quantity) if code.chars().count() <= SCAN_CHARS_MAX => {
+                Ok(Rung::Scanned { code, quantity, batch })
+            }
+            (None, Some(_), _) => Err(Problem::malformed("a barcode has up to 64 characters")),
+            _ => Err(Problem::malformed("a line has variant_id and quantity, or barcode")),
+        }
+    }
+}
+
+/// Sells to somebody at the counter, through the same ledger as the orders. A label that says a price
+/// costs that price; `sold` tells how much each line is and costs, and what to look at.
 #[utoipa::path(post, path = "/v1/sales", tag = "stock", request_body = Sale,
-    security(("token" = [])), responses((status = 201, body = Value), (status = 409, body = Problem)))]
+    security(("token" = [])), responses((status = 201, body = Value), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
 pub async fn sell(
     State(door): State<Door>,
     SignedIn(visitor): SignedIn,
@@ -236,17 +267,12 @@ pub async fn sell(
     Json(given): Json<Sale>,
 ) -> Result<Response, Problem> {
     let once = key.by(visitor.device)?;
-    let lines = given.lines.iter();
-    let lines = lines.map(|line| {
-        let (amount, unit) = (line.quantity.amount(), line.quantity.unit());
-        SaleLine { variant: line.variant_id, amount, unit, batch: line.batch }
-    });
-    let lines: Vec<_> = lines.collect();
+    let lines = given.lines.into_iter().map(SoldLine::rung).collect::<Result<Vec<_>, _>>()?;
     let sold = door
         .run(move |access| {
             access.allow(&visitor, Action::RingUpSale, &access.here())?;
             let by = visitor.who();
-            Ok::<_, Problem>(access.shop().sell_once(once, lines, by, now(), &mut clock::rng())?)
+            Ok::<_, Problem>(access.shop().ring_up(once, lines, by, now(), &mut clock::rng())?)
         })
         .await?;
     Ok((StatusCode::CREATED, axum::Json(shown(&sold))).into_response())
@@ -257,8 +283,22 @@ pub fn shown(entered: &Entered) -> Value {
     let balances = entered.balances.iter();
     let balances: Vec<_> =
         balances.map(|b| json!({ "on_hand": b.on_hand, "reserved": b.reserved })).collect();
-    json!({
+    let mut shown = json!({
         "movements": entered.movements, "balances": balances, "shortened": entered.shortened,
+    });
+    if !entered.sold.is_empty() {
+        shown["sold"] = entered.sold.iter().map(line).collect();
+    }
+    shown
+}
+
+fn line(sold: &Sold) -> Value {
+    let warnings = sold.warnings.iter();
+    let warnings: Vec<_> =
+        warnings.map(|w| json!({ "code": w.word(), "message": w.to_string() })).collect();
+    json!({
+        "variant_id": sold.variant, "sum": sold.sum, "warnings": warnings,
+        "quantity": { "amount": sold.amount, "unit": sold.unit },
     })
 }
 
@@ -289,6 +329,8 @@ impl From<NotEntered> for Problem {
             NotEntered::NotSold(_) => conflict("not-sold"),
             NotEntered::OtherUnit { .. } => conflict("other-unit"),
             NotEntered::Closed(_) => conflict("stock-closed"),
+            NotEntered::Layout(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "layout", title),
+            NotEntered::Scan(why) => why.into(),
             NotEntered::Lines => Self::malformed(title),
             NotEntered::KeyReused => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", title)
@@ -296,6 +338,28 @@ impl From<NotEntered> for Problem {
             NotEntered::ReadOnly(_) => conflict("read-only"),
             NotEntered::NotStored(not_stored) => not_stored.into(),
             NotEntered::Store(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<NotScanned> for Problem {
+    fn from(why: NotScanned) -> Self {
+        let title = why.to_string();
+        let unreadable = |code| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title.clone());
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, title.clone());
+        match why {
+            NotScanned::Label(NotALabel::Other) => unreadable("no-label"),
+            NotScanned::Label(NotALabel::UnknownLayout(_)) => conflict("unknown-layout"),
+            NotScanned::Label(NotALabel::WrongCheckDigit { .. } | NotALabel::WrongVerifier) => {
+                unreadable("wrong-check-digit")
+            }
+            NotScanned::Label(NotALabel::Nothing) => unreadable("label-of-nothing"),
+            NotScanned::NoArticle(_) => conflict("no-article"),
+            NotScanned::Several(_) => conflict("several-articles"),
+            NotScanned::HowMuch(_) => conflict("how-much"),
+            NotScanned::NotByWeight { .. } => conflict("other-unit"),
+            NotScanned::QuantityTwice => Self::malformed(title),
+            NotScanned::PriceOfNone { .. } => conflict("price-changed"),
         }
     }
 }

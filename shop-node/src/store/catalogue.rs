@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use kirana_core::{
-    catalogue::{BucketNo, pricing::Schedule, product::Product},
+    catalogue::{BucketNo, head::UnverifiedHead, pricing::Schedule, product::Product},
     day::Day,
     gtin::Gtin,
     id::{ProductId, ShopId, VariantId},
+    time::UnixMs,
 };
 use kirana_migrations::{
     StoreError, Tx,
@@ -43,6 +44,61 @@ pub fn by_sku(c: &Connection, shop: ShopId, sku: &str) -> Result<Option<ProductI
     let sql = "SELECT p.id FROM variant v JOIN product p ON p.row = v.product
                WHERE v.shop = ?1 AND v.sku = ?2 ORDER BY p.row LIMIT 1";
     found(c, sql, shop, &sku)
+}
+
+/// The variants with a barcode that are for sale.
+pub fn variants_by_gtin(
+    c: &Connection,
+    shop: ShopId,
+    gtin: Gtin,
+) -> Result<Vec<VariantId>, StoreError> {
+    let sql = "SELECT v.id FROM variant v JOIN offer o ON o.variant = v.id
+               WHERE v.gtin = ?2 AND v.shop = ?1 ORDER BY v.id LIMIT 2";
+    variants(c, sql, shop, &super::int(gtin.to_number()))
+}
+
+/// The variants with one of the shop's own numbers that are for sale.
+pub fn variants_by_sku(
+    c: &Connection,
+    shop: ShopId,
+    sku: &str,
+) -> Result<Vec<VariantId>, StoreError> {
+    let sql = "SELECT v.id FROM variant v JOIN offer o ON o.variant = v.id
+               WHERE v.shop = ?1 AND v.sku = ?2 ORDER BY v.id LIMIT 2";
+    variants(c, sql, shop, &sku)
+}
+
+fn variants(
+    c: &Connection,
+    sql: &str,
+    shop: ShopId,
+    key: &dyn kirana_migrations::rusqlite::ToSql,
+) -> Result<Vec<VariantId>, StoreError> {
+    let mut select = c.prepare_cached(sql)?;
+    let ids = select.query_map((shop.as_bytes(), key), |row| row.get(0))?;
+    let ids = ids.collect::<Result<Vec<Vec<u8>>, _>>()?;
+    let read = |id: &Vec<u8>| {
+        VariantId::from_slice(id).ok_or_else(|| StoreError::damaged("a variant", "id"))
+    };
+    ids.iter().map(read).collect()
+}
+
+/// When the usual price of a variant, or what is planned for it, was said last, where that is still
+/// known.
+pub fn priced_at(
+    c: &Connection,
+    shop: ShopId,
+    shelf: &Shelf,
+) -> Result<Option<UnixMs>, StoreError> {
+    let Some(bucket) = bucket_of(c, shop, shelf.product)? else { return Ok(None) };
+    let sql = "SELECT head FROM catalogue_chunk WHERE shop = ?1 AND bucket = ?2 AND n = ?3";
+    let keys = (shop.as_bytes(), bucket.get(), super::int(shelf.version));
+    let head: Option<Vec<u8>> =
+        c.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
+    let Some(head) = head else { return Ok(None) };
+    let head = UnverifiedHead::parse(&head);
+    let head = head.map_err(|_| StoreError::damaged("a catalogue head of part", bucket))?;
+    Ok(Some(head.claimed().at))
 }
 
 fn found(

@@ -40,6 +40,8 @@ pub enum Setting {
     Steps,
     /// [`crate::app::closing::Closing`], while the shop takes no orders.
     Closing,
+    /// [`kirana_core::scale::Layouts`]: how the codes of the shop's scales are read.
+    ScaleLayouts,
 }
 
 impl Setting {
@@ -60,6 +62,7 @@ impl Setting {
             Self::HubDevice => "hub_device",
             Self::Steps => "steps",
             Self::Closing => "closing",
+            Self::ScaleLayouts => "scale_layouts",
         }
     }
 }

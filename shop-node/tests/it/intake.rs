@@ -318,21 +318,22 @@ fn p1_a_sale_repeated_under_its_key_sells_once() {
     use kirana_shop::app::{
         Once,
         counter::{NotEntered, SaleLine},
+        scan::Rung,
     };
     let street = Neighbourhood::new();
     let rice = street.stock(1, 9000, 10);
     let till = street.shop.keys().node.id();
     let sell = |amount, key: &str| {
         let (lines, once) = (
-            vec![SaleLine {
+            vec![Rung::Chosen(SaleLine {
                 variant: rice,
                 amount,
                 unit: kirana_core::quantity::Unit::Piece,
                 batch: None,
-            }],
+            })],
             Once::new(till, key),
         );
-        street.shop.sell_once(once, lines, till, NOW, &mut rng(6))
+        street.shop.ring_up(once, lines, till, NOW, &mut rng(6))
     };
     let first = sell(2, "bill 1").unwrap();
     assert_eq!(sell(2, "bill 1").unwrap(), first);

@@ -31,6 +31,7 @@ mod recovery;
 mod refusals;
 mod safekeeping;
 mod same_answers;
+mod scales;
 mod shelf;
 mod staff;
 mod starter;

@@ -84,6 +84,8 @@ ids! {
     LocationId,
     /// Somebody from whom a shop buys.
     SupplierId,
+    /// A supplier's list on the web, fetched on a schedule.
+    FeedId,
     /// What a shop orders of a supplier at a time.
     PurchaseId,
     /// A stocktake: a time in which people count what lies in one place.

@@ -47,6 +47,7 @@ pub mod deliver;
 pub mod desk;
 pub mod devices;
 pub mod export;
+pub mod feeds;
 pub mod founding;
 pub mod handover;
 pub mod heads;

@@ -22,6 +22,7 @@ mod counter;
 mod counts;
 mod epochs;
 mod export;
+mod feeds;
 mod handover;
 mod import;
 mod join;
@@ -95,6 +96,8 @@ enum Command {
     Mapping(mapping::Mapping),
     /// How far back the catalogue remembers; begins its parts anew.
     Epochs(epochs::Epochs),
+    /// Suppliers' lists on the web, fetched on a schedule.
+    Feeds(feeds::Feeds),
     /// Checks every order, every movement of stock and every sum; exit 1 and a line for each fault.
     Verify(keep::Verify),
     /// Writes everything into one encrypted file, also while the shop is open.
@@ -192,6 +195,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Catalogue(catalogue) => catalogue.run(with),
         Command::Mapping(mapping) => mapping.run(with),
         Command::Epochs(epochs) => epochs.run(with),
+        Command::Feeds(feeds) => feeds.run(with),
         Command::Verify(verify) => verify.run(with),
         Command::Backup(backup) => backup.run(with),
         Command::Restore(restore) => restore.run(with),
@@ -292,6 +296,7 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let (code, name) = match &error {
             ServeError::Config(_) | ServeError::Net(NetError::Address(_)) => (2, "settings"),
+            ServeError::Outside(_) => (2, "settings"),
             ServeError::Home(_) => (1, "data"),
             ServeError::Served { .. } => (1, "served-already"),
             ServeError::Bind { .. } | ServeError::Net(NetError::Spawn(_)) => (1, "address"),

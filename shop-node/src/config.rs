@@ -44,6 +44,12 @@ pub struct Given {
     /// The longest file that is imported over HTTP, in MiB; 256 unless given.
     #[arg(long, value_name = "MIB")]
     pub import_mib_max: Option<u32>,
+    /// Let feeds and look-ups reach the shop's own network too.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    pub outside_allow_private: Option<bool>,
+    /// Authorities (PEM) that are trusted for feeds and look-ups beside those of the system.
+    #[arg(long, value_name = "FILE")]
+    pub outside_ca: Option<PathBuf>,
 }
 
 impl Given {
@@ -69,6 +75,8 @@ impl Given {
             release_unclaimed: self.release_unclaimed.or(other.release_unclaimed),
             announce: self.announce.or(other.announce),
             import_mib_max: self.import_mib_max.or(other.import_mib_max),
+            outside_allow_private: self.outside_allow_private.or(other.outside_allow_private),
+            outside_ca: self.outside_ca.or(other.outside_ca),
         }
     }
 }
@@ -92,6 +100,10 @@ pub struct Config {
     pub announce: bool,
     /// The longest file that is imported over HTTP, in bytes.
     pub import_bytes_max: u64,
+    /// Whether what is fetched may come from the shop's own network.
+    pub outside_allow_private: bool,
+    /// Authorities that are trusted for it beside those of the system.
+    pub outside_ca: Option<PathBuf>,
 }
 
 /// The most hubs that a shop's record names.
@@ -127,6 +139,8 @@ impl Config {
             release_unclaimed: given.release_unclaimed.unwrap_or(false),
             announce: given.announce.unwrap_or(true),
             import_bytes_max: MIB * u64::from(given.import_mib_max.unwrap_or(IMPORT_MIB_DEFAULT)),
+            outside_allow_private: given.outside_allow_private.unwrap_or(false),
+            outside_ca: given.outside_ca,
         })
     }
 }

@@ -25,6 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::{Shop, access::Access},
     clock,
+    feeds::Feeds,
     imports::Imports,
 };
 
@@ -37,6 +38,7 @@ pub mod counts;
 pub mod deeds;
 pub mod exports;
 mod extract;
+pub mod feeds;
 mod health;
 pub mod images;
 pub mod imports;
@@ -88,6 +90,8 @@ pub struct Door {
     pub imports: Imports,
     /// Pages of the shelf as they were answered last.
     pub answers: answers::Answers,
+    /// Suppliers' lists that are fetched.
+    pub feeds: Feeds,
 }
 
 impl Door {
@@ -193,6 +197,10 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(starter::list, starter::tick))
         .routes(routes!(mappings::list))
         .routes(routes!(mappings::one, mappings::put, mappings::remove))
+        .routes(routes!(feeds::list, feeds::add))
+        .routes(routes!(feeds::one, feeds::change, feeds::remove))
+        .routes(routes!(feeds::fetch))
+        .routes(routes!(feeds::missing))
         .routes(routes!(imports::list))
         .routes(routes!(imports::report))
         .routes(routes!(imports::undo))

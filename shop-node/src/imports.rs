@@ -177,6 +177,11 @@ impl Imports {
         Ok((file, place))
     }
 
+    /// Where such a file lies.
+    pub fn path_of(&self, file: &Spooled) -> PathBuf {
+        self.inner.folder.join(&file.name)
+    }
+
     async fn pour(
         &self,
         body: axum::body::Body,

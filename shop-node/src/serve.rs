@@ -19,10 +19,12 @@ use crate::{
     app::{Shop, access::Access},
     clock,
     config::{BadConfig, Config},
+    feeds::Feeds,
     home::{Home, HomeError},
     http::{self, Door},
     imports::Imports,
     net::{self, NetError},
+    outside::{NotFetched, Outside},
 };
 
 /// Opens the shop and serves it until SIGTERM or Ctrl-C.
@@ -46,6 +48,8 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let held_ms = config.held_ms;
     let imports = Imports::at(home.folder(), config.import_bytes_max);
+    let outside = Outside::of(config.outside_allow_private, config.outside_ca.as_deref())?;
+    let feeds = Feeds::new(shop.clone(), imports.clone(), outside);
     let errands = tokio::spawn(net::run(shop.clone(), node.clone(), config));
 
     let addresses: Vec<String> = node.addresses().iter().map(ToString::to_string).collect();
@@ -59,9 +63,9 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let (addresses, pins) = (addresses.into(), http::pins::Queue::default());
     let interrupted = tokio::spawn(go_on(imports.clone(), shop.clone()));
     let stopping = imports.clone();
-    let answers = http::answers::Answers::default();
-    let studio = http::images::Studio::default();
-    let door = Door { access, metrics, held_ms, addresses, pins, studio, imports, answers };
+    let (answers, studio) = (http::answers::Answers::default(), http::images::Studio::default());
+    let fetching = tokio::spawn(feeds.clone().run());
+    let door = Door { access, metrics, held_ms, addresses, pins, studio, imports, answers, feeds };
     let door = http::router(door);
     let door = door.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, door).with_graceful_shutdown(async {
@@ -78,6 +82,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let _ = end.send(());
     errands.abort();
     interrupted.abort();
+    fetching.abort();
     stopping.stop();
     node.shutdown().await;
     match tokio::time::timeout(CLOSING_TIME, server).await {
@@ -145,6 +150,9 @@ pub enum ServeError {
         /// The system's reason.
         source: io::Error,
     },
+    /// What is fetched could not be.
+    #[error(transparent)]
+    Outside(#[from] NotFetched),
     /// The node cannot listen.
     #[error(transparent)]
     Net(#[from] NetError),

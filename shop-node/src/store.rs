@@ -12,6 +12,7 @@ pub mod counts;
 pub mod damage;
 pub mod epochs;
 pub mod images;
+pub mod feeds;
 pub mod imports;
 pub mod known;
 pub mod locations;

@@ -1,3 +1,5 @@
+//! Labels of scales as they are printed, read and priced, and what is none.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -16,8 +16,8 @@ use kirana_core::{
 use kirana_migrations::{Abort, StoreError, WriteError};
 
 use super::{
-    access::Closed, catalogue::NotEdited, closing::NotClosed, counter::NotEntered, orders::NotDone,
-    staff::NotStaffed,
+    access::Closed, catalogue::NotEdited, closing::NotClosed, counter::NotEntered, feeds::NotFed,
+    orders::NotDone, staff::NotStaffed,
 };
 
 /// Something that came and was not taken in.
@@ -132,6 +132,7 @@ refuses_what_is_not_stored!(
     NotDone,
     NotEdited,
     NotEntered,
+    NotFed,
     NotStaffed,
     Undeliverable,
 );

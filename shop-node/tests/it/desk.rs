@@ -47,6 +47,11 @@ impl Desk {
 
     pub fn at(folder: TempDir) -> Self {
         let served = Served::at(folder.path());
+        Self::of(folder, served)
+    }
+
+    /// The desk of a shop that is served already.
+    pub fn of(folder: TempDir, served: Served) -> Self {
         let (_, token) = said(folder.path(), &["token"]);
         let owner = text(&token, "access_token").to_owned();
         let shop = opened(folder.path()).id();

@@ -41,11 +41,22 @@ impl Served {
 
     /// Serves by this command, which begins with the program; nothing if it ended before it was
     /// ready.
-    pub fn run(mut command: Command, data: &Path, stderr: Stdio) -> Option<Self> {
+    pub fn run(command: Command, data: &Path, stderr: Stdio) -> Option<Self> {
+        Self::run_with(command, data, stderr, &[])
+    }
+
+    /// [`Served::run`], with more words of `serve`.
+    pub fn run_with(
+        mut command: Command,
+        data: &Path,
+        stderr: Stdio,
+        more: &[&str],
+    ) -> Option<Self> {
         let mut child = command
             .args(["serve", "--http", "127.0.0.1:0", "--p2p", "/ip4/127.0.0.1/tcp/0"])
             .args(["--announce", "false", "--data"])
             .arg(data)
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(stderr)
             // So that whoever runs the program for us is killed together with it.

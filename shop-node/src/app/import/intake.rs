@@ -29,7 +29,10 @@ use crate::{
         counter::{Entry, What},
         desk::{Desk, Visit},
     },
-    store::imports::{self, Counts, Id, Touched},
+    store::{
+        feeds,
+        imports::{self, Counts, Id, Touched},
+    },
 };
 
 /// Products of one commit at most.
@@ -172,6 +175,9 @@ struct Chunk<'a, 't> {
 impl Chunk<'_, '_> {
     fn put(&self, plan: Plan) -> Result<(Told, Vec<Written>), Abort<NotEdited>> {
         let (inner, tx) = (self.inner, self.tx);
+        if let Some(feed) = feeds::of_import(tx, &self.id)? {
+            plan.listed.iter().try_for_each(|id| feeds::lists(tx, feed, *id, &self.id))?;
+        }
         let reached = chunks::reached(tx, inner.identity.shop)?;
         let mut written = Vec::new();
         let (author, now) = (self.author, self.visit.now);

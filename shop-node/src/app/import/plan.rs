@@ -3,7 +3,7 @@
 //! **Invariant:** a group that names a product by handle, barcode, own number or name always means the
 //! same one: a new product's id is made from that name, so a repeated import finds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
     catalogue::{
@@ -48,6 +48,8 @@ pub(super) struct Plan {
     pub(super) stock: Vec<(u64, ProductId, Entry)>,
     /// The products that are touched, as they were before, with the line.
     pub(super) former: BTreeMap<ProductId, (u64, Option<Product>)>,
+    /// All products that are listed.
+    pub(super) listed: BTreeSet<ProductId>,
     /// As they are to be.
     planned: BTreeMap<ProductId, Product>,
 }
@@ -66,6 +68,7 @@ impl Plan {
         let id = find(c, inner, group)?;
         let rows = self.of_this_product(c, inner, id, group)?;
         let Some(first) = rows.first() else { return Ok(()) };
+        self.listed.insert(id);
         let line = first.line;
         let known = match self.planned.get(&id) {
             Some(planned) => Some(planned.clone()),

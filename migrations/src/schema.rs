@@ -39,6 +39,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/012_counts.sql")),
         M::up(include_str!("../shop/013_images.sql")),
         M::up(include_str!("../shop/015_feeds.sql")),
+        M::up(include_str!("../shop/016_lookups.sql")),
         M::up(include_str!("../shop/017_epochs.sql")),
         M::up(include_str!("../shared/signed.sql")),
     ]

@@ -57,6 +57,7 @@ pub mod import;
 pub mod keys;
 pub mod ledger;
 pub mod locations;
+pub mod lookup;
 pub mod mailing;
 pub mod margin;
 pub mod mend;

@@ -29,6 +29,7 @@ mod join;
 mod keep;
 mod layouts;
 mod lists;
+mod lookup;
 mod mapping;
 mod orders;
 mod owner;
@@ -98,6 +99,8 @@ enum Command {
     Epochs(epochs::Epochs),
     /// Suppliers' lists on the web, fetched on a schedule.
     Feeds(feeds::Feeds),
+    /// Looks a barcode up in an open product database; nothing is saved.
+    Lookup(lookup::Lookup),
     /// Checks every order, every movement of stock and every sum; exit 1 and a line for each fault.
     Verify(keep::Verify),
     /// Writes everything into one encrypted file, also while the shop is open.
@@ -196,6 +199,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Mapping(mapping) => mapping.run(with),
         Command::Epochs(epochs) => epochs.run(with),
         Command::Feeds(feeds) => feeds.run(with),
+        Command::Lookup(lookup) => lookup.run(with),
         Command::Verify(verify) => verify.run(with),
         Command::Backup(backup) => backup.run(with),
         Command::Restore(restore) => restore.run(with),

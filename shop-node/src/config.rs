@@ -13,7 +13,10 @@ use figment::{
 };
 use serde::Deserialize;
 
-use crate::app::holding::{HELD_MS_DEFAULT, HOUR_MS};
+use crate::{
+    app::holding::{HELD_MS_DEFAULT, HOUR_MS},
+    outside,
+};
 
 /// What the file and the command line may say; what is absent keeps its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, clap::Args)]
@@ -50,6 +53,10 @@ pub struct Given {
     /// Authorities (PEM) that are trusted for feeds and look-ups beside those of the system.
     #[arg(long, value_name = "FILE")]
     pub outside_ca: Option<PathBuf>,
+    /// Where barcodes are looked up, such as https://world.openfoodfacts.org; nowhere if left out. It
+    /// learns which barcodes the shop asks for.
+    #[arg(long, value_name = "URL")]
+    pub lookup_url: Option<String>,
 }
 
 impl Given {
@@ -77,6 +84,7 @@ impl Given {
             import_mib_max: self.import_mib_max.or(other.import_mib_max),
             outside_allow_private: self.outside_allow_private.or(other.outside_allow_private),
             outside_ca: self.outside_ca.or(other.outside_ca),
+            lookup_url: self.lookup_url.or(other.lookup_url),
         }
     }
 }
@@ -104,6 +112,8 @@ pub struct Config {
     pub outside_allow_private: bool,
     /// Authorities that are trusted for it beside those of the system.
     pub outside_ca: Option<PathBuf>,
+    /// Where barcodes are looked up, if anywhere.
+    pub lookup_url: Option<reqwest::Url>,
 }
 
 /// The most hubs that a shop's record names.
@@ -141,8 +151,13 @@ impl Config {
             import_bytes_max: MIB * u64::from(given.import_mib_max.unwrap_or(IMPORT_MIB_DEFAULT)),
             outside_allow_private: given.outside_allow_private.unwrap_or(false),
             outside_ca: given.outside_ca,
+            lookup_url: given.lookup_url.map(parse_lookup).transpose()?,
         })
     }
+}
+
+fn parse_lookup(given: String) -> Result<reqwest::Url, BadConfig> {
+    outside::checked(&given).map_err(|why| BadConfig::LookupUrl { given, why: why.to_string() })
 }
 
 fn parse_url(given: String) -> Result<String, BadConfig> {
@@ -172,6 +187,16 @@ pub enum BadConfig {
     PublicUrl {
         /// What was given.
         given: String,
+    },
+    /// It cannot be asked.
+    #[error(
+        "--lookup-url takes an address such as https://world.openfoodfacts.org, not {given:?}: {why}"
+    )]
+    LookupUrl {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// A record has room for three.
     #[error("a shop has at most {HUBS_MAX} hubs, not {given}")]

@@ -75,11 +75,6 @@ impl Feeds {
         self.woken.notify_one();
     }
 
-    /// The way out.
-    pub fn outside(&self) -> &Outside {
-        &self.outside
-    }
-
     /// Fetches whatever is due, one list after the other, for as long as it is let.
     pub async fn run(self) {
         loop {

@@ -27,6 +27,7 @@ use crate::{
     clock,
     feeds::Feeds,
     imports::Imports,
+    lookup::Lookups,
 };
 
 pub mod answers;
@@ -45,6 +46,7 @@ pub mod imports;
 mod later;
 mod layouts;
 mod locations;
+pub mod lookup;
 pub mod mail;
 mod mappings;
 pub mod orders;
@@ -92,6 +94,8 @@ pub struct Door {
     pub answers: answers::Answers,
     /// Suppliers' lists that are fetched.
     pub feeds: Feeds,
+    /// Where barcodes are looked up.
+    pub lookups: Lookups,
 }
 
 impl Door {
@@ -190,6 +194,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(products::all, catalogue::add))
         .routes(routes!(catalogue::one, catalogue::amend, catalogue::delist))
         .routes(routes!(catalogue::history))
+        .routes(routes!(lookup::look_up))
         .routes(routes!(catalogue::conflicts))
         .routes(routes!(catalogue::settle))
         .routes(routes!(exports::run))

@@ -12,6 +12,7 @@ pub mod home;
 pub mod http;
 pub mod imports;
 pub mod join;
+pub mod lookup;
 pub mod net;
 pub mod outside;
 pub mod serve;

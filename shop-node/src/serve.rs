@@ -23,6 +23,7 @@ use crate::{
     home::{Home, HomeError},
     http::{self, Door},
     imports::Imports,
+    lookup::Lookups,
     net::{self, NetError},
     outside::{NotFetched, Outside},
 };
@@ -49,6 +50,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let held_ms = config.held_ms;
     let imports = Imports::at(home.folder(), config.import_bytes_max);
     let outside = Outside::of(config.outside_allow_private, config.outside_ca.as_deref())?;
+    let lookups = Lookups::new(outside.clone(), config.lookup_url.clone());
     let feeds = Feeds::new(shop.clone(), imports.clone(), outside);
     let errands = tokio::spawn(net::run(shop.clone(), node.clone(), config));
 
@@ -65,8 +67,20 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let stopping = imports.clone();
     let (answers, studio) = (http::answers::Answers::default(), http::images::Studio::default());
     let fetching = tokio::spawn(feeds.clone().run());
-    let door = Door { access, metrics, held_ms, addresses, pins, studio, imports, answers, feeds };
-    let door = http::router(door);
+    let (answers, studio) = (http::answers::Answers::default(), http::images::Studio::default());
+    let fetching = tokio::spawn(feeds.clone().run());
+    let door = http::router(Door {
+        access,
+        metrics,
+        held_ms,
+        addresses,
+        pins,
+        studio,
+        imports,
+        answers,
+        feeds,
+        lookups,
+    });
     let door = door.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, door).with_graceful_shutdown(async {
         // Either somebody said so or everybody who could is gone.

@@ -16,6 +16,7 @@ pub mod feeds;
 pub mod imports;
 pub mod known;
 pub mod locations;
+pub mod lookups;
 pub mod margin;
 pub mod offers;
 pub mod once;

@@ -17,7 +17,7 @@ use kirana_migrations::{Abort, StoreError, WriteError};
 
 use super::{
     access::Closed, catalogue::NotEdited, closing::NotClosed, counter::NotEntered, feeds::NotFed,
-    orders::NotDone, staff::NotStaffed,
+    lookup::NotLookedUp, orders::NotDone, staff::NotStaffed,
 };
 
 /// Something that came and was not taken in.
@@ -133,6 +133,7 @@ refuses_what_is_not_stored!(
     NotEdited,
     NotEntered,
     NotFed,
+    NotLookedUp,
     NotStaffed,
     Undeliverable,
 );

@@ -20,6 +20,7 @@ mod import_program;
 mod imports;
 mod intake;
 mod locked_out;
+mod lookup;
 mod low;
 mod mending;
 mod neighbour;

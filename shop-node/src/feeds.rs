@@ -113,7 +113,7 @@ impl Feeds {
             }
         };
         let draw = clock::rng().next_u64();
-        self.shop.feed_came(id, came, clock::now(), draw)?;
+        self.shop.feed_came(&feed, came, clock::now(), draw)?;
         self.shop.feed(id)
     }
 

@@ -55,20 +55,19 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let errands = tokio::spawn(net::run(shop.clone(), node.clone(), config));
 
     let addresses: Vec<String> = node.addresses().iter().map(ToString::to_string).collect();
-    let ready =
-        serde_json::json!({ "ready": true, "http": format!("http://{bound}"), "p2p": addresses });
-    println!("{ready}");
-    tracing::info!(shop.id = %shop.id(), generation = shop.generation(), "the shop is open");
+    say_ready(&shop, bound, &addresses);
 
     let writer = shop.database().writer.clone();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let (addresses, pins) = (addresses.into(), http::pins::Queue::default());
-    let interrupted = tokio::spawn(go_on(imports.clone(), shop.clone()));
+    // One after the other: what no interrupted import needs is cleared away first.
+    let (going_on, fetching) = (go_on(imports.clone(), shop.clone()), feeds.clone());
+    let errands_of_files = tokio::spawn(async move {
+        going_on.await;
+        fetching.run().await;
+    });
     let stopping = imports.clone();
     let (answers, studio) = (http::answers::Answers::default(), http::images::Studio::default());
-    let fetching = tokio::spawn(feeds.clone().run());
-    let (answers, studio) = (http::answers::Answers::default(), http::images::Studio::default());
-    let fetching = tokio::spawn(feeds.clone().run());
     let door = http::router(Door {
         access,
         metrics,
@@ -95,8 +94,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     // Whoever waits for the server has been told by the signal itself if this has gone already.
     let _ = end.send(());
     errands.abort();
-    interrupted.abort();
-    fetching.abort();
+    errands_of_files.abort();
     stopping.stop();
     node.shutdown().await;
     match tokio::time::timeout(CLOSING_TIME, server).await {
@@ -108,6 +106,13 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         tracing::error!(note, "the disk was not well");
     }
     if failed { Err(ServeError::DiskFailed) } else { Ok(()) }
+}
+
+fn say_ready(shop: &Shop, bound: SocketAddr, addresses: &[String]) {
+    let ready =
+        serde_json::json!({ "ready": true, "http": format!("http://{bound}"), "p2p": addresses });
+    println!("{ready}");
+    tracing::info!(shop.id = %shop.id(), generation = shop.generation(), "the shop is open");
 }
 
 /// Goes on with imports that ended with the process that ran them.

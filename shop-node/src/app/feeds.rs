@@ -297,12 +297,25 @@ impl Shop {
         self.note_feed(id, move |feed| feed.import = Some(import.into_bytes()))
     }
 
-    /// Notes what came of a feed, and when it is fetched next; `draw` spreads the shops out.
+    /// Notes what came of a feed as it was asked for, and when it is fetched next; `draw` spreads the
+    /// shops out. Where somebody changed it meanwhile nothing counts, and it is fetched again.
     ///
     /// # Errors
     /// [`NotFed`].
-    pub fn feed_came(&self, id: FeedId, came: Came, now: UnixMs, draw: u64) -> Result<(), NotFed> {
-        self.note_feed(id, move |feed| {
+    pub fn feed_came(
+        &self,
+        asked: &Feed,
+        came: Came,
+        now: UnixMs,
+        draw: u64,
+    ) -> Result<(), NotFed> {
+        let (inner, asked) = (self.inner.clone(), asked.clone());
+        self.note_feed(asked.id, move |feed| {
+            // An address that cannot be read any more is no longer the one that was asked.
+            let url = address_of(&inner, feed).map(|address| address.url).ok();
+            if url.as_deref() != Some(asked.url.as_str()) || feed.terms != asked.terms {
+                return;
+            }
             let every_ms = u64::from(feed.terms.every_hours) * HOUR_MS;
             let state = &mut feed.state;
             let (outcome, import, problem) = match &came {

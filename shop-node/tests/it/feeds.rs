@@ -179,6 +179,29 @@ fn p6_no_private_address_is_reached_whatever_name_or_redirect_leads_there() {
 }
 
 #[test]
+fn a_feed_that_was_changed_is_fetched_anew_and_keeps_its_secret_for_its_own_server_only() {
+    let (desk, supplier) = open(true, Says::list(LIST, "etag: \"1\"\r\n"));
+    let secret = json!({ "kind": "basic", "name": "shop", "password": "w0rd" });
+    let about = json!({ "url": supplier.url("list.csv"), "secret": secret });
+    let feed = add(&desk, &about).1;
+    until_fetched(&desk, &feed);
+    supplier.visits();
+    let path = format!("/v1/feeds/{}", text(&feed, "id"));
+    let change = |url: String| {
+        let body = json!({ "name": "Greens", "url": url, "every_hours": 12 });
+        let (status, changed) = desk.as_owner("PUT", &path, &body);
+        assert_eq!(status, 200, "{changed}");
+        text(&changed, "secret").to_owned()
+    };
+    assert_eq!(change(supplier.url("other.csv")), "basic");
+    fetch(&desk, &feed);
+    let visits = supplier.visits();
+    assert!(visits.iter().all(|visit| visit.starts_with("get /other.csv")), "{visits:?}");
+    assert!(visits[0].contains("authorization: basic") && !visits[0].contains("if-none-match"));
+    assert_eq!(change(format!("https://127.0.0.1:{}/list.csv", supplier.port)), "none");
+}
+
+#[test]
 fn bad_feeds_and_plain_http_are_refused_and_only_who_may_import_sees_them() {
     let (desk, supplier) =
         open(true, Says::nothing("302 Found\r\nlocation: http://localhost/list.csv"));

@@ -201,10 +201,10 @@ fn numbered(mut all: Vec<Product>) -> Vec<Product> {
         let variants = std::mem::take(&mut product.variants).into_values();
         for mut variant in variants {
             count += 1;
-            if count % 2 == 0 {
+            if count.is_multiple_of(2) {
                 variant.sku = Some(format!("S{count}"));
             }
-            if count % 3 == 0 {
+            if count.is_multiple_of(3) {
                 let digits = format!("890126201{count:03}");
                 variant.gtin = (0..10).find_map(|n| format!("{digits}{n}").parse::<Gtin>().ok());
             }

@@ -108,7 +108,7 @@ fn articles_are_ticked_over_http_several_at_once_and_once_only() {
     let path = "/v1/catalogue/starter";
     let tick = |items: Value| desk.as_owner("POST", path, &json!({ "items": items }));
     let both =
-        json!([{ "slug": "toor-dal", "minor": 16_000 }, { "slug": "milk-1l", "minor": 68_00 }]);
+        json!([{ "slug": "toor-dal", "minor": 16_000 }, { "slug": "milk-1l", "minor": 6_800 }]);
     let (status, ticked) = tick(both.clone());
     assert_eq!((status, &ticked["added"]), (200, &2.into()), "{ticked}");
     assert_eq!(tick(both).1["unchanged"], 2);

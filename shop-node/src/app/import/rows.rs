@@ -329,18 +329,7 @@ impl<'c> Reading<'c> {
                 };
                 row.tolerance_bp = Some(tax(line, cell, manner, 0).map_err(wrong)?);
             }
-            Field::Deals => {
-                let percent = |cell: &str| tax(line, cell, manner, 2).ok();
-                let deals = cells::deals_in(cell, percent).ok_or_else(|| {
-                    let message = format!(
-                        "{cell}: deals are like \"3 for 2 from 2026-12-01T00:00:00Z\" or \
-                         \"12.5% off from 2026-12-01T00:00:00Z until 2026-12-08T00:00:00Z\", with | \
-                         between them, no two from one moment"
-                    );
-                    Note::new(line, "deals", message)
-                })?;
-                row.deals = Some(deals);
-            }
+            Field::Deals => row.deals = Some(deals(line, cell, manner)?),
             _ => {}
         }
         Ok(())
@@ -437,6 +426,18 @@ impl<'c> Reading<'c> {
 
 /// So many of a file's tags become words to find a product by; a product has few more.
 const TAGS_MAX: usize = 40;
+
+fn deals(line: u64, cell: &str, manner: Manner) -> Result<BTreeMap<UnixMs, Terms<Deal>>, Note> {
+    let percent = |cell: &str| tax(line, cell, manner, 2).ok();
+    cells::deals_in(cell, percent).ok_or_else(|| {
+        let message = format!(
+            "{cell}: deals are like \"3 for 2 from 2026-12-01T00:00:00Z\" or \"12.5% off from \
+             2026-12-01T00:00:00Z until 2026-12-08T00:00:00Z\", with | between them, no two from \
+             one moment"
+        );
+        Note::new(line, "deals", message)
+    })
+}
 
 fn flag(line: u64, code: &str, cell: &str) -> Result<bool, Note> {
     match cell.to_lowercase().as_str() {

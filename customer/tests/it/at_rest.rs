@@ -127,7 +127,8 @@ fn as_before(folder: &Path) -> (Home, Neighbour, OrderId, PersonalPart) {
         let put = "INSERT OR REPLACE INTO setting (name, value) VALUES ('household', ?1)";
         database.execute(put, [document]).unwrap();
     }
-    let back = "ALTER TABLE customer_order DROP COLUMN sealed_personal;
+    let back = "ALTER TABLE catalogue_base DROP COLUMN signed_at;
+                ALTER TABLE customer_order DROP COLUMN sealed_personal;
                 DROP TABLE sealed_setting; PRAGMA user_version = 4;
                 DROP TABLE word; DROP INDEX product_in_order; DROP INDEX product_by_price;
                 DROP INDEX product_by_unit_price; DROP INDEX product_by_name;

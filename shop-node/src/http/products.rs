@@ -120,9 +120,8 @@ pub async fn shelf(
     let (typed, search) = (asked.q.clone(), asked.search()?);
     // Nobody else asks the same words in the same second.
     let is_shared = search.question.is_blank();
-    let read = move |shop: &Shop, now| {
-        shop.looked_for(&typed, &search, now).map(|page| shown(&page))
-    };
+    let read =
+        move |shop: &Shop, now| shop.looked_for(&typed, &search, now).map(|page| shown(&page));
     let body = match is_shared {
         true => remembered(&door, &address, read).await?,
         false => door.run(move |access| Ok::<_, Problem>(read(access.shop(), now())?)).await?,

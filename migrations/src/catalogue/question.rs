@@ -175,6 +175,17 @@ fn in_the_other_script(c: &Connection, word: &str) -> Result<Vec<String>, StoreE
 /// Words that are looked at for one sound.
 const ALIKE_MAX: u32 = 64;
 
+/// Whether each word is one that stands in a product.
+pub(super) fn are_known(c: &Connection, words: &[String]) -> Result<bool, StoreError> {
+    let mut select = c.prepare_cached("SELECT 1 FROM word WHERE word = ?1")?;
+    for word in words {
+        if !select.exists([word])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Each word with all known words that are one typing error away.
 pub(super) fn corrected(c: &Connection, words: &[String]) -> Result<Vec<Vec<Reading>>, StoreError> {
     let mut all = readings(c, words, true)?;

@@ -133,11 +133,16 @@ impl Finding<'_> {
             known.extend(anywhere);
             known.sort_unstable();
         }
-        if self.query.forgiving && self.matches < ENOUGH {
+        if self.query.forgiving && self.may_be_mistyped(words)? {
             self.mistyped(words, &known)
         } else {
             Ok(())
         }
+    }
+
+    /// Words that are all spelled as in some product and were found together mean what they say.
+    fn may_be_mistyped(&self, words: &[String]) -> Result<bool, StoreError> {
+        Ok(self.matches < ENOUGH && (self.matches == 0 || !question::are_known(self.c, words)?))
     }
 
     /// The products whose barcode begins so; a whole one before its continuations.

@@ -49,7 +49,8 @@ fn numbered_on(names: &[String], count: usize) -> Vec<String> {
     let again = (0..).flat_map(|n| names.iter().map(move |name| (n, name)));
     let numbered = |(n, name): (usize, &String)| match n {
         0 => name.clone(),
-        n => format!("{name} no {n}"),
+        // No product is called so: "no 1" is a name, and the same name twice is refused.
+        n => format!("{name} kirana{n}"),
     };
     again.map(numbered).take(count).collect()
 }

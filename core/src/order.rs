@@ -7,7 +7,7 @@
 //! [`step::step`] makes of the entries, one after the other.
 //!
 //! ```
-//! use std::collections::BTreeMap;
+//! use std::collections::{BTreeMap, BTreeSet};
 //! use kirana_core::{
 //!     hash::Hash, id::{AccountId, OrderId, ProductId, ShopId, VariantId}, key::SigningKey,
 //!     money::{Currency, Price}, quantity::{Quantity, Unit}, statement::Party, time::UnixMs,
@@ -33,12 +33,14 @@
 //!     personal: None,
 //!     anchors: vec![],
 //!     generation: 1,
+//!     fee: None,
+//!     of_age: None,
 //! };
 //! // The customer's device signs; the shop decides against what it has, and signs the answer.
 //! let first = placed.clone().sign(id, shop, now, by, &device)?;
 //! let mut chain = Chain::begin(first, Author::customer(customer))?;
 //! let offer = Offer { price, deals: vec![], tax_bp: 0, unit: Unit::Gram, available: 800, counted: true };
-//! let decision = decide(&placed, &BTreeMap::from([(variant, offer)]), Judge::Program);
+//! let decision = decide(&placed, &BTreeSet::new(), &BTreeMap::from([(variant, offer)]), Judge::Program);
 //! let body = decision.into_body(Hash::of(b"the ledger's head after the reservation"));
 //! chain.append(1, now, &body, &node)?;
 //! assert_eq!(chain.order().stage.label(), "accepted");
@@ -104,6 +106,8 @@ pub struct Order {
     pub lines: Vec<axes::Line>,
     /// The groups in which the lines are handed over; empty before the decision.
     pub groups: Vec<axes::Group>,
+    /// What is charged for bringing it, once the shop has taken the order.
+    pub fee: Option<facts::Fee>,
     /// The money that moved.
     pub payment: axes::Payment,
     /// Whether the customer complained.
@@ -115,6 +119,26 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether the customer allowed beforehand that this comes: by the line's own word, and for what
+    /// it costs.
+    ///
+    /// # Errors
+    /// [`step::Misstep`] when the line is not there or the sum does not fit.
+    pub fn allows_instead(&self, instead: &facts::Replacement) -> Result<bool, step::Misstep> {
+        let line = self.lines.get(usize::from(instead.line));
+        let line = line.ok_or(step::Misstep::NoSuchLine { line: instead.line })?;
+        let sum = instead.price.of(instead.substitute.quantity.amount())?;
+        let allowed = line.wanted.allows_instead(instead.substitute.variant);
+        Ok(allowed && sum.minor <= line.wanted.most()?.minor)
+    }
+
+    /// The lines that do not come, whatever the reason.
+    pub fn cancelled(&self) -> std::collections::BTreeSet<u16> {
+        let gone = |line: &axes::Line| matches!(line.state, axes::LineState::Cancelled { .. });
+        let lines = self.lines.iter().enumerate().filter(|(_, line)| gone(line));
+        lines.map(|(index, _)| index as u16).collect()
+    }
+
     /// Whether the time that the customer gave has run out with no decision.
     ///
     /// Only the shop may act on it, and only by its known time: see `Expired`.

@@ -22,6 +22,7 @@ use rand_core::CryptoRng;
 
 use crate::store::{settings, settings::Setting, shops};
 
+pub mod asking;
 pub mod availability;
 pub mod carriers;
 pub mod cart;
@@ -346,6 +347,12 @@ pub enum HouseholdError {
     /// A time limit that has passed already.
     #[error("the answer was wanted by a time that has already passed")]
     TooLate,
+    /// No question stands, or not about that.
+    #[error("the shop asks nothing about that just now: see `kirana order status`")]
+    NobodyAsks,
+    /// A message that is too long.
+    #[error("a message has at most {max} bytes", max = asking::MESSAGE_BYTES_MAX)]
+    MessageTooLong,
     /// More about the person than an order can carry.
     #[error("name, address, phone and note together are too long: shorten the note")]
     PersonalTooLong,

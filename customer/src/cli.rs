@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::{app::Household, clock, home::Home};
 
 mod args;
+mod asking;
 mod carts;
 mod device;
 mod meant;

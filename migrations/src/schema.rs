@@ -41,6 +41,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/015_feeds.sql")),
         M::up(include_str!("../shop/016_lookups.sql")),
         M::up(include_str!("../shop/017_epochs.sql")),
+        M::up(include_str!("../shop/018_questions.sql")),
         M::up(include_str!("../shared/signed.sql")),
     ]
 }
@@ -52,6 +53,7 @@ fn customer() -> Vec<M<'static>> {
         M::up(include_str!("../customer/002_unconfirmed.sql")),
         M::up(include_str!("../shared/availability.sql")),
         M::up(include_str!("../customer/004_sealed.sql")),
+        M::up(include_str!("../customer/006_messages.sql")),
         M::up_with_hook(include_str!("../shared/search.sql"), index),
         M::up(include_str!("../shared/signed.sql")),
     ]

@@ -267,11 +267,18 @@ async fn expire(shop: Shop) {
     loop {
         tokio::time::sleep(EXPIRE_EVERY).await;
         let shop = shop.clone();
-        let ended =
-            tokio::task::spawn_blocking(move || shop.expire(clock::now(), &mut clock::rng()));
+        let ended = tokio::task::spawn_blocking(move || {
+            let (now, rng) = (clock::now(), &mut clock::rng());
+            Ok::<_, crate::app::orders::NotDone>((
+                shop.expire(now, rng)?,
+                shop.lapse_questions(now, rng)?,
+            ))
+        });
         match ended.await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(count)) => tracing::info!(count, "orders past their time were ended"),
+            Ok(Ok((0, 0))) => {}
+            Ok(Ok((ended, lapsed))) => {
+                tracing::info!(ended, lapsed, "orders and questions past their time were ended");
+            }
             Ok(Err(error)) => tracing::warn!(error = %error, "orders past their time wait"),
             Err(_) => return,
         }

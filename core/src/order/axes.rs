@@ -6,11 +6,16 @@
 use serde::Serialize;
 
 use super::{
-    facts::{CancelReason, DeclineReason, FailReason, LineRefusal, Side},
+    facts::{
+        CancelReason, DeclineReason, FailReason, Grievance, LineRefusal, Question, Settlement,
+        Side, Substitute,
+    },
     placed::WantedLine,
 };
 use crate::{
+    id::{ProductId, VariantId},
     money::{Currency, Money, Price},
+    quantity::Quantity,
     time::UnixMs,
 };
 
@@ -102,9 +107,9 @@ pub enum Fulfilment {
         /// Since when.
         since: UnixMs,
     },
-    /// A question waits for the customer (in a later version).
+    /// A question waits for the customer: see [`Group::question`].
     AwaitingAnswer {
-        /// When the default is taken.
+        /// When the shop goes on without an answer.
         deadline: UnixMs,
     },
     /// Packed.
@@ -192,6 +197,9 @@ pub struct Group {
     /// How far they are.
     #[serde(flatten)]
     pub stage: Fulfilment,
+    /// What the customer was asked about it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<Question>,
 }
 
 /// Third axis: the money that moved; what is owed follows from [`super::totals`].
@@ -278,20 +286,60 @@ impl Payment {
     }
 }
 
-/// Fourth axis: whether the customer complained (entries for it come in a later version).
+/// Fourth axis: whether the customer complained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "complaint", rename_all = "snake_case")]
 pub enum Complaint {
     /// No.
     None,
     /// Yes, and the shop has to answer.
-    Open,
-    /// The shop has answered.
-    Answered,
+    Open {
+        /// Since when.
+        since: UnixMs,
+        /// About what.
+        about: Grievance,
+        /// Until when the shop has to answer.
+        answer_by: UnixMs,
+    },
+    /// The shop has answered, and the customer may accept, say more, or go to the hub.
+    Answered {
+        /// When.
+        at: UnixMs,
+        /// What the shop offers, if anything.
+        offer: Option<Settlement>,
+    },
     /// It is settled.
-    Settled,
-    /// It went to the hub.
-    Escalated,
+    Settled {
+        /// When.
+        at: UnixMs,
+        /// What was agreed on.
+        settlement: Settlement,
+        /// Whose word ended it.
+        by: Side,
+    },
+    /// The customer took it to the hub; the shop may still settle it.
+    Escalated {
+        /// When.
+        at: UnixMs,
+    },
+}
+
+impl Complaint {
+    /// A stable word for programs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Open { .. } => "open",
+            Self::Answered { .. } => "answered",
+            Self::Settled { .. } => "settled",
+            Self::Escalated { .. } => "escalated",
+        }
+    }
+
+    /// Whether somebody still waits for the shop's word.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Open { .. } | Self::Escalated { .. })
+    }
 }
 
 /// A line as it stands now.
@@ -303,6 +351,26 @@ pub struct Line {
     pub state: LineState,
     /// What it costs, once the shop has granted it.
     pub charge: Option<Charge>,
+    /// What comes in its place, where it was replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub substitute: Option<Substitute>,
+}
+
+impl Line {
+    /// The product that comes: what was ordered, or what replaces it.
+    pub fn product(&self) -> ProductId {
+        self.substitute.map_or(self.wanted.product, |substitute| substitute.product)
+    }
+
+    /// The size or pack that comes.
+    pub fn variant(&self) -> VariantId {
+        self.substitute.map_or(self.wanted.variant, |substitute| substitute.variant)
+    }
+
+    /// How much was ordered, or is meant to come in its place.
+    pub fn quantity(&self) -> Quantity {
+        self.substitute.map_or(self.wanted.quantity, |substitute| substitute.quantity)
+    }
 }
 
 /// The price that the shop charges for a line.
@@ -325,10 +393,10 @@ pub enum LineState {
         /// How much.
         amount: u64,
     },
-    /// Something else comes instead (in a later version).
-    Substituted {
-        /// How much.
-        amount: u64,
+    /// Something else is kept for it until the customer has answered.
+    Proposed {
+        /// How much of that.
+        reserved: u64,
     },
     /// It was weighed.
     Weighed {
@@ -346,8 +414,10 @@ pub enum LineState {
     HandedOver {
         /// What had been reserved for it.
         reserved: u64,
-        /// How much it is.
+        /// How much it was.
         amount: u64,
+        /// How much of that the customer brought back.
+        back: u64,
     },
     /// It came back to the shop.
     Returned {
@@ -361,19 +431,22 @@ impl LineState {
     /// comes.
     pub const fn charged_amount(self) -> Option<u64> {
         match self {
-            Self::Reserved { amount }
-            | Self::Substituted { amount }
-            | Self::Weighed { amount, .. }
-            | Self::HandedOver { amount, .. } => Some(amount),
-            Self::Ordered | Self::Cancelled { .. } | Self::Returned { .. } => None,
+            Self::Reserved { amount } | Self::Weighed { amount, .. } => Some(amount),
+            Self::HandedOver { amount, back, .. } => Some(amount.saturating_sub(back)),
+            Self::Ordered
+            | Self::Proposed { .. }
+            | Self::Cancelled { .. }
+            | Self::Returned { .. } => None,
         }
     }
 
     /// What the shop's ledger holds for the line now, in base units.
     pub const fn reserved_amount(self) -> u64 {
         match self {
-            Self::Reserved { amount } | Self::Substituted { amount } => amount,
-            Self::Weighed { reserved, .. } | Self::Returned { reserved } => reserved,
+            Self::Reserved { amount } => amount,
+            Self::Proposed { reserved }
+            | Self::Weighed { reserved, .. }
+            | Self::Returned { reserved } => reserved,
             Self::Ordered | Self::Cancelled { .. } | Self::HandedOver { .. } => 0,
         }
     }

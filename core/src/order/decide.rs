@@ -5,7 +5,7 @@
 //! **Invariant:** a decision grants no more than is available, no line above the price that the
 //! customer signed, and answers each line exactly once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     TAX_BP_MAX,
@@ -68,7 +68,9 @@ impl Decision {
     /// The entry to write, with the head of the stock ledger after the reservation.
     pub fn into_body(self, ledger: Hash) -> Body {
         match self {
-            Self::Accept { lines, refused } => Body::Accepted(Accepted { lines, refused, ledger }),
+            Self::Accept { lines, refused } => {
+                Body::Accepted(Accepted { lines, refused, ledger, fee: None })
+            }
             Self::Decline(declined) => Body::Declined(declined),
             Self::Wait => Body::Received(Received { ledger: Some(ledger) }),
         }
@@ -80,7 +82,14 @@ impl Decision {
 /// Where the price now is at most the one the customer saw, or the customer's cap, the price now is
 /// charged; otherwise the line is refused. Where there is too little, the line is granted in part
 /// if the customer allowed that, else refused.
-pub fn decide(placed: &Placed, offers: &BTreeMap<VariantId, Offer>, judge: Judge) -> Decision {
+///
+/// `out` are the lines that the customer took out again before the decision.
+pub fn decide(
+    placed: &Placed,
+    out: &BTreeSet<u16>,
+    offers: &BTreeMap<VariantId, Offer>,
+    judge: Judge,
+) -> Decision {
     if placed.payment != Method::OnDelivery {
         let reason = DeclineReason::NoSuchPayment;
         return Decision::Decline(Declined { reason, lines: Vec::new() });
@@ -91,6 +100,9 @@ pub fn decide(placed: &Placed, offers: &BTreeMap<VariantId, Offer>, judge: Judge
     let mut uncounted = false;
     for (index, wanted) in placed.lines.iter().enumerate() {
         let line = index as u16;
+        if out.contains(&line) {
+            continue;
+        }
         let offer = offers.get(&wanted.variant);
         let left = left.entry(wanted.variant).or_insert_with(|| available(offer));
         match decide_line(placed, wanted, offer, *left, sum) {

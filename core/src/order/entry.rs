@@ -7,13 +7,16 @@ use serde::Serialize;
 
 use super::{
     facts::{
-        Accepted, Adopted, Cancelled, Changed, Completed, Declined, DeliveryFailed, Expired,
-        OfGroup, Packed, Packing, Paid, Received, Refunded, Shortage, Withdrawn,
+        Accepted, Adopted, Answered, Cancelled, Changed, ComplaintAnswered, ComplaintFollowed,
+        ComplaintOpened, ComplaintSettled, Completed, Declined, DeliveryFailed, Expired, GivenBack,
+        OfGroup, PROPOSALS_MAX, Packed, Packing, Paid, Question, Received, Refunded, Shortage,
+        Side, Substituted, Withdrawn,
     },
     placed::{Invalid, Placed},
 };
 use crate::{
     cbor::{self, Malformed},
+    hash::Hash,
     statement::STATEMENT_BYTES_MAX,
 };
 
@@ -86,9 +89,9 @@ kinds! {
     /// Somebody packs.
     Packing = 10, "packing", Entry, false;
     /// A question to the customer while packing.
-    Question = 11, "question", Entry, true;
+    Question = 11, "question", Entry, false;
     /// The question is answered.
-    Answered = 12, "answered", Entry, true;
+    Answered = 12, "answered", Entry, false;
     /// Packed and weighed.
     Packed = 13, "packed", Entry, false;
     /// It waits in the shop.
@@ -103,8 +106,10 @@ kinds! {
     DeliveryFailed = 18, "delivery_failed", Entry, false;
     /// It is back in the shop.
     ReturnedToShop = 19, "returned_to_shop", Entry, false;
-    /// Something else instead.
-    Substituted = 20, "substituted", Entry, true;
+    /// Something else instead, as the customer allowed.
+    Substituted = 20, "substituted", Entry, false;
+    /// The customer brought goods back.
+    GivenBack = 21, "given_back", Entry, false;
     /// Money came in.
     Paid = 30, "paid", Entry, false;
     /// Money went back.
@@ -126,31 +131,47 @@ kinds! {
     /// Lines are granted anew.
     Changed = 42, "changed", Entry, false;
     /// The customer complains.
-    ComplaintOpened = 50, "complaint_opened", Entry, true;
+    ComplaintOpened = 50, "complaint_opened", Entry, false;
     /// The shop answers a complaint.
-    ComplaintAnswered = 51, "complaint_answered", Entry, true;
+    ComplaintAnswered = 51, "complaint_answered", Entry, false;
     /// A complaint is settled.
-    ComplaintSettled = 52, "complaint_settled", Entry, true;
+    ComplaintSettled = 52, "complaint_settled", Entry, false;
     /// A complaint goes to the hub.
-    ComplaintEscalated = 53, "complaint_escalated", Entry, true;
+    ComplaintEscalated = 53, "complaint_escalated", Entry, false;
+    /// The customer says more about a complaint.
+    ComplaintContinued = 54, "complaint_continued", Entry, false;
     /// The shop moved to another box.
     Moved = 60, "moved", Entry, true;
     /// Take the order back.
     Withdraw = 100, "withdraw", Request, false;
     /// Change the order.
-    Change = 101, "change", Request, true;
+    Change = 101, "change", Request, false;
     /// Call an accepted order off.
     Cancel = 102, "cancel", Request, false;
-    /// Approve a substitute.
-    Approve = 103, "approve", Request, true;
+    /// Answer a question about substitutes.
+    Approve = 103, "approve", Request, false;
     /// Complain.
-    Complain = 104, "complain", Request, true;
+    Complain = 104, "complain", Request, false;
     /// How far the customer's copies of its open orders go.
     Heads = 105, "heads", Request, false;
     /// The shop refuses.
     Refusal = 120, "refusal", Answer, false;
     /// How far the shop's copies go.
     HeadsReply = 121, "heads_reply", Answer, false;
+}
+
+impl Kind {
+    /// Whether it is an entry about a complaint, which may name a message.
+    pub const fn is_of_complaint(self) -> bool {
+        matches!(
+            self,
+            Self::ComplaintOpened
+                | Self::ComplaintContinued
+                | Self::ComplaintAnswered
+                | Self::ComplaintSettled
+                | Self::ComplaintEscalated
+        )
+    }
 }
 
 impl std::fmt::Display for Kind {
@@ -260,6 +281,24 @@ bodies! {
     Adopted(Adopted),
     /// Lines are granted anew.
     Changed(Changed),
+    /// The customer is asked about substitutes.
+    Question(Question),
+    /// The question is answered.
+    Answered(Answered),
+    /// Something else instead, as the customer allowed.
+    Substituted(Substituted),
+    /// The customer brought goods back.
+    GivenBack(GivenBack),
+    /// The customer complains.
+    ComplaintOpened(ComplaintOpened),
+    /// The customer says more about it.
+    ComplaintContinued(ComplaintFollowed),
+    /// The shop answers a complaint.
+    ComplaintAnswered(ComplaintAnswered),
+    /// A complaint is settled.
+    ComplaintSettled(ComplaintSettled),
+    /// A complaint goes to the hub.
+    ComplaintEscalated(ComplaintFollowed),
 }
 
 impl Body {
@@ -269,10 +308,43 @@ impl Body {
     /// [`BodyError`] when a known kind's body is damaged or beyond its limits.
     pub fn decode(kind: u16, bytes: &[u8]) -> Result<Self, BodyError> {
         let body = Self::decode_unchecked(kind, bytes)?;
-        if let Self::Placed(placed) = &body {
-            placed.check()?;
+        match &body {
+            Self::Placed(placed) => placed.check()?,
+            Self::Question(question) if question.proposals.len() > PROPOSALS_MAX => {
+                return Err(BodyError::TooManyProposals);
+            }
+            _ => {}
         }
         Ok(body)
+    }
+
+    /// The customer's request that the entry grants, if it grants one.
+    pub fn granted(&self) -> Option<Hash> {
+        match self {
+            Self::Withdrawn(withdrawn) => Some(withdrawn.request),
+            Self::Cancelled(cancelled) => cancelled.request,
+            Self::Changed(changed) => changed.request,
+            Self::Answered(answered) => answered.request,
+            Self::ComplaintOpened(opened) => Some(opened.request),
+            Self::ComplaintContinued(followed) | Self::ComplaintEscalated(followed) => {
+                Some(followed.request)
+            }
+            Self::ComplaintSettled(settled) => settled.request,
+            _ => None,
+        }
+    }
+
+    /// Whose words the entry names, by their salted hash.
+    pub fn message(&self) -> Option<(Side, Hash)> {
+        match self {
+            Self::ComplaintOpened(opened) => Some((Side::Customer, opened.message?)),
+            Self::ComplaintContinued(followed) | Self::ComplaintEscalated(followed) => {
+                Some((Side::Customer, followed.message?))
+            }
+            Self::ComplaintAnswered(answered) => Some((Side::Shop, answered.message?)),
+            Self::ComplaintSettled(settled) => Some((Side::Shop, settled.message?)),
+            _ => None,
+        }
     }
 
     /// The stable word for the kind; `unknown` for one that this version does not know.
@@ -290,4 +362,7 @@ pub enum BodyError {
     /// An order that cannot be.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// A question about more than [`PROPOSALS_MAX`] lines.
+    #[error("a question is about at most {PROPOSALS_MAX} lines")]
+    TooManyProposals,
 }

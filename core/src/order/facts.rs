@@ -6,11 +6,20 @@
 use minicbor::{Decode, Encode};
 use serde::Serialize;
 
-use super::code::codes;
+use super::{code::codes, placed::Alteration};
 use crate::{
     hash::Hash,
     money::{Money, Price},
 };
+
+mod aftermath;
+mod substitution;
+
+pub use aftermath::{
+    BackLine, ComplaintAnswered, ComplaintFollowed, ComplaintOpened, ComplaintSettled, GivenBack,
+    Grievance, Remedy, ReturnReason, Settlement,
+};
+pub use substitution::{Answered, PROPOSALS_MAX, Question, Replacement, Substitute, Substituted};
 
 /// The shop has the order and a person will decide.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode, Serialize)]
@@ -35,6 +44,21 @@ pub struct Accepted {
     /// it, so that a shop which lost the end of its ledger finds out.
     #[n(2)]
     pub ledger: Hash,
+    /// What is charged for bringing it; no more than the customer signed.
+    #[n(3)]
+    pub fee: Option<Fee>,
+}
+
+/// What the shop charges for bringing an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct Fee {
+    /// How much, tax included; above zero.
+    #[n(0)]
+    pub amount: Money,
+    /// The tax inside it, in basis points.
+    #[n(1)]
+    pub tax_bp: u32,
 }
 
 /// What one line gets.
@@ -86,6 +110,10 @@ codes! {
         LeftOut = 7, "left_out", "the shop left it out";
         /// The whole order ended before it was handed over.
         CalledOff = 8, "called_off", "the order was called off";
+        /// It is sold from an age on that the customer did not state.
+        AgeLimit = 9, "age_limit", "it is sold to older people only: say how old you are";
+        /// The customer did not want what was proposed in its place.
+        NoSubstitute = 10, "no_substitute", "there is none left, and nothing in its place was wanted";
     }
 }
 
@@ -116,6 +144,14 @@ codes! {
         NoSuchPayment = 5, "no_such_payment", "the shop does not take this way of paying";
         /// A person in the shop said no.
         ByShop = 6, "by_shop", "the shop cannot take it";
+        /// The sum is below what the shop brings.
+        BelowMinimum = 7, "below_minimum", "the shop brings nothing for so small a sum";
+        /// The time is over, or too near to get it ready.
+        SlotPassed = 8, "slot_passed", "that time is too near or over";
+        /// The shop offers no such time.
+        NoSuchSlot = 9, "no_such_slot", "the shop offers no such time";
+        /// Bringing it costs more than the customer agreed to.
+        FeeChanged = 10, "fee_changed", "bringing it now costs more than you saw";
     }
 }
 
@@ -322,7 +358,8 @@ pub struct Adopted {
     pub ledger: Hash,
 }
 
-/// Lines are granted anew, within what the customer signed.
+/// Lines are granted anew, within what the customer signed; before the decision only what is
+/// wanted changes.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
 #[cbor(map)]
 pub struct Changed {
@@ -338,4 +375,17 @@ pub struct Changed {
     /// The head of the shop's stock ledger after the reservation changed.
     #[n(3)]
     pub ledger: Hash,
+    /// What the customer asked for, where it asked.
+    #[n(4)]
+    pub asked: Option<Alteration>,
+    /// What is charged for bringing it from now on, where the customer asked.
+    #[n(5)]
+    pub fee: Option<Fee>,
+}
+
+impl Changed {
+    /// What the shop takes out or lowers by itself.
+    pub fn by_shop(lines: Vec<GrantedLine>, refused: Vec<RefusedLine>, ledger: Hash) -> Self {
+        Self { lines, refused, request: None, ledger, asked: None, fee: None }
+    }
 }

@@ -51,6 +51,12 @@ pub struct Placed {
     /// may have decided the order before it was restored, so it asks before it decides.
     #[n(8)]
     pub generation: u64,
+    /// The most that the customer pays for having it brought, tax included.
+    #[n(9)]
+    pub fee: Option<Money>,
+    /// How old the customer says to be, at least, where something is sold from an age on.
+    #[n(10)]
+    pub of_age: Option<u8>,
 }
 
 /// One line of an order as the customer wants it.
@@ -81,6 +87,10 @@ pub struct WantedLine {
     /// The highest price that the customer agrees to, where it is above the one seen.
     #[n(7)]
     pub cap: Option<Price>,
+    /// What may come in its place: see [`Substitution::Listed`]; at most [`SUBSTITUTES_MAX`].
+    #[cbor(n(8), default, skip_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub substitutes: Vec<VariantId>,
 }
 
 impl WantedLine {
@@ -95,6 +105,26 @@ impl WantedLine {
             substitution: Substitution::LeaveOut,
             tolerance_bp: 0,
             cap: None,
+            substitutes: Vec::new(),
+        }
+    }
+
+    /// The most that the customer agreed to pay for the whole line.
+    ///
+    /// # Errors
+    /// [`MoneyError`] when it does not fit; a line that passed [`Placed::check`] fits.
+    pub fn most(&self) -> Result<Money, MoneyError> {
+        let seen = self.seen.of(self.quantity.amount())?;
+        let cap = self.cap.map(|cap| cap.of(self.quantity.amount())).transpose()?;
+        Ok(cap.filter(|cap| cap.minor > seen.minor).unwrap_or(seen))
+    }
+
+    /// Whether the customer allowed beforehand that this variant comes in the line's place.
+    pub fn allows_instead(&self, variant: VariantId) -> bool {
+        match self.substitution {
+            Substitution::Similar => true,
+            Substitution::Listed => self.substitutes.contains(&variant),
+            Substitution::LeaveOut | Substitution::Ask | Substitution::Other(_) => false,
         }
     }
 
@@ -157,10 +187,12 @@ codes! {
     Substitution {
         /// Leave the line out.
         LeaveOut = 0, "leave_out", "leave it out";
-        /// Ask first (answered in a later version; until then as [`Self::LeaveOut`]).
+        /// Ask first.
         Ask = 1, "ask", "ask me first";
-        /// Take something similar (in a later version; until then as [`Self::LeaveOut`]).
+        /// Take the same of another brand or size, as long as it costs no more.
         Similar = 2, "similar", "take something similar";
+        /// Take one of those that the line names, as long as it costs no more.
+        Listed = 3, "listed", "take one of those that I named";
     }
 }
 
@@ -178,7 +210,79 @@ codes! {
     }
 }
 
+/// What a customer wants otherwise in an order that was placed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct Alteration {
+    /// Lines of which more or less is wanted.
+    #[n(0)]
+    pub amounts: Vec<NewAmount>,
+    /// Lines that are wanted too; they get the numbers after the last.
+    #[n(1)]
+    pub added: Vec<WantedLine>,
+    /// Another time, or another way to get it.
+    #[n(2)]
+    pub handover: Option<Handover>,
+    /// The most that the customer pays for having it brought, where that changes.
+    #[n(3)]
+    pub fee: Option<Money>,
+}
+
+/// How much of a line is wanted now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct NewAmount {
+    /// Index of the line in the order.
+    #[n(0)]
+    pub line: u16,
+    /// How much, in base units; 0 takes it out.
+    #[n(1)]
+    pub amount: u64,
+}
+
+impl Alteration {
+    /// What the customer wants after it.
+    ///
+    /// # Errors
+    /// [`Invalid`] when it names a line that is not there or twice, changes nothing, or an order
+    /// like that cannot be.
+    pub fn apply(&self, placed: &Placed) -> Result<Placed, Invalid> {
+        let mut next = placed.clone();
+        if *self == Self::default() {
+            return Err(Invalid::NothingChanges);
+        }
+        let mut named = std::collections::BTreeSet::new();
+        for NewAmount { line, amount } in self.amounts.iter().copied() {
+            let wanted = next.lines.get_mut(usize::from(line));
+            let wanted = wanted.filter(|_| named.insert(line)).ok_or(Invalid::NoSuchLine(line))?;
+            // A line that is taken out keeps its amount: it is its state that says so.
+            if amount > 0 {
+                let unit = wanted.quantity.unit();
+                let quantity = Quantity::new(amount, unit);
+                wanted.quantity = quantity.map_err(|_| Invalid::NoSuchLine(line))?;
+            }
+        }
+        next.lines.extend(self.added.iter().cloned());
+        next.handover = self.handover.unwrap_or(next.handover);
+        next.fee = self.fee.or(next.fee);
+        next.check()?;
+        Ok(next)
+    }
+}
+
+/// The most variants that a line may name for its place.
+pub const SUBSTITUTES_MAX: usize = 8;
+/// The most variants that all lines of an order may name together.
+pub const SUBSTITUTES_OF_ALL_MAX: usize = 200;
+/// The highest age that somebody may state, in years.
+pub const AGE_MAX: u8 = 120;
+
 impl Placed {
+    /// Whether the shop brings it.
+    pub fn is_brought(&self) -> bool {
+        matches!(self.handover, Handover::Delivery { .. })
+    }
+
     /// Checks all limits.
     ///
     /// # Errors
@@ -202,7 +306,19 @@ impl Placed {
         {
             return Err(Invalid::EmptySlot);
         }
+        let substitutes: usize = self.lines.iter().map(|line| line.substitutes.len()).sum();
+        if substitutes > SUBSTITUTES_OF_ALL_MAX {
+            return Err(Invalid::TooManySubstitutesInAll(substitutes));
+        }
+        if self.of_age.is_some_and(|age| age > AGE_MAX) {
+            return Err(Invalid::TooOld);
+        }
         let mut most = Money::zero(self.currency);
+        if let Some(fee) = self.fee {
+            let fee = Price { minor: fee.minor, per: 1, currency: fee.currency };
+            check_price(fee, self.currency).map_err(Invalid::Fee)?;
+            most.minor = fee.minor;
+        }
         for (index, line) in self.lines.iter().enumerate() {
             let line_no = index as u16;
             let sum = self.check_line(line_no, line)?;
@@ -215,6 +331,9 @@ impl Placed {
         let money = |why| Invalid::Money { line: line_no, why };
         if line.tolerance_bp > 10_000 {
             return Err(Invalid::Tolerance { line: line_no });
+        }
+        if line.substitutes.len() > SUBSTITUTES_MAX {
+            return Err(Invalid::TooManySubstitutes { line: line_no });
         }
         let mut most = Money::zero(self.currency);
         for price in [Some(line.seen), line.cap].into_iter().flatten() {
@@ -293,6 +412,29 @@ pub enum Invalid {
         /// Index of the line.
         line: u16,
     },
+    /// More than [`SUBSTITUTES_MAX`].
+    #[error("line {line} names more than {SUBSTITUTES_MAX} products for its place")]
+    TooManySubstitutes {
+        /// Index of the line.
+        line: u16,
+    },
+    /// More than [`SUBSTITUTES_OF_ALL_MAX`].
+    #[error(
+        "the lines name {0} products for their places (at most {SUBSTITUTES_OF_ALL_MAX} together)"
+    )]
+    TooManySubstitutesInAll(usize),
+    /// An age that nobody has.
+    #[error("nobody is older than {AGE_MAX}")]
+    TooOld,
+    /// A fee that cannot be.
+    #[error("the fee: {0}")]
+    Fee(MoneyError),
+    /// A change that names no line, or one twice.
+    #[error("the change names line {0}, which is not there or named twice")]
+    NoSuchLine(u16),
+    /// A change of nothing.
+    #[error("the change changes nothing")]
+    NothingChanges,
     /// A price or sum that cannot be.
     #[error("line {line}: {why}")]
     Money {

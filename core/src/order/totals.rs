@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Order, axes::LineState};
+use super::{
+    Order,
+    axes::{Complaint, LineState},
+};
 use crate::money::{Money, MoneyError, tax_within};
 
 /// The sums of an order.
@@ -15,7 +18,11 @@ use crate::money::{Money, MoneyError, tax_within};
 pub struct Totals {
     /// One for each line that costs something, in the order of the lines.
     pub lines: Vec<LineTotal>,
-    /// The sum of the lines, tax included.
+    /// What bringing it costs, tax included; before the decision the most that was agreed to.
+    pub fee: Option<Money>,
+    /// What the shop takes off after a complaint; never more than the rest comes to.
+    pub allowance: Money,
+    /// The sum of the lines and the fee without the allowance, tax included.
     pub sum: Money,
     /// The tax inside the sum, per rate, lowest rate first; empty before the decision.
     pub taxes: Vec<TaxSum>,
@@ -51,6 +58,30 @@ pub struct TaxSum {
     pub tax: Money,
 }
 
+/// Takes what was granted after a complaint off the sum, and off each rate by its share.
+fn take_off(
+    order: &Order,
+    by_rate: &mut BTreeMap<u32, Money>,
+    sum: Money,
+) -> Result<Money, MoneyError> {
+    let granted = match order.complaint {
+        Complaint::Settled { settlement, .. } => settlement.amount.map_or(0, |amount| amount.minor),
+        _ => 0,
+    };
+    let minor = granted.min(sum.minor).max(0);
+    let mut left = Money { minor, ..sum };
+    let mut rest = sum.minor;
+    for gross in by_rate.values_mut() {
+        // The last rate takes what rounding leaves, for its share of the rest is all of it.
+        let share = i128::from(left.minor) * i128::from(gross.minor) / i128::from(rest.max(1));
+        rest -= gross.minor;
+        let share = Money { minor: share as i64, ..sum };
+        left = left.checked_sub(share)?;
+        *gross = gross.checked_sub(share)?;
+    }
+    Ok(Money { minor, ..sum })
+}
+
 impl Totals {
     /// Works out the sums.
     ///
@@ -81,6 +112,18 @@ impl Totals {
             }
             lines.push(LineTotal { line: index as u16, amount, sum: line_sum });
         }
+        let fee = match order.fee {
+            Some(fee) if !lines.is_empty() => {
+                let gross = by_rate.entry(fee.tax_bp).or_insert(Money::zero(currency));
+                *gross = gross.checked_add(fee.amount)?;
+                Some(fee.amount)
+            }
+            _ if estimated => order.placed.fee,
+            _ => None,
+        };
+        sum = sum.checked_add(fee.unwrap_or(Money::zero(currency)))?;
+        let allowance = take_off(order, &mut by_rate, sum)?;
+        sum = sum.checked_sub(allowance)?;
         let taxes = by_rate
             .into_iter()
             .map(|(rate_bp, gross)| Ok(TaxSum { rate_bp, gross, tax: tax_within(gross, rate_bp)? }))
@@ -88,7 +131,7 @@ impl Totals {
         let paid = order.payment.paid(currency);
         let refunded = order.payment.refunded(currency);
         let due = sum.checked_sub(paid)?.checked_add(refunded)?;
-        Ok(Self { lines, sum, taxes, paid, refunded, due, estimated })
+        Ok(Self { lines, fee, allowance, sum, taxes, paid, refunded, due, estimated })
     }
 
     /// The tax of all rates together.

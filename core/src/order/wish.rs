@@ -7,11 +7,12 @@ use minicbor::{Decode, Encode};
 use serde::Serialize;
 
 use super::{
-    ANCHORS_MAX, HEADS_MAX,
+    ANCHORS_MAX, HEADS_MAX, LINES_MAX,
     chain::Chain,
     code::codes,
     entry::{Body, BodyError, Kind, Voice},
-    facts::CancelReason,
+    facts::{CancelReason, Grievance, PROPOSALS_MAX},
+    placed::Alteration,
 };
 use crate::{
     cbor::{self, Malformed},
@@ -64,10 +65,14 @@ pub enum Wish {
     Withdraw(Withdraw),
     /// Call an accepted order off.
     Cancel(Cancel),
+    /// Change the order, as long as it is not packed.
+    Change(Change),
+    /// Answer a question about substitutes.
+    Approve(Approve),
+    /// Complain, or say something about a complaint.
+    Complain(Complain),
     /// See whether our copies of the open orders agree.
     Heads(Heads),
-    /// A kind that comes in a later version.
-    Reserved(Kind),
 }
 
 /// Take the order back.
@@ -95,6 +100,77 @@ pub struct Cancel {
     /// Heads of the shop's stock ledger that the customer was told, newest last.
     #[n(2)]
     pub anchors: Vec<Hash>,
+}
+
+/// Change the order: the whole change, or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct Change {
+    /// What is wanted otherwise.
+    #[n(0)]
+    pub alteration: Alteration,
+    /// The head of the customer's copy of the chain.
+    #[n(1)]
+    pub head: Option<Hash>,
+    /// Heads of the shop's stock ledger that the customer was told, newest last.
+    #[n(2)]
+    pub anchors: Vec<Hash>,
+}
+
+/// Answer a question about substitutes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct Approve {
+    /// The hash of the entry that asks.
+    #[n(0)]
+    pub question: Hash,
+    /// The lines for which the proposal may come; the others that were asked about do not come.
+    #[n(1)]
+    pub taken: Vec<u16>,
+    /// The head of the customer's copy of the chain.
+    #[n(2)]
+    pub head: Option<Hash>,
+    /// Heads of the shop's stock ledger that the customer was told, newest last.
+    #[n(3)]
+    pub anchors: Vec<Hash>,
+}
+
+/// Complain, or say something about a complaint.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct Complain {
+    /// What the customer does.
+    #[n(0)]
+    pub step: ComplaintStep,
+    /// About what.
+    #[n(1)]
+    pub about: Grievance,
+    /// About which lines; none where it is about the whole order.
+    #[n(2)]
+    pub lines: Vec<u16>,
+    /// The salted hash of the words: see [`crate::envelope::PersonalPart::hash`].
+    #[n(3)]
+    pub message: Option<Hash>,
+    /// The head of the customer's copy of the chain.
+    #[n(4)]
+    pub head: Option<Hash>,
+    /// Heads of the shop's stock ledger that the customer was told, newest last.
+    #[n(5)]
+    pub anchors: Vec<Hash>,
+}
+
+codes! {
+    /// What a customer does about a complaint.
+    ComplaintStep {
+        /// Complains.
+        Open = 1, "open", "complains";
+        /// Says more.
+        More = 2, "more", "says more";
+        /// Accepts what the shop offers.
+        Accept = 3, "accept", "accepts the offer";
+        /// Takes it to the hub.
+        Escalate = 4, "escalate", "takes it to the hub";
+    }
 }
 
 /// How far the customer's copies of its open orders with this shop go.
@@ -142,8 +218,10 @@ impl Wish {
         match self {
             Self::Withdraw(_) => Kind::Withdraw,
             Self::Cancel(_) => Kind::Cancel,
+            Self::Change(_) => Kind::Change,
+            Self::Approve(_) => Kind::Approve,
+            Self::Complain(_) => Kind::Complain,
             Self::Heads(_) => Kind::Heads,
-            Self::Reserved(kind) => *kind,
         }
     }
 
@@ -152,8 +230,10 @@ impl Wish {
         match self {
             Self::Withdraw(Withdraw { anchors, .. })
             | Self::Cancel(Cancel { anchors, .. })
+            | Self::Change(Change { anchors, .. })
+            | Self::Approve(Approve { anchors, .. })
+            | Self::Complain(Complain { anchors, .. })
             | Self::Heads(Heads { anchors, .. }) => anchors,
-            Self::Reserved(_) => &[],
         }
     }
 
@@ -171,8 +251,10 @@ impl Wish {
         let body = match self {
             Self::Withdraw(body) => cbor::to_vec(body),
             Self::Cancel(body) => cbor::to_vec(body),
+            Self::Change(body) => cbor::to_vec(body),
+            Self::Approve(body) => cbor::to_vec(body),
+            Self::Complain(body) => cbor::to_vec(body),
             Self::Heads(body) => cbor::to_vec(body),
-            Self::Reserved(_) => Vec::new(),
         };
         sign(self.kind(), Party::Shop(shop), order, at, id, body, key)
     }
@@ -182,12 +264,27 @@ impl Wish {
         let wish = match Kind::from_number(number) {
             Some(Kind::Withdraw) => Self::Withdraw(cbor::from_slice("a withdrawal", bytes, max)?),
             Some(Kind::Cancel) => Self::Cancel(cbor::from_slice("a cancellation", bytes, max)?),
+            Some(Kind::Change) => {
+                let change: Change = cbor::from_slice("a change", bytes, max)?;
+                let Alteration { amounts, added, .. } = &change.alteration;
+                check_count(amounts.len().max(added.len()), LINES_MAX)?;
+                Self::Change(change)
+            }
+            Some(Kind::Approve) => {
+                let approve: Approve = cbor::from_slice("an answer", bytes, max)?;
+                check_count(approve.taken.len(), PROPOSALS_MAX)?;
+                Self::Approve(approve)
+            }
+            Some(Kind::Complain) => {
+                let complain: Complain = cbor::from_slice("a complaint", bytes, max)?;
+                check_count(complain.lines.len(), LINES_MAX)?;
+                Self::Complain(complain)
+            }
             Some(Kind::Heads) => {
                 let heads: Heads = cbor::from_slice("a list of heads", bytes, max)?;
                 check_count(heads.heads.len(), HEADS_MAX)?;
                 Self::Heads(heads)
             }
-            Some(kind) if kind.is_reserved() => Self::Reserved(kind),
             _ => return Err(SaidError::Misplaced),
         };
         check_count(wish.anchors().len(), ANCHORS_MAX)?;
@@ -337,6 +434,10 @@ codes! {
         NotNow = 14, "not_now", "that cannot be done with the order as it stands";
         /// The shop's box was replaced by a newer one.
         Superseded = 15, "superseded", "the shop has another box now: it will answer";
+        /// A line cannot be granted as it is wanted now.
+        CannotGrant = 17, "cannot_grant", "the shop cannot give you that: there is too little, or it now costs more";
+        /// The words that a request names did not come with it.
+        NoMessage = 18, "no_message", "the message did not come with it: send it again";
         /// The shop is overloaded or its disk is full.
         Busy = 16, "busy", "the shop cannot store anything now: it will be tried again";
     }

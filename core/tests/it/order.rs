@@ -1,10 +1,13 @@
 //! An order from its placing to its end, and what must never happen to it on the way.
 
+mod aftermath;
 mod bodies;
 mod chains;
+mod changes;
 mod decisions;
 mod merges;
 mod steps;
+mod substitution;
 
 use kirana_core::{
     hash::Hash,
@@ -15,10 +18,12 @@ use kirana_core::{
         chain::{Author, Chain},
         entry::Body,
         facts::{
-            Accepted, Adopted, CancelReason, Cancelled, Changed, Completed, DeclineReason,
-            Declined, DeliveryFailed, Expired, FailReason, GrantedLine, LineRefusal, Means,
-            OfGroup, Packed, Packing, Paid, Received, Refunded, RefusedLine, ShortLine, Shortage,
-            Side, WeighedLine, Withdrawn,
+            Accepted, Adopted, Answered, BackLine, CancelReason, Cancelled, Changed,
+            ComplaintAnswered, ComplaintFollowed, ComplaintOpened, ComplaintSettled, Completed,
+            DeclineReason, Declined, DeliveryFailed, Expired, FailReason, GivenBack, GrantedLine,
+            Grievance, LineRefusal, Means, OfGroup, Packed, Packing, Paid, Question, Received,
+            Refunded, RefusedLine, Remedy, Replacement, ReturnReason, Settlement, ShortLine,
+            Shortage, Side, Substitute, Substituted, WeighedLine, Withdrawn,
         },
         placed::{Handover, Method, Placed, WantedLine},
     },
@@ -84,6 +89,8 @@ pub fn placed() -> Placed {
         personal: None,
         anchors: vec![],
         generation: 1,
+        fee: None,
+        of_age: None,
     }
 }
 
@@ -114,7 +121,7 @@ pub fn granted(line: u16, granted: u64, price: Price) -> GrantedLine {
 
 pub fn accepted() -> Body {
     let lines = vec![granted(0, 2, price(2_950, 1)), granted(1, 500, price(4_500, 1_000))];
-    Body::Accepted(Accepted { lines, refused: vec![], ledger: ledger() })
+    Body::Accepted(Accepted { lines, refused: vec![], ledger: ledger(), fee: None })
 }
 
 pub fn paid(minor: i64) -> Body {
@@ -133,6 +140,34 @@ pub fn packed(weighed: &[(u16, u64)]) -> Body {
 pub fn shortage(line: u16, granted: u64) -> Body {
     let lines = vec![ShortLine { line, granted }];
     Body::Shortage(Shortage { lines, ledger: ledger() })
+}
+
+/// Packs of another milk in the place of a line.
+pub fn instead(line: u16, packs: u64, minor: i64) -> Replacement {
+    let product = ProductId::new(UnixMs::new(1), [7; 10]);
+    let quantity = Quantity::new(packs, Unit::Piece).expect("a quantity");
+    let substitute = Substitute { product, variant: variant(7), quantity };
+    Replacement { line, substitute, price: price(minor, 1), tax_bp: 500 }
+}
+
+/// Whether two packs of another milk may come, for more than was agreed to.
+pub fn question(deadline: UnixMs) -> Body {
+    let proposals = vec![instead(0, 2, 3_100)];
+    Body::Question(Question { group: 0, proposals, deadline, ledger: ledger() })
+}
+
+pub fn given_back(line: u16, amount: u64) -> Body {
+    let lines = vec![BackLine { line, amount, sellable: true }];
+    Body::GivenBack(GivenBack { lines, reason: ReturnReason::Faulty, ledger: ledger() })
+}
+
+pub fn offer() -> Settlement {
+    Settlement { remedy: Remedy::Refund, amount: Some(rupees(2_250)) }
+}
+
+pub fn followed() -> ComplaintFollowed {
+    let request = Hash::of(b"a request");
+    ComplaintFollowed { request, message: None, answer_by: at(120) }
 }
 
 /// One body of each kind that is written today, each as it would be in its place.
@@ -170,7 +205,34 @@ pub fn bodies() -> Vec<Body> {
             refused: vec![RefusedLine { line: 1, why: LineRefusal::LeftOut }],
             request: None,
             ledger: ledger(),
+            asked: None,
+            fee: None,
         }),
+        question(at(60)),
+        Body::Answered(Answered {
+            group: 0,
+            taken: vec![0],
+            request: Some(request),
+            ledger: ledger(),
+        }),
+        Body::Substituted(Substituted { lines: vec![instead(0, 2, 2_900)], ledger: ledger() }),
+        given_back(0, 1),
+        Body::ComplaintOpened(ComplaintOpened {
+            request,
+            about: Grievance::Faulty,
+            lines: vec![1],
+            message: Some(Hash::of(b"words")),
+            answer_by: at(120),
+        }),
+        Body::ComplaintContinued(followed()),
+        Body::ComplaintAnswered(ComplaintAnswered { message: None, offer: Some(offer()) }),
+        Body::ComplaintSettled(ComplaintSettled {
+            settlement: offer(),
+            by: Side::Shop,
+            request: None,
+            message: None,
+        }),
+        Body::ComplaintEscalated(followed()),
     ]
 }
 

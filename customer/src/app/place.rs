@@ -112,6 +112,8 @@ impl Household {
             personal: personal.map(PersonalPart::hash),
             anchors: Vec::new(),
             generation,
+            fee: None,
+            of_age: None,
         };
         Ok(placed.sign(id, order.shop, now, order.answer_by, &self.keys.signing)?)
     }

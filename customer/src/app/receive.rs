@@ -29,7 +29,7 @@ use rusqlite::Connection;
 
 use super::{Household, HouseholdError, chain, sibling, write};
 use crate::store::{
-    journal, order_head, orders, outbox,
+    journal, messages, order_head, orders, outbox,
     shops::{self, KnownShop},
     siblings,
     signers::{self, NodeKey},
@@ -81,6 +81,10 @@ impl Household {
             }
             Ok::<_, HouseholdError>(())
         })?;
+        for (order, hash) in sorted.named_messages() {
+            let sealed = parcel.personal_part(hash).map(|part| self.seal_message(part));
+            sorted.messages.extend(sealed.map(|sealed| (hash, order, sealed)));
+        }
         let doubted = std::mem::take(&mut sorted.doubted);
         let met: Vec<_> = sorted.shops.values().map(|shop| (shop.id, shop.owner)).collect();
         let received = write(&self.db, move |tx| sorted.store(tx, &own, now))?;
@@ -96,6 +100,8 @@ struct Sorted {
     answers: Vec<(SignedStatement, Answer, NodeKey)>,
     nodes: Vec<NodeKey>,
     shops: BTreeMap<ShopId, KnownShop>,
+    /// What was written about the orders, encrypted.
+    messages: Vec<(Hash, OrderId, Vec<u8>)>,
     doubted: Vec<String>,
 }
 
@@ -284,6 +290,18 @@ pub(super) fn path_of(certificates: &[ByteVec], signer: KeyId) -> Vec<ByteVec> {
 }
 
 impl Sorted {
+    /// The words that the shop's entries name, which may have come along.
+    fn named_messages(&self) -> Vec<(OrderId, Hash)> {
+        let mut named = Vec::new();
+        for (order, brought) in &self.orders {
+            for Authored { entry, .. } in &brought.entries {
+                let body = Body::decode(entry.statement().kind, &entry.statement().body);
+                named.extend(body.ok().and_then(|body| body.message()).map(|(_, m)| (*order, m)));
+            }
+        }
+        named
+    }
+
     fn store(
         &self,
         tx: &Tx<'_>,
@@ -296,6 +314,11 @@ impl Sorted {
         }
         for shop in self.shops.values() {
             super::shop::keep(tx, shop)?;
+        }
+        for (hash, order, sealed) in &self.messages {
+            if orders::get(tx, *order)?.is_some() {
+                messages::put(tx, *hash, *order, sealed)?;
+            }
         }
         for (order, brought) in &self.orders {
             store_entries(tx, *order, brought, own, now, &mut received)?;
@@ -378,12 +401,7 @@ fn settle(
     if chain.intake().is_none() {
         return Ok(());
     }
-    let requests = chain.entries().iter().filter_map(|entry| match entry.body() {
-        Body::Withdrawn(withdrawn) => Some(withdrawn.request),
-        Body::Cancelled(cancelled) => cancelled.request,
-        Body::Changed(changed) => changed.request,
-        _ => None,
-    });
+    let requests = chain.entries().iter().filter_map(|entry| entry.body().granted());
     for answered in std::iter::once(chain.first().hash()).chain(requests) {
         if outbox::settle(tx, answered)? {
             received.settled.push(answered);

@@ -12,8 +12,7 @@ use kirana_core::{
     mail::{Address, Mail},
     order::{
         HEADS_MAX,
-        facts::CancelReason,
-        wish::{Cancel, Heads, Wish, Withdraw},
+        wish::{Heads, Wish},
     },
     stamp,
     time::{DAY_MS, UnixMs},
@@ -22,7 +21,7 @@ use minicbor::bytes::ByteVec;
 use rand_core::CryptoRng;
 use rusqlite::Connection;
 
-use super::{Household, HouseholdError, chain, person, write};
+use super::{Household, HouseholdError, asking::REQUEST_KEPT_MS, chain, person, write};
 use crate::store::{
     journal::{self, Route},
     orders, outbox,
@@ -59,12 +58,13 @@ impl Household {
                 waiting.bytes = copy;
             }
             let personal = self.part(reader, waiting.order);
-            Ok::<_, HouseholdError>(Some((waiting, personal)))
+            let words = self.words_for(reader, &waiting.bytes)?;
+            Ok::<_, HouseholdError>(Some((waiting, [personal, words])))
         })?;
-        let Some((waiting, personal)) = found else { return Ok(None) };
+        let Some((waiting, parts)) = found else { return Ok(None) };
         let parcel = Parcel {
             statements: vec![ByteVec::from(waiting.bytes)],
-            personal: personal.into_iter().collect(),
+            personal: parts.into_iter().flatten().collect(),
             ..Parcel::default()
         };
         self.seal(waiting.shop, parcel, waiting.until, rng).map(Some)
@@ -94,62 +94,6 @@ impl Household {
     /// When it could not be stored.
     pub fn give_up(&self, statement: Hash) -> Result<(), HouseholdError> {
         write(&self.db, move |tx| Ok(outbox::settle(tx, statement).map(|_| ())?))
-    }
-
-    /// Asks the shop to forget an order: it may, as long as it has not decided.
-    ///
-    /// # Errors
-    /// [`HouseholdError::UnknownOrder`], or when it could not be stored.
-    pub fn withdraw(
-        &self,
-        order: OrderId,
-        now: UnixMs,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<Hash, HouseholdError> {
-        self.ask(order, now, rng, |head, anchors| {
-            Wish::Withdraw(Withdraw { head: Some(head), anchors })
-        })
-    }
-
-    /// Asks the shop to cancel an order that it has accepted.
-    ///
-    /// # Errors
-    /// [`HouseholdError::UnknownOrder`], or when it could not be stored.
-    pub fn cancel(
-        &self,
-        order: OrderId,
-        now: UnixMs,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<Hash, HouseholdError> {
-        self.ask(order, now, rng, |head, anchors| {
-            let reason = CancelReason::NotWanted;
-            Wish::Cancel(Cancel { reason, head: Some(head), anchors })
-        })
-    }
-
-    fn ask(
-        &self,
-        order: OrderId,
-        now: UnixMs,
-        rng: &mut dyn CryptoRng,
-        wish: impl FnOnce(Hash, Vec<Hash>) -> Wish,
-    ) -> Result<Hash, HouseholdError> {
-        let own = self.own();
-        let (shop, head, anchors) = self.db.reader.read(|reader| {
-            let chain = chain::load(reader, order, &own)?;
-            let shop = chain.order().shop;
-            let anchors: Vec<Hash> = shops::ledger(reader, shop)?.into_iter().collect();
-            Ok::<_, HouseholdError>((shop, chain.head(), anchors))
-        })?;
-        let mut id = [0; 16];
-        rng.fill_bytes(&mut id);
-        let request = wish(head, anchors).sign(order, shop, now, id, &self.keys.signing);
-        let hash = request.hash();
-        let until = now.plus_ms(REQUEST_KEPT_MS);
-        let bytes = request.bytes().to_vec();
-        let waiting = Waiting { hash, shop, order, bytes, until, queued_at: now };
-        write(&self.db, move |tx| Ok(outbox::put(tx, &waiting)?))?;
-        Ok(hash)
     }
 
     /// The mail that tells a shop how far each open order has come here; `None` when none is open.
@@ -281,6 +225,3 @@ fn sealing_key(certificates: &[ByteVec]) -> Result<SealingPublic, HouseholdError
     let leaf = certificates.first().ok_or(HouseholdError::UnknownShop)?;
     Ok(UnverifiedCertificate::parse(leaf)?.claimed().sealing)
 }
-
-/// How long a request is worth sending: thirty days.
-const REQUEST_KEPT_MS: u64 = 30 * DAY_MS;

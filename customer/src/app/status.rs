@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::{
     Household, HouseholdError,
+    asking::Message,
     chain::{self, Held},
 };
 use crate::store::{
@@ -111,6 +112,8 @@ pub struct OrderStatus {
     pub order: Option<Order>,
     /// Its entries, as far as they can be read.
     pub entries: Vec<EntryShown>,
+    /// What both sides wrote about it.
+    pub messages: Vec<Message>,
     /// What the person was shown when.
     pub journal: Option<JournalLine>,
 }
@@ -140,6 +143,7 @@ impl Household {
                 says: whereabouts.sentence(),
                 stage: whole.map_or("damaged", |order| order.stage.label()),
                 total: whole.and_then(|order| Totals::of(order).ok()).map(|totals| totals.sum),
+                messages: self.messages(reader, entries)?,
                 entries: entries.iter().map(Entry::shown).collect(),
                 order: held.sound.as_ref().map(|chain| chain.order().clone()),
                 journal: line,

@@ -257,23 +257,65 @@ pub enum Order {
         /// Which.
         file: PathBuf,
     },
-    /// Comes later.
-    #[command(hide = true)]
-    Change(Later),
-    /// Comes later.
-    #[command(hide = true)]
-    Approve(Later),
-    /// Comes later.
-    #[command(hide = true)]
-    Complain(Later),
+    /// Ask for more, less or other goods, as long as nothing is packed.
+    Change(Change),
+    /// Answer the shop's question whether something else may come.
+    Approve(Approve),
+    /// Complain, say more about a complaint, accept what the shop offers, or go to the hub.
+    Complain(Complain),
 }
 
-/// Whatever is said to a command that is refused by name.
+/// What is wanted otherwise in an order.
 #[derive(Debug, Args)]
-pub struct Later {
-    /// Anything.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub rest: Vec<String>,
+pub struct Change {
+    /// Which order.
+    pub id: OrderId,
+    /// How much of a line is wanted: `LINE=AMOUNT`, with the line's number as `order status` shows it.
+    #[arg(long, value_name = "LINE=AMOUNT")]
+    pub set: Vec<String>,
+    /// A line that is not wanted any more, by its number.
+    #[arg(long, value_name = "LINE")]
+    pub remove: Vec<u16>,
+    /// What is wanted too: `VARIANT=AMOUNT`, as for `order place`.
+    #[arg(long, value_name = "VARIANT=AMOUNT")]
+    pub add: Vec<String>,
+    /// Come and collect it after all.
+    #[arg(long)]
+    pub pickup: bool,
+}
+
+/// An answer to the shop's question.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// Which order.
+    pub id: OrderId,
+    /// The lines for which the proposal may come, by their numbers; all of them if left out.
+    pub lines: Vec<u16>,
+    /// Nothing of it may come.
+    #[arg(long, conflicts_with = "lines")]
+    pub none: bool,
+}
+
+/// A complaint.
+#[derive(Debug, Args)]
+pub struct Complain {
+    /// Which order.
+    pub id: OrderId,
+    /// What happened, in your words.
+    #[arg(default_value = "")]
+    pub says: String,
+    /// About what: `missing`, `faulty`, `wrong`, `late`, `sum` or `else`.
+    #[arg(long, default_value = "else")]
+    pub about: String,
+    /// About which lines, by their numbers; the whole order if left out.
+    #[arg(long = "line", value_name = "LINE")]
+    pub lines: Vec<u16>,
+    /// Accept what the shop offers.
+    #[arg(long, conflicts_with = "escalate")]
+    pub accept: bool,
+    /// Take it to the hub: when the shop let its time pass, or said its word.
+    #[arg(long)]
+    pub escalate: bool,
 }
 
 /// An order to be placed.

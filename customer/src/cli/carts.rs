@@ -246,6 +246,16 @@ fn list(desk: &Desk, household: &Household) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What something is called at a shop, by its saved catalogue; its id where that does not know it.
+pub(super) fn name(
+    household: &Household,
+    shop: ShopId,
+    variant: VariantId,
+) -> Result<String, Failure> {
+    let shelved = household.on_the_shelf(shop, variant)?;
+    Ok(shelved.map_or(variant.to_string(), |(shelved, _)| name_of(&shelved.product)))
+}
+
 fn name_of(product: &Product) -> String {
     product.name(Language::ENGLISH).to_owned()
 }

@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::{
     Desk, Failure,
     args::{Order, Place},
+    asking::{self, Asked},
     carts, meant, now,
 };
 use crate::{
@@ -47,9 +48,9 @@ pub(super) fn order(desk: &Desk, command: Order) -> Result<(), Failure> {
         Order::Cancel { id } => ask(desk, id, "cancel"),
         Order::Export { id, file } => export(desk, id, &file),
         Order::Receive { file } => receive(desk, &file),
-        Order::Change(_) => Err(Failure::Later("change")),
-        Order::Approve(_) => Err(Failure::Later("approve")),
-        Order::Complain(_) => Err(Failure::Later("complain")),
+        Order::Change(change) => asking::change(desk, &change),
+        Order::Approve(approve) => asking::approve(desk, &approve),
+        Order::Complain(complain) => asking::complain(desk, &complain),
     }
 }
 
@@ -150,7 +151,7 @@ fn wanted(
 }
 
 /// A line at the price that the saved catalogue shows.
-fn line(household: &Household, wanted: &CartLine) -> Result<WantedLine, Failure> {
+pub(super) fn line(household: &Household, wanted: &CartLine) -> Result<WantedLine, Failure> {
     let item = wanted.item;
     let gone = || {
         let (shop, variant) = (item.shop, item.variant);
@@ -188,7 +189,9 @@ fn status(desk: &Desk, id: Option<OrderId>) -> Result<(), Failure> {
     let household = desk.household()?;
     if let Some(id) = id {
         let status = household.order_status(id, now())?;
-        desk.say(&status, || sentence(&status));
+        let mut says = vec![sentence(&status)];
+        says.extend(asking::told(&household, &status)?);
+        desk.say(&status, || says.join("\n"));
         return Ok(());
     }
     let mut orders = Vec::new();
@@ -213,12 +216,6 @@ fn sentence(status: &OrderStatus) -> String {
     format!("{number}  {}{total}: {stage}  [{}]", status.shop_name, status.id)
 }
 
-#[derive(Serialize)]
-struct Asked {
-    id: OrderId,
-    asked: &'static str,
-}
-
 fn ask(desk: &Desk, id: OrderId, what: &'static str) -> Result<(), Failure> {
     let household = desk.household()?;
     let (at, mut rng) = (now(), clock::rng());
@@ -226,8 +223,7 @@ fn ask(desk: &Desk, id: OrderId, what: &'static str) -> Result<(), Failure> {
         "withdraw" => household.withdraw(id, at, &mut rng)?,
         _ => household.cancel(id, at, &mut rng)?,
     };
-    let asked = Asked { id, asked: what };
-    desk.say(&asked, || "The wish is saved on this device; the shop will answer it.".to_owned());
+    Asked { id, asked: what }.told(desk);
     Ok(())
 }
 

@@ -11,9 +11,6 @@ pub enum Failure {
     /// The words of the command cannot be meant.
     #[error("{0}")]
     Usage(String),
-    /// It comes in a later version.
-    #[error("`kirana order {0}` comes in a later version")]
-    Later(&'static str),
     /// The household's folder cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -50,7 +47,6 @@ impl Failure {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Usage(_) => "usage",
-            Self::Later(_) => "later",
             Self::Home(HomeError::NotMade) | Self::Household(HouseholdError::NotMade) => {
                 "not-set-up"
             }
@@ -70,7 +66,7 @@ impl Failure {
     /// 2 for what was asked or set up wrongly, 1 for what failed.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Later(_) => 2,
+            Self::Usage(_) => 2,
             Self::Home(HomeError::NotMade | HomeError::PassphraseNeeded) => 2,
             _ => 1,
         }
@@ -93,6 +89,8 @@ fn household(error: &HouseholdError) -> &'static str {
         HouseholdError::NotTheirs => "not-theirs",
         HouseholdError::UnknownShop => "unknown-shop",
         HouseholdError::UnknownOrder => "unknown-order",
+        HouseholdError::NobodyAsks => "nobody-asks",
+        HouseholdError::MessageTooLong => "message-too-long",
         HouseholdError::TooLate => "too-late",
         HouseholdError::Invalid(_) => "invalid-order",
         HouseholdError::Malformed(_) => "malformed",

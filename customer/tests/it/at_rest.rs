@@ -129,7 +129,7 @@ fn as_before(folder: &Path) -> (Home, Neighbour, OrderId, PersonalPart) {
     }
     let back = "ALTER TABLE catalogue_base DROP COLUMN signed_at;
                 ALTER TABLE customer_order DROP COLUMN sealed_personal;
-                DROP TABLE sealed_setting; PRAGMA user_version = 4;
+                DROP TABLE sealed_setting; DROP TABLE message; PRAGMA user_version = 4;
                 DROP TABLE word; DROP INDEX product_in_order; DROP INDEX product_by_price;
                 DROP INDEX product_by_unit_price; DROP INDEX product_by_name;
                 ALTER TABLE product DROP COLUMN rank; ALTER TABLE product DROP COLUMN price;

@@ -132,6 +132,7 @@ impl Neighbour {
             lines: lines.collect(),
             refused: Vec::new(),
             ledger: Hash::of(b"the ledger"),
+            fee: None,
         };
         chain
             .append(self.generation, NOW.plus_ms(5_000), &Body::Accepted(body), &self.node.signing)

@@ -159,6 +159,8 @@ fn wanted(customer: Party, goods: &[Shelf], rng: &mut ChaCha20Rng) -> anyhow::Re
         personal: None,
         anchors: Vec::new(),
         generation: 1,
+        fee: None,
+        of_age: None,
     })
 }
 

@@ -274,7 +274,7 @@ impl Inner {
             }
             let new = match &read.said {
                 Said::Entry(Body::Placed(placed)) => desk.place(read, device, placed)?,
-                Said::Wish(wish) => desk.grant(read, device, wish)?,
+                Said::Wish(wish) => desk.grant(read, device, (wish, parcel))?,
                 Said::Entry(_) | Said::Answer(_) => {
                     return Err(Abort::Refused(Undeliverable::WrongAuthor));
                 }

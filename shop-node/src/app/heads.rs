@@ -142,7 +142,7 @@ impl Desk<'_, '_> {
         let promised: Vec<(u16, u64)> = chain.order().reserved().collect();
         let open = chain.order().is_open();
         for (line, amount) in promised.into_iter().filter(|_| open) {
-            let variant = chain.order().lines[usize::from(line)].wanted.variant;
+            let variant = chain.order().lines[usize::from(line)].variant();
             let shelf = offers::get(self.tx, variant)?;
             if !shelf.as_ref().is_some_and(|shelf| shelf.counted) {
                 continue;

@@ -10,7 +10,8 @@ use kirana_core::{
     id::{OrderId, ShopId, VariantId},
     key::KeyId,
     order::{
-        axes::LineState,
+        axes::Stage,
+        chain::Chain,
         entry::Body,
         facts::{CancelReason, Cancelled, ShortLine, Shortage, Side},
     },
@@ -220,8 +221,22 @@ impl Desk<'_, '_> {
         Ok(())
     }
 
+    /// Keeps nothing for one line of an order any more.
+    pub(crate) fn release_line(&self, row: &OrderRow, line: u16) -> Result<(), StoreError> {
+        let held = stock::reserved_for(self.tx, row.n)?;
+        match held.into_iter().find(|held| held.line == line) {
+            Some(held) => self.release(row, &held, held.amount),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps less for a line of an order.
-    fn release(&self, row: &OrderRow, reserved: &Reserved, amount: u64) -> Result<(), StoreError> {
+    pub(crate) fn release(
+        &self,
+        row: &OrderRow,
+        reserved: &Reserved,
+        amount: u64,
+    ) -> Result<(), StoreError> {
         let draft = self.draft_for(row, reserved, Change::Release { amount });
         self.move_stock(draft).map_err(NotMoved::into_fault)?;
         let amount = reserved.amount.saturating_sub(amount);
@@ -304,15 +319,24 @@ impl Desk<'_, '_> {
         let ledger = self.ledger()?.hash;
         let body = Body::Shortage(Shortage { lines, ledger });
         self.append(row, &mut chain, &body).map_err(|e| e.into_fault(row))?;
-        let gone = |state: LineState| matches!(state, LineState::Cancelled { .. });
-        if chain.order().lines.iter().all(|line| gone(line.state)) {
+        self.call_off_if_empty(row, &mut chain)
+    }
+
+    /// Calls an accepted order off of which nothing comes any more.
+    pub(crate) fn call_off_if_empty(
+        &mut self,
+        row: &OrderRow,
+        chain: &mut Chain,
+    ) -> Result<(), StoreError> {
+        let is_accepted = matches!(chain.order().stage, Stage::Accepted { .. });
+        if is_accepted && chain.order().cancelled().len() == chain.order().lines.len() {
             let body = Body::Cancelled(Cancelled {
                 by: Side::Shop,
                 reason: CancelReason::Shortage,
                 borne_by: Side::Shop,
                 request: None,
             });
-            self.append(row, &mut chain, &body).map_err(|e| e.into_fault(row))?;
+            self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
         }
         Ok(())
     }

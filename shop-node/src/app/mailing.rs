@@ -1,7 +1,7 @@
 //! Seals what devices are to hear, when it is sent: stored are signed entries, never sealed mail.
 
 use kirana_core::{
-    envelope::{self, Parcel},
+    envelope::{self, PARCEL_ITEMS_MAX, Parcel},
     key::KeyId,
     mail::{Address, Mail},
     stamp,
@@ -13,7 +13,7 @@ use minicbor::bytes::ByteVec;
 use rand_core::CryptoRng;
 
 use super::{
-    Shop, Undeliverable,
+    Inner, Shop, Undeliverable,
     deliver::{Outcome, ReplyTo},
 };
 use crate::store::{
@@ -89,7 +89,7 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Mail, StoreError> {
-        let parcel = self.reader().read(|c| parcel(c, reply))?;
+        let parcel = self.reader().read(|c| parcel(&self.inner, c, reply))?;
         let sealed = envelope::seal(&parcel, device.sealing(), rng)
             .map_err(|e| StoreError::damaged("a reply", e))?;
         let key = &self.keys().node.signing;
@@ -98,7 +98,7 @@ impl Shop {
     }
 }
 
-fn parcel(c: &Connection, reply: &ReplyTo) -> Result<Parcel, StoreError> {
+fn parcel(shop: &Inner, c: &Connection, reply: &ReplyTo) -> Result<Parcel, StoreError> {
     let mut parcel = Parcel::default();
     let (mut bytes, mut authors) = (0, Vec::new());
     for answer in &reply.answers {
@@ -116,7 +116,15 @@ fn parcel(c: &Connection, reply: &ReplyTo) -> Result<Parcel, StoreError> {
             break;
         }
         parcel.statements.extend(entries.into_iter().map(Into::into));
-        let author = orders::by_number(c, *n)?.device.id();
+        let row = orders::by_number(c, *n)?;
+        // A complaint comes after the decision at the earliest.
+        if row.seq > 1 {
+            let words = shop.messages_of(c, &row)?;
+            let room = PARCEL_ITEMS_MAX - parcel.personal.len();
+            bytes += words.iter().map(|part| part.bytes.len()).sum::<usize>();
+            parcel.personal.extend(words.into_iter().take(room));
+        }
+        let author = row.device.id();
         if author != reply.device && !authors.contains(&author) {
             authors.push(author);
         }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::PoisonError};
 
 use kirana_core::{
     hash::Hash,
-    id::OrderId,
+    id::{OrderId, VariantId},
     money::Money,
     order::{
         Order,
@@ -16,8 +16,9 @@ use kirana_core::{
         decide::Judge,
         entry::Body,
         facts::{
-            CancelReason, Cancelled, Completed, DeclineReason, Declined, DeliveryFailed, Expired,
-            FailReason, Means, OfGroup, Packed, Packing, Paid, Side, WeighedLine,
+            BackLine, CancelReason, Cancelled, Completed, DeclineReason, Declined, DeliveryFailed,
+            Expired, FailReason, Means, OfGroup, Packed, Packing, Paid, Refunded, ReturnReason,
+            Settlement, Side, WeighedLine,
         },
         step::Misstep,
         totals::Totals,
@@ -32,9 +33,11 @@ use rand_core::CryptoRng;
 use super::{
     Shop,
     access::By,
+    complaints::MESSAGE_BYTES_MAX,
     desk::{AppendError, Desk, Visit},
     ledger::NotMoved,
     once::{Before, Once, request_hash},
+    packing::Swap,
     refusal::NotStored,
 };
 use crate::store::{
@@ -79,6 +82,42 @@ pub enum Deed {
     Pay(Money, Means),
     /// It is called off.
     Cancel(CancelReason),
+    /// Something else comes in the place of lines, as their customer allowed.
+    Substitute(Vec<Swap>),
+    /// The customer is asked whether something else may come.
+    Ask {
+        /// The group of lines.
+        group: u8,
+        /// What could come.
+        swaps: Vec<Swap>,
+        /// How long the customer has to answer.
+        minutes: u32,
+    },
+    /// Less of a line is on the shelf than is kept for it.
+    Miss {
+        /// Index of the line.
+        line: u16,
+        /// How much was found, in base units.
+        found: u64,
+    },
+    /// The customer brings goods back.
+    TakeBack(Vec<BackLine>, ReturnReason),
+    /// Money goes back.
+    Refund(Money, Means),
+    /// The shop answers a complaint.
+    AnswerComplaint {
+        /// The words.
+        says: Option<String>,
+        /// What it offers.
+        offer: Option<Settlement>,
+    },
+    /// The shop ends a complaint.
+    SettleComplaint {
+        /// The words.
+        says: Option<String>,
+        /// How it ends.
+        settlement: Settlement,
+    },
     /// The owner goes on with a restored order without having heard its customer.
     GoOn,
 }
@@ -125,6 +164,15 @@ pub enum NotDone {
     /// Something in it is closed until counted.
     #[error("something in order {0} is closed until somebody has counted it")]
     StockClosed(OrderId),
+    /// What should come in a line's place is not sold, or not in that amount.
+    #[error("{0} is not sold here, or not in that amount")]
+    NotSold(VariantId),
+    /// Too little is left of what should come in a line's place.
+    #[error("there is not enough left of {0} to promise it")]
+    NotEnough(VariantId),
+    /// A message that is too long.
+    #[error("a message has at most {MESSAGE_BYTES_MAX} bytes")]
+    MessageTooLong,
     /// The key was used for something else.
     #[error("this Idempotency-Key was used for another request: take a fresh one")]
     KeyReused,
@@ -350,6 +398,21 @@ impl Desk<'_, '_> {
         let body = match deed {
             Deed::GoOn => return Ok(self.go_on(row, chain)?),
             Deed::Accept => return self.accept(row, chain),
+            Deed::Substitute(swaps) => return self.substitute(row, chain, swaps),
+            Deed::Ask { group, swaps, minutes } => {
+                return self.ask(row, chain, (*group, *minutes), swaps);
+            }
+            Deed::Miss { line, found } => return self.miss(row, chain, *line, *found),
+            Deed::TakeBack(lines, reason) => return self.take_back(row, chain, lines, *reason),
+            Deed::AnswerComplaint { says, offer } => {
+                return self.answer_complaint(row, chain, says.as_deref(), *offer);
+            }
+            Deed::SettleComplaint { says, settlement } => {
+                return self.settle_complaint(row, chain, says.as_deref(), *settlement);
+            }
+            Deed::Refund(amount, means) => {
+                Body::Refunded(Refunded { amount: *amount, means: *means })
+            }
             Deed::Decline(reason) => {
                 Body::Declined(Declined { reason: *reason, lines: Vec::new() })
             }
@@ -434,7 +497,7 @@ fn amounts(order: &Order, group: u8) -> BTreeMap<u16, (u64, Option<Earned>)> {
     lines.into_iter().flatten().filter_map(amount).collect()
 }
 
-fn one(
+pub(super) fn one(
     c: &kirana_migrations::rusqlite::Connection,
     which: Which,
 ) -> Result<OrderRow, Abort<NotDone>> {
@@ -453,7 +516,7 @@ fn one(
 }
 
 /// The checked chain of an order; one that is damaged is named.
-fn whole(
+pub(super) fn whole(
     c: &kirana_migrations::rusqlite::Connection,
     row: &OrderRow,
 ) -> Result<Chain, Abort<NotDone>> {
@@ -463,7 +526,7 @@ fn whole(
     })
 }
 
-fn plain(abort: Abort<NotDone>) -> NotDone {
+pub(super) fn plain(abort: Abort<NotDone>) -> NotDone {
     match abort {
         Abort::Refused(refusal) => refusal,
         Abort::Store(error) => error.into(),

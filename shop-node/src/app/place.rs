@@ -3,7 +3,7 @@
 //! **Invariant (P1, P2):** all of it happens in the caller's one transaction, and an order that is
 //! there already gets its own entries again, byte for byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
     id::VariantId,
@@ -28,7 +28,8 @@ use super::{
     reading::{By, Device, Read, Reading},
 };
 use crate::store::{
-    batches, damage, offers,
+    batches, damage,
+    offers::{self, Shelf},
     orders::{self, OrderRow},
     outgoing,
 };
@@ -166,7 +167,7 @@ impl Desk<'_, '_> {
         chain: &mut Chain,
         judge: Judge,
     ) -> Result<(), StoreError> {
-        let placed = &chain.order().placed;
+        let (placed, out) = (&chain.order().placed, chain.order().cancelled());
         let offers = offers_for(self.tx, placed, self.shop, self.now.at)?;
         let apart = self.decided_apart.remove(&row.placed);
         let reserves = apart.is_none();
@@ -180,7 +181,7 @@ impl Desk<'_, '_> {
         let decision = match (closed, asks) {
             (Some(declined), _) => declined,
             (None, true) => Decision::Wait,
-            (None, false) => apart.unwrap_or_else(|| decide::decide(placed, &offers, judge)),
+            (None, false) => apart.unwrap_or_else(|| decide::decide(placed, &out, &offers, judge)),
         };
         if let Decision::Accept { lines, .. } = &decision {
             for granted in lines.iter().filter(|_| reserves) {
@@ -239,7 +240,7 @@ impl Shop {
                     continue;
                 }
                 let offers = offers_for(tx, placed, &inner, desk.now.at)?;
-                let decision = decide::decide(placed, &offers, Judge::Program);
+                let decision = decide::decide(placed, &BTreeSet::new(), &offers, Judge::Program);
                 if let Decision::Accept { lines, .. } = &decision {
                     for granted in lines {
                         let variant = placed.lines[usize::from(granted.line)].variant;
@@ -261,22 +262,32 @@ pub(crate) fn offers_for(
     shop: &Inner,
     now: UnixMs,
 ) -> Result<BTreeMap<VariantId, Offer>, StoreError> {
-    let (mut offers, location) = (BTreeMap::new(), shop.identity.location);
+    let mut offers = BTreeMap::new();
     for line in &placed.lines {
         let Some(shelf) = offers::get(c, line.variant)? else { continue };
-        let balance = crate::store::stock::balance(c, line.variant, location)?;
-        // What has passed its date is promised to nobody.
-        let past = batches::past(c, line.variant, location, shop.day_of(now))?;
-        let offer = Offer {
-            price: shelf.schedule.price_at(shelf.price, now),
-            deals: shelf.schedule.deals_at(shelf.unit, now),
-            tax_bp: shelf.tax_bp,
-            unit: shelf.unit,
-            available: balance.available(shelf.safety.saturating_add(past)),
-            // What may be wrong is not promised by the program: a person looks first.
-            counted: shelf.counted && !shelf.closed,
-        };
-        offers.insert(line.variant, offer);
+        offers.insert(line.variant, offer_of(c, &shelf, shop, now)?);
     }
     Ok(offers)
+}
+
+/// What the shop offers now of one size or pack.
+pub(crate) fn offer_of(
+    c: &Connection,
+    shelf: &Shelf,
+    shop: &Inner,
+    now: UnixMs,
+) -> Result<Offer, StoreError> {
+    let location = shop.identity.location;
+    let balance = crate::store::stock::balance(c, shelf.variant, location)?;
+    // What has passed its date is promised to nobody.
+    let past = batches::past(c, shelf.variant, location, shop.day_of(now))?;
+    Ok(Offer {
+        price: shelf.schedule.price_at(shelf.price, now),
+        deals: shelf.schedule.deals_at(shelf.unit, now),
+        tax_bp: shelf.tax_bp,
+        unit: shelf.unit,
+        available: balance.available(shelf.safety.saturating_add(past)),
+        // What may be wrong is not promised by the program: a person looks first.
+        counted: shelf.counted && !shelf.closed,
+    })
 }

@@ -1,10 +1,11 @@
-//! Grants or refuses what customers ask about their orders: withdraw, cancel, compare heads.
+//! Grants or refuses what customers ask about their orders: withdraw, cancel, change, answer a
+//! question, complain, compare heads.
 //!
 //! **Invariant:** a request changes nothing by itself; it becomes an entry that names it, or gets a
 //! signed refusal, and the same request again gets the same answer.
 
 use kirana_core::{
-    hash::Hash,
+    envelope::Parcel,
     order::{
         HEADS_MAX, Order,
         axes::{Fulfilment, Stage},
@@ -36,7 +37,7 @@ impl Desk<'_, '_> {
         &mut self,
         read: &Read,
         device: &Device,
-        wish: &Wish,
+        (wish, parcel): (&Wish, &Parcel),
     ) -> Result<Vec<Outcome>, Abort<Undeliverable>> {
         let request = &read.signed;
         if let Some(bytes) = outgoing::answer_to(self.tx, request.hash())? {
@@ -47,7 +48,7 @@ impl Desk<'_, '_> {
         }
         let code = match orders::find(self.tx, &device.party, request.statement().order)? {
             None => RefusalCode::UnknownOrder,
-            Some(row) => match self.grant_about(&row, request, wish)? {
+            Some(row) => match self.grant_about(&row, request, wish, parcel)? {
                 None => return Ok(vec![Outcome::Order { n: row.n, id: row.id, new: false }]),
                 Some(code) => code,
             },
@@ -62,9 +63,10 @@ impl Desk<'_, '_> {
         row: &OrderRow,
         request: &SignedStatement,
         wish: &Wish,
+        parcel: &Parcel,
     ) -> Result<Option<RefusalCode>, StoreError> {
         let Some(mut chain) = self.whole(row)? else { return Ok(Some(RefusalCode::Recovering)) };
-        if chain.entries().iter().any(|entry| granted_by(entry.body()) == Some(request.hash())) {
+        if chain.entries().iter().any(|entry| entry.body().granted() == Some(request.hash())) {
             return Ok(None);
         }
         // The request may be older than the restore, so the head that it names proves nothing.
@@ -75,7 +77,15 @@ impl Desk<'_, '_> {
         if statement.answer_by.is_some_and(|by| self.now.is_past(by)) {
             return Ok(Some(RefusalCode::Overdue));
         }
+        let hash = request.hash();
         let body = match (wish, chain.order().stage) {
+            (Wish::Change(wish), _) => {
+                return self.change(row, &mut chain, hash, &wish.alteration);
+            }
+            (Wish::Approve(wish), _) => return self.take_answer(row, &mut chain, hash, wish),
+            (Wish::Complain(wish), _) => {
+                return self.hear_complaint(row, &mut chain, hash, (wish, parcel));
+            }
             (Wish::Withdraw(_), stage) if stage.is_undecided() => {
                 Body::Withdrawn(Withdrawn { request: request.hash() })
             }
@@ -87,7 +97,6 @@ impl Desk<'_, '_> {
                     request: Some(request.hash()),
                 })
             }
-            (Wish::Reserved(_), _) => return Ok(Some(RefusalCode::NotSupported)),
             _ => return Ok(Some(RefusalCode::TooLate)),
         };
         self.release_all(row)?;
@@ -170,13 +179,4 @@ impl Desk<'_, '_> {
 fn is_early(order: &Order) -> bool {
     let early = |stage| matches!(stage, Fulfilment::Pending | Fulfilment::Packing { .. });
     order.groups.iter().all(|group| early(group.stage))
-}
-
-fn granted_by(body: &Body) -> Option<Hash> {
-    match body {
-        Body::Withdrawn(withdrawn) => Some(withdrawn.request),
-        Body::Cancelled(cancelled) => cancelled.request,
-        Body::Changed(changed) => changed.request,
-        _ => None,
-    }
 }

@@ -2,8 +2,12 @@
 
 use axum::extract::State;
 use kirana_core::{
+    id::VariantId,
     money::Money,
-    order::facts::{CancelReason, DeclineReason, FailReason, Means, Packing, WeighedLine},
+    order::facts::{
+        BackLine, CancelReason, DeclineReason, FailReason, Means, PROPOSALS_MAX, Packing, Remedy,
+        ReturnReason, Settlement, WeighedLine,
+    },
     policy::Action,
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +21,13 @@ use super::{
     orders::{may, shown, which},
     problem::Problem,
 };
-use crate::{app::orders::Deed, clock};
+use crate::{
+    app::{
+        orders::Deed,
+        packing::{ANSWER_MINUTES, Swap},
+    },
+    clock,
+};
 
 /// What belongs to the deed; what a deed does not need is left out.
 #[derive(Default, Deserialize, utoipa::ToSchema)]
@@ -36,6 +46,44 @@ pub struct Details {
     amount: Option<Money>,
     /// In what form: `cash`, `upi` or `card`.
     means: Option<String>,
+    /// What comes, or could come, in the place of lines.
+    swaps: Vec<Swapped>,
+    /// How long the customer has to answer a question, in minutes; 30 unless given.
+    #[schema(minimum = 1, maximum = 2880)]
+    minutes: Option<u32>,
+    /// How much of a line was found on the shelf, in base units.
+    found: Option<u64>,
+    /// What the customer brings back.
+    back: Vec<Back>,
+    /// The shop's words, for a complaint.
+    #[schema(max_length = 2000)]
+    message: Option<String>,
+    /// What the shop offers, or how a complaint ends: `cleared_up`, `refund`, `replacement` or
+    /// `rejected`.
+    remedy: Option<String>,
+    /// Whether the complaint ends with that, by the shop's word.
+    settled: bool,
+}
+
+/// What comes in the place of a line.
+#[derive(Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Swapped {
+    line: u16,
+    #[schema(value_type = String)]
+    variant_id: VariantId,
+    amount: u64,
+}
+
+/// What comes back of a line.
+#[derive(Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Back {
+    line: u16,
+    amount: u64,
+    /// Whether it can be sold again.
+    #[serde(default)]
+    sellable: bool,
 }
 
 /// One line's real amount in base units.
@@ -48,7 +96,9 @@ pub struct Weighed {
 
 /// Does one thing with an order: `acceptance`, `decline`, `packing`, `packed`, `ready`,
 /// `collection`, `dispatch`, `delivery`, `delivery-failure`, `return-to-shop`, `payments`,
-/// `cancellation`, or `override` to go on after a restore.
+/// `refunds`, `returns`, `cancellation`, `substitution` (as the customer allowed), `question` (may
+/// something else come?), `shortfall` (less is on the shelf than is kept for a line), `complaint`
+/// (the shop's answer, or its end), or `override` to go on after a restore.
 #[utoipa::path(post, path = "/v1/orders/{id}/{deed}", tag = "orders",
     params(("id" = String, Path), ("deed" = String, Path)), request_body = Details,
     security(("token" = [])),
@@ -74,16 +124,26 @@ pub async fn act(
 
 fn deed_of(name: &str, details: Details) -> Result<(Deed, Action), Problem> {
     let group = details.group;
-    let weighed = details.weighed.iter();
-    let weighed: Vec<_> = weighed.map(|w| WeighedLine { line: w.line, amount: w.amount }).collect();
     Ok(match name {
-        "acceptance" => (Deed::Accept, Action::DecideOrder),
-        "decline" => {
-            let why = reason(details.reason, DeclineReason::from_label, DeclineReason::ByShop)?;
-            (Deed::Decline(why), Action::DecideOrder)
-        }
+        "acceptance" | "decline" | "cancellation" | "override" => return decided(name, details),
+        "payments" | "refunds" | "returns" | "complaint" => return settled(name, details),
         "packing" => (Deed::Pack(Packing { group, lines: details.lines }), Action::PackOrder),
-        "packed" => (Deed::Packed(group, weighed), Action::PackOrder),
+        "packed" => {
+            let weighed = details.weighed.iter();
+            let weighed = weighed.map(|w| WeighedLine { line: w.line, amount: w.amount }).collect();
+            (Deed::Packed(group, weighed), Action::PackOrder)
+        }
+        "substitution" => (Deed::Substitute(details.swaps()?), Action::PackOrder),
+        "question" => {
+            let (swaps, minutes) = (details.swaps()?, details.minutes.unwrap_or(ANSWER_MINUTES));
+            (Deed::Ask { group, swaps, minutes }, Action::PackOrder)
+        }
+        "shortfall" => {
+            let [line] = details.lines[..] else {
+                return Err(Problem::malformed("lines names the one line that is short"));
+            };
+            (Deed::Miss { line, found: details.found.unwrap_or(0) }, Action::PackOrder)
+        }
         "ready" => (Deed::Ready(group), Action::PackOrder),
         "collection" => (Deed::Collected(group), Action::HandOverOrder),
         "dispatch" => (Deed::Dispatch(group), Action::HandOverOrder),
@@ -93,20 +153,72 @@ fn deed_of(name: &str, details: Details) -> Result<(Deed, Action), Problem> {
             (Deed::DeliveryFailed(group, why), Action::HandOverOrder)
         }
         "return-to-shop" => (Deed::Returned(group), Action::HandOverOrder),
-        "payments" => {
-            let amount = details.amount.ok_or_else(|| Problem::malformed("amount is missing"))?;
-            (
-                Deed::Pay(amount, reason(details.means, Means::from_label, Means::Cash)?),
-                Action::TakePayment,
-            )
+        _ => return Err(Problem::not_found()),
+    })
+}
+
+/// What is decided about the whole order.
+fn decided(name: &str, details: Details) -> Result<(Deed, Action), Problem> {
+    Ok(match name {
+        "acceptance" => (Deed::Accept, Action::DecideOrder),
+        "decline" => {
+            let why = reason(details.reason, DeclineReason::from_label, DeclineReason::ByShop)?;
+            (Deed::Decline(why), Action::DecideOrder)
         }
         "cancellation" => {
             let why = reason(details.reason, CancelReason::from_label, CancelReason::ByShop)?;
             (Deed::Cancel(why), Action::CancelOrder)
         }
-        "override" => (Deed::GoOn, Action::EditShop),
-        _ => return Err(Problem::not_found()),
+        _ => (Deed::GoOn, Action::EditShop),
     })
+}
+
+/// What is done about money, about goods that come back, and about complaints.
+fn settled(name: &str, details: Details) -> Result<(Deed, Action), Problem> {
+    let amount = details.amount;
+    let amount_given = || amount.ok_or_else(|| Problem::malformed("amount is missing"));
+    Ok(match name {
+        "payments" => {
+            let means = reason(details.means, Means::from_label, Means::Cash)?;
+            (Deed::Pay(amount_given()?, means), Action::TakePayment)
+        }
+        "refunds" => {
+            let means = reason(details.means, Means::from_label, Means::Cash)?;
+            (Deed::Refund(amount_given()?, means), Action::RefundOrder)
+        }
+        "returns" => {
+            let why = reason(details.reason, ReturnReason::from_label, ReturnReason::Faulty)?;
+            let back = details.back.iter();
+            let back = back.map(|Back { line, amount, sellable }| BackLine {
+                line: *line,
+                amount: *amount,
+                sellable: *sellable,
+            });
+            (Deed::TakeBack(back.collect(), why), Action::RefundOrder)
+        }
+        _ => {
+            let remedy = details
+                .remedy
+                .map(|label| reason(Some(label), Remedy::from_label, Remedy::ClearedUp));
+            let offer = remedy.transpose()?.map(|remedy| Settlement { remedy, amount });
+            let (says, action) = (details.message, Action::RefundOrder);
+            match (details.settled, offer) {
+                (false, offer) => (Deed::AnswerComplaint { says, offer }, action),
+                (true, Some(settlement)) => (Deed::SettleComplaint { says, settlement }, action),
+                (true, None) => return Err(Problem::malformed("remedy is missing")),
+            }
+        }
+    })
+}
+
+impl Details {
+    fn swaps(&self) -> Result<Vec<Swap>, Problem> {
+        if !(1..=PROPOSALS_MAX).contains(&self.swaps.len()) {
+            return Err(Problem::malformed(format!("swaps names 1 to {PROPOSALS_MAX} lines")));
+        }
+        let swap = |of: &Swapped| Swap { line: of.line, variant: of.variant_id, amount: of.amount };
+        Ok(self.swaps.iter().map(swap).collect())
+    }
 }
 
 fn reason<T>(

@@ -5,9 +5,6 @@ use axum::{Router, routing::any};
 use super::{Door, problem::Problem};
 
 const LATER: &[(&str, &str)] = &[
-    ("/v1/orders/{id}/complaint", "a complaint"),
-    ("/v1/orders/{id}/refunds", "a refund"),
-    ("/v1/orders/{id}/returns", "a return"),
     ("/v1/khata", "the credit book"),
     ("/v1/khata/{customer}", "the credit book"),
     ("/v1/payments/webhooks/{provider}", "a payment provider"),

@@ -196,7 +196,7 @@ pub async fn one(
     Path(id): Path<String>,
 ) -> Result<axum::Json<Value>, Problem> {
     let which = which(&id, &visitor)?;
-    let (view, person, done_by) = door
+    let (view, person, done_by, messages) = door
         .run(move |access| {
             let (shop, inside) = (access.shop(), visitor.principal.party.is_none());
             let view = shop.order(which)?;
@@ -204,11 +204,13 @@ pub async fn one(
             // Who works here is no customer's business.
             let done_by = inside.then(|| shop.done_by(&view)).transpose()?;
             let person = shop.person(&view.order)?;
-            Ok::<_, Problem>((view, person, done_by))
+            let messages = shop.messages(which)?;
+            Ok::<_, Problem>((view, person, done_by, messages))
         })
         .await?;
     let mut order = shown(&view);
     order["personal"] = json!(person);
+    order["messages"] = json!(messages);
     if let Some(done_by) = done_by {
         let by =
             |(entry, by): &(Hash, By)| json!({ "entry": entry, "by": by.who, "till": by.till });
@@ -277,6 +279,11 @@ impl From<NotDone> for Problem {
             NotDone::Damaged(_) => conflict("order-damaged"),
             NotDone::WaitsForCustomer(_) => conflict("waits-for-customer"),
             NotDone::StockClosed(_) => conflict("stock-closed"),
+            NotDone::NotSold(_) => conflict("not-sold"),
+            NotDone::NotEnough(_) => conflict("not-enough"),
+            NotDone::MessageTooLong => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "message-too-long", title)
+            }
             NotDone::StillSpeaks => conflict("still-speaks"),
             NotDone::ReadOnly(_) => conflict("read-only"),
             NotDone::KeyReused => {

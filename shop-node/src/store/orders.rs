@@ -7,7 +7,10 @@ use kirana_core::{
     hash::Hash,
     id::OrderId,
     key::PublicKey,
-    order::chain::{Author, Chain, Entry},
+    order::{
+        axes::Fulfilment,
+        chain::{Author, Chain, Entry},
+    },
     sign1::Forged,
     statement::{Party, Seen, SignedStatement, UnverifiedStatement},
     time::UnixMs,
@@ -132,6 +135,20 @@ pub fn overdue(c: &Connection, known_now: UnixMs, limit: u32) -> Result<Vec<Orde
     many(c, &sql, params![int(known_now.get()), limit])
 }
 
+/// Open orders with a question that nobody answered in time.
+pub fn questions_due(
+    c: &Connection,
+    known_now: UnixMs,
+    limit: u32,
+) -> Result<Vec<OrderRow>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM customer_order
+         WHERE question_until_ms IS NOT NULL AND question_until_ms <= ?1
+         ORDER BY question_until_ms, n LIMIT ?2"
+    );
+    many(c, &sql, params![int(known_now.get()), limit])
+}
+
 /// The numbers of all orders, for checking them one by one.
 pub fn all_numbers(c: &Connection) -> Result<Vec<i64>, StoreError> {
     let mut statement = c.prepare_cached("SELECT n FROM customer_order ORDER BY n")?;
@@ -193,6 +210,9 @@ pub fn insert(
     ])?;
     let n = tx.last_insert_rowid();
     put_entries(tx, n, chain, 0)?;
+    if question_until(chain).is_some() {
+        note_end(tx, n, chain)?;
+    }
     Ok(n)
 }
 
@@ -205,7 +225,8 @@ pub fn extend(tx: &Tx<'_>, n: i64, chain: &Chain, from_seq: u32) -> Result<(), S
 /// Works out from a chain what is looked up without walking it.
 pub fn note_end(tx: &Tx<'_>, n: i64, chain: &Chain) -> Result<(), StoreError> {
     let sql =
-        "UPDATE customer_order SET stage = ?2, is_open = ?3, generation = ?4, seq = ?5, head = ?6
+        "UPDATE customer_order SET stage = ?2, is_open = ?3, generation = ?4, seq = ?5, head = ?6,
+                                         question_until_ms = ?7
                WHERE n = ?1";
     tx.prepare_cached(sql)?.execute(params![
         n,
@@ -214,8 +235,18 @@ pub fn note_end(tx: &Tx<'_>, n: i64, chain: &Chain) -> Result<(), StoreError> {
         int(chain.generation()),
         chain.last().seq(),
         chain.head().as_bytes(),
+        question_until(chain).map(|until| int(until.get())),
     ])?;
     Ok(())
+}
+
+/// Until when the first of the questions that stand may be answered.
+fn question_until(chain: &Chain) -> Option<UnixMs> {
+    let until = chain.order().groups.iter().filter_map(|group| match group.stage {
+        Fulfilment::AwaitingAnswer { deadline } => Some(deadline),
+        _ => None,
+    });
+    until.min().filter(|_| chain.order().is_open())
 }
 
 /// Notes where the ledger stood when the order was decided: the last one is released first.

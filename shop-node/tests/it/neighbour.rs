@@ -177,6 +177,8 @@ impl Customer {
             personal: None,
             anchors: Vec::new(),
             generation: 1,
+            fee: None,
+            of_age: None,
         }
     }
 

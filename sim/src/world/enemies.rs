@@ -65,6 +65,8 @@ impl World {
             personal: None,
             anchors: Vec::new(),
             generation: 1,
+            fee: None,
+            of_age: None,
         };
         let order = OrderId::new(now, self.people.bytes());
         let until = now.plus_ms(DAY_MS);

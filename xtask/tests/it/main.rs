@@ -1,5 +1,7 @@
 //! What holds for the repository as a whole.
 
+mod after_placing;
 mod data;
 mod lost_phone;
+mod street;
 mod tidy;

@@ -9,9 +9,13 @@ use kirana_core::{
         ANCHORS_MAX, HEADS_MAX, LINES_MAX, PRICE_MINOR_MAX,
         entry::{Body, BodyError, Kind, Voice},
         facts::{DeclineReason, LineRefusal},
-        placed::{Handover, Invalid, Placed, Slot, WantedLine},
+        placed::{
+            AGE_MAX, Alteration, Handover, Invalid, NewAmount, Placed, SUBSTITUTES_MAX,
+            SUBSTITUTES_OF_ALL_MAX, Slot, WantedLine,
+        },
         wish::{
-            Answer, Cancel, Head, Heads, Refusal, RefusalCode, Said, SaidError, Wish, Withdraw,
+            Answer, Approve, Cancel, Change, Complain, ComplaintStep, Head, Heads, Refusal,
+            RefusalCode, Said, SaidError, Wish, Withdraw,
         },
     },
     quantity::Unit,
@@ -71,6 +75,7 @@ fn of_lines(count: usize) -> Placed {
     full.seen_version = u64::from(u32::MAX);
     full.tolerance_bp = 10_000;
     full.cap = Some(price(999_999_999, 999_999));
+    full.substitutes = vec![variant(9); SUBSTITUTES_OF_ALL_MAX / LINES_MAX];
     let personal = Some(Hash::of(b"a person, salted"));
     let anchors = vec![ledger(); ANCHORS_MAX];
     Placed { lines: vec![full; count], personal, anchors, ..placed() }
@@ -108,6 +113,12 @@ fn orders_that_cannot_be_are_neither_signed_nor_read() {
             Invalid::TooManyAnchors(ANCHORS_MAX + 1),
         ),
         (with_line(|line| line.tolerance_bp = 10_001), Invalid::Tolerance { line: 0 }),
+        (
+            with_line(|line| line.substitutes = vec![variant(9); SUBSTITUTES_MAX + 1]),
+            Invalid::TooManySubstitutes { line: 0 },
+        ),
+        (Placed { fee: Some(rupees(-1)), ..placed() }, Invalid::Fee(MoneyError::Negative)),
+        (Placed { of_age: Some(AGE_MAX + 1), ..placed() }, Invalid::TooOld),
         (with_line(|line| line.seen.minor = -1), money(MoneyError::Negative)),
         (with_line(|line| line.seen.per = 0), money(MoneyError::PerNothing)),
         (with_line(|line| line.seen.minor = PRICE_MINOR_MAX + 1), money(MoneyError::TooLarge)),
@@ -141,7 +152,25 @@ fn requests_and_answers_are_read_back_as_they_were_signed() {
         Wish::Withdraw(Withdraw { head, anchors: vec![ledger()] }),
         Wish::Cancel(Cancel { reason: CancelReason::NotWanted, head, anchors: vec![] }),
         Wish::Heads(Heads { heads, anchors: vec![], generation: 1 }),
-        Wish::Reserved(Kind::Complain),
+        Wish::Change(Change {
+            alteration: Alteration {
+                amounts: vec![NewAmount { line: 0, amount: 0 }],
+                added: vec![wanted(3, 1, Unit::Piece, price(100, 1))],
+                handover: Some(Handover::Pickup { slot: None }),
+                fee: Some(rupees(100)),
+            },
+            head,
+            anchors: vec![],
+        }),
+        Wish::Approve(Approve { question: ledger(), taken: vec![0, 2], head, anchors: vec![] }),
+        Wish::Complain(Complain {
+            step: ComplaintStep::Open,
+            about: Grievance::Late,
+            lines: vec![1],
+            message: head,
+            head,
+            anchors: vec![],
+        }),
     ];
     for wish in wishes {
         let signed = wish.sign(order_id(), shop(), at(1), [9; 16], &customer_key());

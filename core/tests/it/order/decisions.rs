@@ -1,6 +1,6 @@
 //! The shop's decision: no more than there is, no dearer than was signed, every line once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
     catalogue::pricing::Deal,
@@ -34,7 +34,7 @@ fn changed(n: u8, change: impl FnOnce(&mut Offer)) -> BTreeMap<VariantId, Offer>
 }
 
 fn outcome(placed: &Placed, offers: &BTreeMap<VariantId, Offer>) -> (Vec<u64>, Vec<LineRefusal>) {
-    match decide(placed, offers, Judge::Program) {
+    match decide(placed, &BTreeSet::new(), offers, Judge::Program) {
         Decision::Accept { lines, refused } => (
             lines.iter().map(|line| line.granted).collect(),
             refused.iter().map(|line| line.why).collect(),
@@ -60,7 +60,9 @@ fn p2_a_deal_is_charged_for_what_is_granted_and_never_above_what_was_agreed_to()
             offer.available = available;
         })
     };
-    let Decision::Accept { lines, .. } = decide(&placed(), &on_offer(10), Judge::Program) else {
+    let Decision::Accept { lines, .. } =
+        decide(&placed(), &BTreeSet::new(), &on_offer(10), Judge::Program)
+    else {
         panic!("it is there");
     };
     assert_eq!(lines[0].price, price(2_950, 2), "two for the price of one");
@@ -76,7 +78,9 @@ fn p2_a_deal_is_charged_for_what_is_granted_and_never_above_what_was_agreed_to()
 #[test]
 fn a_lower_price_is_charged_and_a_higher_one_refuses_the_line() {
     let cheaper = changed(1, |offer| offer.price.minor = 2_900);
-    let Decision::Accept { lines, .. } = decide(&placed(), &cheaper, Judge::Program) else {
+    let Decision::Accept { lines, .. } =
+        decide(&placed(), &BTreeSet::new(), &cheaper, Judge::Program)
+    else {
         panic!("it is there");
     };
     assert_eq!(lines[0].price, price(2_900, 1));
@@ -124,13 +128,15 @@ fn what_is_not_sold_or_sold_otherwise_is_refused_by_name() {
 
 #[test]
 fn an_order_of_which_nothing_is_left_is_declined_with_every_reason() {
-    let decision = decide(&placed(), &BTreeMap::new(), Judge::Program);
+    let decision = decide(&placed(), &BTreeSet::new(), &BTreeMap::new(), Judge::Program);
     let Decision::Decline(declined) = decision.clone() else { panic!("nothing is sold") };
     assert_eq!((declined.reason, declined.lines.len()), (DeclineReason::NothingLeft, 2));
     let order = step(begin(placed()).order(), at(1), &decision.into_body(ledger()));
     assert_eq!(order.map(|order| order.stage.label()), Ok("declined"));
     let on_khata = Placed { payment: Method::OnKhata, ..placed() };
-    let Decision::Decline(declined) = decide(&on_khata, &offers(), Judge::Program) else {
+    let Decision::Decline(declined) =
+        decide(&on_khata, &BTreeSet::new(), &offers(), Judge::Program)
+    else {
         panic!("khata comes later");
     };
     assert_eq!(declined.reason, DeclineReason::NoSuchPayment);
@@ -139,8 +145,10 @@ fn an_order_of_which_nothing_is_left_is_declined_with_every_reason() {
 #[test]
 fn what_is_not_counted_waits_for_a_person() {
     let uncounted = changed(1, |offer| (offer.counted, offer.available) = (false, 0));
-    assert_eq!(decide(&placed(), &uncounted, Judge::Program), Decision::Wait);
-    let Decision::Accept { lines, .. } = decide(&placed(), &uncounted, Judge::Person) else {
+    assert_eq!(decide(&placed(), &BTreeSet::new(), &uncounted, Judge::Program), Decision::Wait);
+    let Decision::Accept { lines, .. } =
+        decide(&placed(), &BTreeSet::new(), &uncounted, Judge::Person)
+    else {
         panic!("the person saw it");
     };
     assert_eq!(lines.len(), 2);
@@ -166,7 +174,7 @@ proptest! {
             .enumerate()
             .map(|(n, (there, now))| (variant(n as u8 + 1), offer(*now, 10, Unit::Gram, *there)))
             .collect();
-        let decision = decide(&placed, &offers, Judge::Program);
+        let decision = decide(&placed, &BTreeSet::new(), &offers, Judge::Program);
         if let Decision::Accept { lines: granted, refused } = &decision {
             prop_assert_eq!(granted.len() + refused.len(), lines.len());
             for (variant, offer) in &offers {

@@ -102,7 +102,7 @@ fn a_step_that_is_refused_changes_nothing_and_says_why() {
 #[test]
 fn a_shop_cannot_grant_what_the_customer_did_not_sign() {
     let accept = |lines: Vec<GrantedLine>, refused: Vec<RefusedLine>| {
-        let body = Body::Accepted(Accepted { lines, refused, ledger: ledger() });
+        let body = Body::Accepted(Accepted { lines, refused, ledger: ledger(), fee: None });
         step(begin(placed()).order(), at(1), &body).map(|order| order.stage.label())
     };
     let (milk, onions) = (granted(0, 2, price(2_950, 1)), granted(1, 500, price(4_500, 1_000)));
@@ -241,7 +241,7 @@ proptest! {
         let grant = lines.iter().enumerate().map(|(index, (amount, minor, per, tax_bp))| GrantedLine {
             line: index as u16, granted: *amount, price: price(*minor, *per), tax_bp: *tax_bp,
         });
-        let body = Body::Accepted(Accepted { lines: grant.collect(), refused: vec![], ledger: ledger() });
+        let body = Body::Accepted(Accepted { lines: grant.collect(), refused: vec![], ledger: ledger(), fee: None });
         let order = step(chain.order(), at(1), &body).expect("it fits");
         let totals = Totals::of(&order).expect("it fits");
         let by_line: i64 = totals.lines.iter().map(|line| line.sum.minor).sum();

@@ -1,0 +1,148 @@
+//! What customers want otherwise in orders that were placed, and what comes back from them.
+//!
+//! **Invariant (P2):** a change is granted whole or refused; what more is granted is reserved in the
+//! transaction that says so.
+
+use std::collections::BTreeSet;
+
+use kirana_core::{
+    hash::Hash,
+    order::{
+        axes::{Fulfilment, Stage},
+        chain::Chain,
+        decide::{self, Decision, Judge},
+        entry::Body,
+        facts::{
+            BackLine, Changed, GivenBack, GrantedLine, LineRefusal, RefusedLine, ReturnReason,
+        },
+        placed::{Alteration, Placed},
+        step::Misstep,
+        wish::RefusalCode,
+    },
+    stock::{Change, Draft, OrderLink},
+};
+use kirana_migrations::{Abort, StoreError};
+
+use super::{
+    desk::{AppendError, Desk},
+    orders::NotDone,
+    place::offers_for,
+};
+use crate::store::{offers, orders::OrderRow, stock};
+
+/// What lines get that were asked about, and those that are taken out.
+type GrantedAnew = (Vec<GrantedLine>, Vec<RefusedLine>);
+
+impl Desk<'_, '_> {
+    /// Grants what a customer wants otherwise, or says why not.
+    pub(super) fn change(
+        &mut self,
+        row: &OrderRow,
+        chain: &mut Chain,
+        request: Hash,
+        asked: &Alteration,
+    ) -> Result<Option<RefusalCode>, StoreError> {
+        let order = chain.order();
+        let early = |stage| matches!(stage, Fulfilment::Pending | Fulfilment::Packing { .. });
+        let in_time = match order.stage {
+            Stage::Placed | Stage::Received { .. } => true,
+            Stage::Accepted { .. } => order.groups.iter().all(|group| early(group.stage)),
+            _ => false,
+        };
+        if !in_time {
+            return Ok(Some(RefusalCode::TooLate));
+        }
+        let Ok(placed) = asked.apply(&order.placed) else { return Ok(Some(RefusalCode::NotNow)) };
+        let (mut lines, mut refused) = (Vec::new(), Vec::new());
+        if !order.stage.is_undecided() {
+            match self.grant_anew(row, chain, &placed, asked)? {
+                Some(granted) => (lines, refused) = granted,
+                None => return Ok(Some(RefusalCode::CannotGrant)),
+            }
+        }
+        let fee = chain.order().fee.filter(|_| placed.is_brought());
+        let (ledger, asked) = (self.ledger()?.hash, Some(asked.clone()));
+        let body =
+            Body::Changed(Changed { lines, refused, request: Some(request), ledger, asked, fee });
+        self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
+        self.call_off_if_empty(row, chain)?;
+        Ok(None)
+    }
+
+    /// What the lines get that the customer named; nothing where one of them cannot be granted.
+    fn grant_anew(
+        &mut self,
+        row: &OrderRow,
+        chain: &Chain,
+        placed: &Placed,
+        asked: &Alteration,
+    ) -> Result<Option<GrantedAnew>, StoreError> {
+        let new = chain.order().lines.len()..placed.lines.len();
+        let named = asked.amounts.iter().filter(|new| new.amount > 0).map(|new| new.line);
+        let wanted: BTreeSet<u16> = named.chain(new.map(|line| line as u16)).collect();
+        let all = 0..placed.lines.len() as u16;
+        let others: BTreeSet<u16> = all.filter(|line| !wanted.contains(line)).collect();
+        let mut offers = offers_for(self.tx, placed, self.shop, self.now.at)?;
+        // What is kept for a line may be kept for it again.
+        for held in stock::reserved_for(self.tx, row.n)? {
+            let again = wanted.contains(&held.line);
+            let again = again || asked.amounts.iter().any(|new| new.line == held.line);
+            if let Some(offer) = offers.get_mut(&held.variant).filter(|_| again) {
+                offer.available = offer.available.saturating_add(held.amount);
+            }
+        }
+        let why = LineRefusal::LeftOut;
+        let out = asked.amounts.iter().filter(|new| new.amount == 0);
+        let out: Vec<_> = out.map(|new| RefusedLine { line: new.line, why }).collect();
+        let lines = match decide::decide(placed, &others, &offers, Judge::Program) {
+            Decision::Accept { lines, refused } if refused.is_empty() => lines,
+            _ if wanted.is_empty() => Vec::new(),
+            _ => return Ok(None),
+        };
+        let is_whole = |granted: &GrantedLine| {
+            granted.granted == placed.lines[usize::from(granted.line)].quantity.amount()
+        };
+        if !lines.iter().all(is_whole) {
+            return Ok(None);
+        }
+        for line in lines.iter().map(|l| l.line).chain(out.iter().map(|l| l.line)) {
+            self.release_line(row, line)?;
+        }
+        for granted in &lines {
+            let variant = placed.lines[usize::from(granted.line)].variant;
+            if offers.get(&variant).is_some_and(|offer| offer.counted) {
+                self.reserve(row, granted.line, variant, granted.granted)?;
+            }
+        }
+        Ok(Some((lines, out)))
+    }
+
+    /// The customer brings goods back; what can be sold again is put away.
+    pub(super) fn take_back(
+        &mut self,
+        row: &OrderRow,
+        chain: &mut Chain,
+        lines: &[BackLine],
+        reason: ReturnReason,
+    ) -> Result<(), Abort<NotDone>> {
+        for BackLine { line, amount, sellable } in lines.iter().copied() {
+            let of = chain.order().lines.get(usize::from(line));
+            let of = of.ok_or_else(|| {
+                Abort::from(AppendError::Chain(Misstep::NoSuchLine { line }.into()))
+            })?;
+            let variant = of.variant();
+            let counted = offers::get(self.tx, variant)?.is_some_and(|shelf| shelf.counted);
+            if !sellable || !counted {
+                continue;
+            }
+            let (location, change) = (self.shop.identity.location, Change::Return { amount });
+            let order = Some(OrderLink { customer: row.customer, order: row.id, line });
+            let (note, draft) =
+                (reason.label().to_owned(), Draft::new(variant, location, change, self.node_id()));
+            self.move_stock(Draft { order, note, ..draft })?;
+        }
+        let (lines, ledger) = (lines.to_vec(), self.ledger()?.hash);
+        self.append(row, chain, &Body::GivenBack(GivenBack { lines, reason, ledger }))?;
+        Ok(())
+    }
+}

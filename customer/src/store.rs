@@ -4,6 +4,7 @@
 
 pub mod journal;
 pub mod messages;
+pub mod once;
 pub mod orders;
 pub mod outbox;
 pub mod settings;

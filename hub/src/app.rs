@@ -31,6 +31,7 @@ pub mod factor;
 pub mod forward;
 pub mod grant;
 pub mod history;
+pub mod hosted;
 pub mod introspection;
 pub mod key_sign_in;
 pub mod letter;
@@ -97,6 +98,7 @@ struct Inner {
     studio: shop::photo::Studio,
     nobody: person::Nobody,
     shelves: std::sync::OnceLock<crate::store::shelves::Shelves>,
+    homes: std::sync::OnceLock<hosted::Homes>,
 }
 
 const KEYS: &str = "keys";
@@ -135,6 +137,7 @@ impl Hub {
             studio: shop::photo::Studio::default(),
             nobody,
             shelves: std::sync::OnceLock::new(),
+            homes: std::sync::OnceLock::new(),
         }));
         if hub.settings().role == Role::Central {
             hub.ensure_token_key(now, rng).await?;

@@ -24,8 +24,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::app::Hub;
 
 pub mod accounts;
+pub mod addresses;
 pub mod admin;
 pub mod authorize;
+pub mod carts;
 pub mod console;
 mod cors;
 pub mod devices;
@@ -35,6 +37,7 @@ mod health;
 pub mod introspection;
 pub mod key_sign_in;
 pub mod oauth;
+pub mod orders;
 pub mod passphrases;
 pub mod photos;
 pub mod problem;
@@ -85,6 +88,26 @@ impl utoipa::Modify for Bearer {
     }
 }
 
+/// What thin clients of hosted accounts use.
+fn hosted() -> OpenApiRouter<Door> {
+    OpenApiRouter::new()
+        .routes(routes!(addresses::list, addresses::add))
+        .routes(routes!(addresses::show, addresses::put, addresses::remove))
+        .routes(routes!(addresses::choose))
+        .routes(routes!(carts::list, carts::begin))
+        .routes(routes!(carts::show, carts::rename, carts::remove))
+        .routes(routes!(carts::lines, carts::add))
+        .routes(routes!(carts::change, carts::take_out))
+        .routes(routes!(orders::place, orders::list))
+        .routes(routes!(orders::show))
+        .routes(routes!(orders::change))
+        .routes(routes!(orders::withdraw))
+        .routes(routes!(orders::approve))
+        .routes(routes!(orders::complain))
+        .routes(routes!(orders::reorder))
+        .routes(routes!(orders::home))
+}
+
 fn routes() -> OpenApiRouter<Door> {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(accounts::register, admin::accounts))
@@ -111,6 +134,7 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(factors::confirm))
         .routes(routes!(sessions::sign_in, sessions::sessions, sessions::sign_out_everywhere))
         .routes(routes!(sessions::sign_out))
+        .merge(hosted())
         .routes(routes!(products::find))
         .routes(routes!(products::of_shop))
         .routes(routes!(products::product))

@@ -10,6 +10,7 @@ pub mod config;
 mod erased;
 mod forwarding;
 mod gathering;
+mod hosting;
 pub mod http;
 pub mod joining;
 pub mod key_file;

@@ -15,13 +15,16 @@ use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{self, Hub, Settings, password::Hasher},
+    app::{self, Hub, Settings, hosted::Homes, password::Hasher},
     backup::DATABASE,
     clock,
     config::{Config, Role},
-    erased, forwarding, gathering, http, joining, key_file, net, posting,
+    erased, forwarding, gathering, hosting, http, joining, key_file, net, posting,
     store::{Store, secrets::Secrets, shelves::Shelves},
 };
+
+/// The folder of hosted households.
+pub const HOSTED: &str = "hosted";
 
 /// Why a hub did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -184,6 +187,8 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     let (node, news) = net::listen(&hub, p2p).await?;
     prepare(&hub, &config, clock::now()).await?;
     hub.put_up(shelves(&config.data)?);
+    hub.put_up_homes(Homes::at(config.data.join(HOSTED)));
+    let hosting = tokio::spawn(hosting::run(hub.clone()));
     let gathering = tokio::spawn(gathering::run(hub.clone(), node.clone()));
     let sweeper = tokio::spawn(net::sweep(hub.clone()));
     let forwarding = tokio::spawn(forwarding::run(hub.clone(), node.clone(), news));
@@ -205,6 +210,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
         () = disk_failed(&hub) => Err(Failed::Disk),
     };
     sweeper.abort();
+    hosting.abort();
     forwarding.abort();
     gathering.abort();
     posting.abort();

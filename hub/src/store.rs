@@ -15,6 +15,7 @@ pub mod code;
 pub mod console;
 pub mod device;
 pub mod factor;
+pub mod hosted;
 pub mod idempotency;
 pub mod letter;
 pub mod mail;

@@ -54,6 +54,7 @@ fn customer() -> Vec<M<'static>> {
         M::up(include_str!("../shared/availability.sql")),
         M::up(include_str!("../customer/004_sealed.sql")),
         M::up(include_str!("../customer/006_messages.sql")),
+        M::up(include_str!("../customer/007_once.sql")),
         M::up_with_hook(include_str!("../shared/search.sql"), index),
         M::up(include_str!("../shared/signed.sql")),
     ]
@@ -71,6 +72,7 @@ fn hub() -> Vec<M<'static>> {
         M::up(include_str!("../hub/008_console.sql")),
         M::up(include_str!("../hub/009_photos.sql")),
         M::up(include_str!("../hub/010_device_sessions.sql")),
+        M::up(include_str!("../hub/011_hosted.sql")),
     ]
 }
 

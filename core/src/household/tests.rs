@@ -168,7 +168,7 @@ fn one_address_is_the_usual_one_and_two_of_one_label_are_both_kept() {
     let of = |label: &str| Address {
         label: label.to_owned(),
         text: "14 Second Cross".to_owned(),
-        phone: String::new(),
+        ..Address::default()
     };
     let id = |n: u64| AddressId::new(NOW.plus_ms(n), [0; 10]);
     assert_eq!(one.usual_address(), None);
@@ -264,7 +264,7 @@ fn perform(household: &mut Household, deed: &Deed) -> Result<(), HouseholdError>
         Deed::Rename(n) => household.rename_cart(party(), &format!("party {n}"), NOW),
         Deed::Address(n) => {
             let (label, text) = (format!("label {n}"), format!("street {n}"));
-            let address = Address { label, text, phone: String::new() };
+            let address = Address { label, text, ..Address::default() };
             household.put_address(AddressId::new(NOW, [*n; 10]), &address, NOW)
         }
         Deed::Prefer(n) => household.prefer("language", Some(&format!("l{n}")), NOW),

@@ -6,13 +6,16 @@
 use kirana_core::{
     at_rest::DiskKey,
     catalogue::document::Author,
+    hash::Hash,
     household::{HOUSEHOLD_BYTES_MAX, Household as Document, HouseholdError as Refusal},
+    time::UnixMs,
 };
 use kirana_migrations::{Abort, StoreError, Tx};
 use rand_core::CryptoRng;
 use rusqlite::Connection;
 
 use super::{Household, HouseholdError, person, write};
+use crate::store::once;
 
 impl Household {
     /// The shared document as it is stored: the carts, the addresses, the household's name.
@@ -34,12 +37,29 @@ impl Household {
         rng: &mut dyn CryptoRng,
         edit: impl Fn(&mut Document) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<(), HouseholdError> {
+        self.edit_document_once(None, rng, edit)
+    }
+
+    /// [`Household::edit_document`], once for each key: the same key again within a day changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn edit_document_once(
+        &self,
+        once: Option<(Hash, UnixMs)>,
+        rng: &mut dyn CryptoRng,
+        edit: impl Fn(&mut Document) -> Result<(), Refusal> + Send + 'static,
+    ) -> Result<(), HouseholdError> {
         let mut incarnation = [0; 8];
         rng.fill_bytes(&mut incarnation);
         let incarnation = u64::from_be_bytes(incarnation);
         let author = Author { key: self.keys.id(), incarnation };
         let disk = self.disk.clone();
-        write(&self.db, move |tx| store(tx, &disk, author, &edit))
+        write(&self.db, move |tx| match once {
+            Some((key, now)) if !once::note(tx, key, now)? => Ok(()),
+            _ => store(tx, &disk, author, &edit),
+        })
     }
 }
 

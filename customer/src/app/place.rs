@@ -59,14 +59,32 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<PlacedOrder, HouseholdError> {
+        let mut random = [0; 10];
+        rng.fill_bytes(&mut random);
+        self.place_as(OrderId::new(now, random), order, now, rng)
+    }
+
+    /// [`Household::place`] under an id that somebody drew before; an order that is here under that
+    /// id stays as it is.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn place_as(
+        &self,
+        id: OrderId,
+        order: NewOrder,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<PlacedOrder, HouseholdError> {
+        let there = self.db.reader.read(|reader| orders::entries(reader, id))?;
+        if let Some(first) = there.first() {
+            return Ok(PlacedOrder { id, entry: first.hash });
+        }
         if order.answer_by <= now {
             return Err(HouseholdError::TooLate);
         }
         let shop = order.shop;
         let known = self.known_shop(shop)?.ok_or(HouseholdError::UnknownShop)?;
-        let mut random = [0; 10];
-        rng.fill_bytes(&mut random);
-        let id = OrderId::new(now, random);
         if order.personal.as_ref().is_some_and(Personal::is_too_long) {
             return Err(HouseholdError::PersonalTooLong);
         }

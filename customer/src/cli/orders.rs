@@ -175,7 +175,8 @@ fn personal(household: &Household, place: &Place) -> Result<Personal, Failure> {
     if let (Some(label), None) = (&place.to, &chosen) {
         return Err(Failure::NotForSale(format!("there is no address «{label}»")));
     }
-    let (address, phone) = chosen.map(|chosen| (chosen.text, chosen.phone)).unwrap_or_default();
+    let (address, phone) =
+        chosen.map(|chosen| (chosen.written(), chosen.phone)).unwrap_or_default();
     let personal = Personal {
         name: place.name.clone().unwrap_or_else(|| document.name()),
         address: if place.pickup { String::new() } else { address },

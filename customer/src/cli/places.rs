@@ -132,7 +132,7 @@ pub(super) fn addresses(desk: &Desk, command: Option<Addresses>) -> Result<(), F
     match command.unwrap_or(Addresses::List) {
         Addresses::List => {}
         Addresses::Add { label, text, phone, default } => {
-            let address = Address { label, text, phone };
+            let address = Address { label, text, phone, ..Address::default() };
             let mut random = [0; 10];
             rng.fill_bytes(&mut random);
             let fresh = AddressId::new(at, random);

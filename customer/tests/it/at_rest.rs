@@ -110,7 +110,7 @@ fn as_before(folder: &Path) -> (Home, Neighbour, OrderId, PersonalPart) {
     let edit = household.edit_document(&mut rng(4), |document| {
         document.set_name(NAME, NOW)?;
         let (label, text) = ("home".to_owned(), STREET.to_owned());
-        let address = Address { label, text, phone: PHONE.to_owned() };
+        let address = Address { label, text, phone: PHONE.to_owned(), ..Address::default() };
         document.put_address(AddressId::new(NOW, [1; 10]), &address, NOW)
     });
     edit.unwrap();
@@ -129,7 +129,8 @@ fn as_before(folder: &Path) -> (Home, Neighbour, OrderId, PersonalPart) {
     }
     let back = "ALTER TABLE catalogue_base DROP COLUMN signed_at;
                 ALTER TABLE customer_order DROP COLUMN sealed_personal;
-                DROP TABLE sealed_setting; DROP TABLE message; PRAGMA user_version = 4;
+                DROP TABLE sealed_setting; DROP TABLE message; DROP TABLE edited_once;
+                PRAGMA user_version = 4;
                 DROP TABLE word; DROP INDEX product_in_order; DROP INDEX product_by_price;
                 DROP INDEX product_by_unit_price; DROP INDEX product_by_name;
                 ALTER TABLE product DROP COLUMN rank; ALTER TABLE product DROP COLUMN price;

@@ -1,6 +1,7 @@
 //! Every way in which the hub says no, worded for the person who asked.
 
 use kirana_core::trust::Unfollowed;
+use kirana_customer::app::HouseholdError;
 use kirana_migrations::{StoreError, WriteError};
 use kirana_picture::Unfit;
 
@@ -108,6 +109,14 @@ pub enum Error {
         /// In which way.
         why: &'static str,
     },
+    /// What is asked cannot be done as things stand.
+    #[error("{why}")]
+    Declined {
+        /// The last part of the problem's type.
+        kind: &'static str,
+        /// In which way.
+        why: String,
+    },
     /// Too many attempts.
     #[error(transparent)]
     Throttled(#[from] Throttled),
@@ -155,4 +164,31 @@ impl From<Never> for Error {
     fn from(never: Never) -> Self {
         match never {}
     }
+}
+
+impl From<HouseholdError> for Error {
+    fn from(error: HouseholdError) -> Self {
+        use kirana_core::household::HouseholdError as Refusal;
+        match error {
+            HouseholdError::UnknownOrder => Self::NotFound { what: "order" },
+            HouseholdError::Document(Refusal::NoSuchCart) => Self::NotFound { what: "cart" },
+            HouseholdError::Document(Refusal::NotThere) => {
+                Self::NotFound { what: "line or address" }
+            }
+            HouseholdError::Document(Refusal::Text) => {
+                let why = "some text, and no more than 500 bytes of it";
+                Self::Invalid { field: "text", why }
+            }
+            HouseholdError::Store(error) => error.into(),
+            HouseholdError::Storage(_) => Self::Unavailable(error.to_string()),
+            HouseholdError::Invalid(_) => declined("no-such-order", &error),
+            HouseholdError::NobodyAsks => declined("nobody-asks", &error),
+            HouseholdError::Document(_) => declined("conflict", &error),
+            other => declined("cannot-be-done", &other),
+        }
+    }
+}
+
+fn declined(kind: &'static str, error: &HouseholdError) -> Error {
+    Error::Declined { kind, why: error.to_string() }
 }

@@ -120,6 +120,7 @@ impl From<Error> for Problem {
             Error::Unproved { .. } => (StatusCode::FORBIDDEN, "key-unproved"),
             Error::Unfollowed(_) => (StatusCode::FORBIDDEN, "not-handed-over"),
             Error::Conflict { .. } | Error::ClientExists(_) => (StatusCode::CONFLICT, "conflict"),
+            Error::Declined { kind, .. } => (StatusCode::CONFLICT, *kind),
             Error::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             Error::Busy(_) | Error::Crowded(_) => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Error::NotServedHere => (StatusCode::NOT_FOUND, "community-hub"),

@@ -184,6 +184,20 @@ impl ShopItem {
     }
 }
 
+/// Shops around a place, or those of the neighbourhood where none is known.
+pub(super) async fn near_home(
+    hub: &Hub,
+    near: Option<kirana_core::geohash::Place>,
+    now: UnixMs,
+) -> Result<Vec<ShopItem>, Error> {
+    let wanted = Wanted { near, ..Wanted::default() };
+    let found = hub.find_shops(&wanted, NEAR_HOME_MAX, now).await?;
+    Ok(found.into_iter().map(|(shop, distance)| ShopItem::new(hub, shop, distance, now)).collect())
+}
+
+/// Shops that a thin client opens with, at most.
+const NEAR_HOME_MAX: usize = 20;
+
 /// Which shops.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

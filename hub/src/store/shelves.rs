@@ -13,14 +13,14 @@ use kirana_core::{
     },
     cbor,
     geohash::Place,
-    id::{ProductId, ShopId},
+    id::{ProductId, ShopId, VariantId},
     record::RECORD_BYTES_MAX,
     time::UnixMs,
 };
 use kirana_migrations::{
     Abort, Database, StoreError, Tx, WriteError,
     catalogue::{
-        self, Ready, chunks,
+        self, Ready, Shelved, chunks,
         saved::{self, NotKept},
         search::{self, Page, Query},
     },
@@ -210,6 +210,23 @@ impl Shelves {
             let mut select = c.prepare_cached(sql)?;
             let row = select.query_row([id.as_bytes()], |row| row.get(0)).optional()?;
             row.map(|row| gathered(c, row, now)).transpose()
+        })
+    }
+
+    /// The product of a variant, with the number of the chunk that it was read from.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn of_variant(
+        &self,
+        shop: ShopId,
+        variant: VariantId,
+    ) -> Result<Option<(Shelved, u64)>, StoreError> {
+        self.0.reader.read(|c| {
+            let Some(found) = catalogue::by_variant(c, shop, variant)? else { return Ok(None) };
+            let reached = chunks::reached(c, shop)?;
+            let n = reached.get(&found.bucket).map_or(0, |at| at.n);
+            Ok(Some((found, n)))
         })
     }
 

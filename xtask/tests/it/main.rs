@@ -4,4 +4,5 @@ mod after_placing;
 mod data;
 mod lost_phone;
 mod street;
+mod thin_client;
 mod tidy;

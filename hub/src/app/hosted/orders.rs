@@ -1,0 +1,405 @@
+//! Orders of hosted accounts: placed by the hub's device for them, followed by the shop's own word.
+
+use std::collections::BTreeMap;
+
+use kirana_core::{
+    household::Household as Document,
+    id::{AddressId, CartId, OrderId, ShopId},
+    known_time::KnownNow,
+    money::Currency,
+    order::{
+        facts::Grievance,
+        personal::Personal,
+        placed::{Alteration, Handover, Method, Substitution, WantedLine},
+        wish::ComplaintStep,
+    },
+    record::SignedRecord,
+    time::UnixMs,
+};
+use kirana_customer::app::{
+    Household, asking::Complaining, place::NewOrder, shop::Introduced, status::OrderStatus,
+};
+
+use super::{
+    carts::{Hurdle, Wanted, hurdle},
+    on_disk,
+};
+use crate::{
+    app::{Error, Hub, policy::Actor},
+    clock::{Rng, draw},
+    store::idempotency::Once,
+};
+
+/// The most orders that one checkout makes: one a shop.
+pub const SHOPS_MAX: usize = 20;
+
+/// What a thin client orders.
+#[derive(Debug, Clone)]
+pub struct Checkout {
+    /// Of what.
+    pub basket: Basket,
+    /// Come and collect it, rather than have it brought.
+    pub pickup: bool,
+    /// Which of the addresses; the usual one if left out.
+    pub address: Option<AddressId>,
+    /// For whom; the account's name if left out.
+    pub name: Option<String>,
+    /// What else the shop should know.
+    pub note: String,
+    /// Whether a part of a line is better than nothing.
+    pub partial_ok: bool,
+    /// What to do with a line of which there is none left.
+    pub substitution: Substitution,
+    /// Until when an answer is of use.
+    pub answer_by: UnixMs,
+}
+
+/// From where the lines of a checkout come.
+#[derive(Debug, Clone)]
+pub enum Basket {
+    /// What is in a cart.
+    Cart(CartId),
+    /// These things.
+    Lines(Vec<Wanted>),
+    /// What was ordered before.
+    Again(OrderId),
+}
+
+/// What is asked about an order.
+#[derive(Debug, Clone)]
+pub enum Asking {
+    /// Take it back, or call it off.
+    Withdraw,
+    /// Something else is wanted.
+    Change {
+        /// How much of lines that are there; nothing takes one out.
+        amounts: Vec<(u16, u64)>,
+        /// What is wanted too.
+        added: Vec<Wanted>,
+        /// Come and collect it after all.
+        pickup: bool,
+    },
+    /// For these lines the proposal may come.
+    Approve(Vec<u16>),
+    /// A complaint, or a word about one.
+    Complain {
+        /// What is done.
+        step: ComplaintStep,
+        /// About what.
+        about: Grievance,
+        /// About which lines.
+        lines: Vec<u16>,
+        /// The words.
+        says: String,
+    },
+}
+
+impl Hub {
+    /// Places one order a shop, once for each key; they are on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Declined`] where something cannot be ordered as it is; nothing was placed then.
+    pub async fn check_out(
+        &self,
+        actor: &Actor,
+        once: Option<Once>,
+        checkout: Checkout,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Vec<OrderStatus>, Error> {
+        let home = self.home_of(actor, now, rng).await?;
+        let document = on_disk(|| home.document())?;
+        if let Some(ids) = self.placed_before(&home, once.as_ref()).await? {
+            return self.seen(&home, &ids, now);
+        }
+        let wanted = self.basket(&home, &document, &checkout.basket)?;
+        let mut by_shop: BTreeMap<ShopId, Vec<WantedLine>> = BTreeMap::new();
+        for one in wanted {
+            let line = self.line(one, checkout.substitution, now)?;
+            by_shop.entry(one.shop).or_default().push(line);
+        }
+        if by_shop.is_empty() || by_shop.len() > SHOPS_MAX {
+            let why =
+                format!("an order is for 1 to {SHOPS_MAX} shops with at least one thing each");
+            return Err(Error::Declined { kind: "nothing-to-order", why });
+        }
+        let personal = self.personal(actor, &document, &checkout, now).await?;
+        for shop in by_shop.keys() {
+            self.introduce(&home, *shop, now).await?;
+        }
+        let drawn = by_shop.keys().map(|shop| (*shop, OrderId::new(now, draw(rng))));
+        let ids = self.ids_once(once, drawn.collect(), now).await?;
+        self.store().hosted_waits(actor.account, true).await?;
+        for (shop, lines) in by_shop {
+            let Some(id) = ids.get(&shop).copied() else { continue };
+            let order = new_order(shop, lines, personal.clone(), &checkout)?;
+            on_disk(|| home.place_as(id, order, now, rng))?;
+            if let Basket::Cart(cart) = checkout.basket {
+                // The order is safe; a cart that is not emptied is only shown once more.
+                let empty =
+                    move |document: &mut Document| document.empty_cart(cart, Some(shop), now);
+                on_disk(|| home.edit_document(rng, empty))?;
+            }
+        }
+        self.post(actor.account, &home, now, rng).await?;
+        let ids: Vec<OrderId> = ids.into_values().collect();
+        self.seen(&home, &ids, now)
+    }
+
+    /// The own orders, newest first; the shops' answers are taken in first.
+    ///
+    /// # Errors
+    /// [`Error::Declined`] where the account is not hosted.
+    pub async fn own_orders(
+        &self,
+        actor: &Actor,
+        (after, limit): (Option<OrderId>, usize),
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Vec<OrderStatus>, Error> {
+        let home = self.home_of(actor, now, rng).await?;
+        self.fetch(actor.account, &home, now, rng).await?;
+        let ids = on_disk(|| home.order_ids())?;
+        let from = after.and_then(|after| ids.iter().position(|id| *id == after));
+        let ids: Vec<_> = ids.into_iter().skip(from.map_or(0, |at| at + 1)).take(limit).collect();
+        self.seen(&home, &ids, now)
+    }
+
+    /// One of the own orders, as the shop last said.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; also for one of somebody else.
+    pub async fn own_order(
+        &self,
+        actor: &Actor,
+        id: OrderId,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<OrderStatus, Error> {
+        let home = self.home_of(actor, now, rng).await?;
+        self.fetch(actor.account, &home, now, rng).await?;
+        Ok(on_disk(|| home.order_status(id, now))?)
+    }
+
+    /// Asks a shop something about one of the own orders, and shows it as it stands.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::Declined`] where it cannot be meant.
+    pub async fn ask_about_order(
+        &self,
+        actor: &Actor,
+        id: OrderId,
+        asking: Asking,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<OrderStatus, Error> {
+        let home = self.home_of(actor, now, rng).await?;
+        self.fetch(actor.account, &home, now, rng).await?;
+        let chain = on_disk(|| home.order_chain(id))?;
+        self.store().hosted_waits(actor.account, true).await?;
+        match asking {
+            Asking::Withdraw if chain.order().stage.is_undecided() => {
+                on_disk(|| home.withdraw(id, now, rng))?
+            }
+            Asking::Withdraw => on_disk(|| home.cancel(id, now, rng))?,
+            Asking::Change { amounts, added, pickup } => {
+                let mut wanted = Alteration::default();
+                let new = |(line, amount)| kirana_core::order::placed::NewAmount { line, amount };
+                wanted.amounts = amounts.into_iter().map(new).collect();
+                for one in added {
+                    if one.shop != chain.order().shop {
+                        return Err(Error::NotFound { what: "product at that shop" });
+                    }
+                    wanted.added.push(self.line(one, Substitution::LeaveOut, now)?);
+                }
+                wanted.handover = pickup.then_some(Handover::Pickup { slot: None });
+                on_disk(|| home.change(id, wanted, now, rng))?
+            }
+            Asking::Approve(lines) => on_disk(|| home.approve(id, lines, now, rng))?,
+            Asking::Complain { step, about, lines, says } => {
+                let complaining = Complaining { step, about, lines, says };
+                on_disk(|| home.complain(id, complaining, now, rng))?
+            }
+        };
+        self.post(actor.account, &home, now, rng).await?;
+        Ok(on_disk(|| home.order_status(id, now))?)
+    }
+
+    fn seen(
+        &self,
+        home: &Household,
+        ids: &[OrderId],
+        now: UnixMs,
+    ) -> Result<Vec<OrderStatus>, Error> {
+        Ok(on_disk(|| ids.iter().map(|id| home.order_status(*id, now)).collect::<Result<_, _>>())?)
+    }
+
+    /// The orders of the same request, if all of them were placed.
+    async fn placed_before(
+        &self,
+        home: &Household,
+        once: Option<&Once>,
+    ) -> Result<Option<Vec<OrderId>>, Error> {
+        let Some(once) = once else { return Ok(None) };
+        let Some(noted) = self.store().noted(once).await?? else { return Ok(None) };
+        let ids: Vec<OrderId> = pairs(&noted).into_values().collect();
+        let all = on_disk(|| home.order_ids())?;
+        Ok(ids.iter().all(|id| all.contains(id)).then_some(ids))
+    }
+
+    /// The ids under which a request's orders are placed, also when it comes again.
+    async fn ids_once(
+        &self,
+        once: Option<Once>,
+        drawn: BTreeMap<ShopId, OrderId>,
+        now: UnixMs,
+    ) -> Result<BTreeMap<ShopId, OrderId>, Error> {
+        let Some(once) = once else { return Ok(drawn) };
+        let pair = |(shop, id): (&ShopId, &OrderId)| [*shop.as_bytes(), *id.as_bytes()].concat();
+        let subject: Vec<u8> = drawn.iter().flat_map(pair).collect();
+        Ok(pairs(&self.store().note_once(once, subject, now).await?))
+    }
+
+    fn basket(
+        &self,
+        home: &Household,
+        document: &Document,
+        basket: &Basket,
+    ) -> Result<Vec<Wanted>, Error> {
+        match basket {
+            Basket::Lines(lines) => Ok(lines.clone()),
+            Basket::Cart(id) => {
+                if !document.carts().iter().any(|cart| cart.id == *id) {
+                    return Err(Error::NotFound { what: "cart" });
+                }
+                let lines = document.lines(*id).into_iter();
+                let wanted = lines.map(|line| Wanted {
+                    shop: line.item.shop,
+                    variant: line.item.variant,
+                    quantity: line.quantity,
+                });
+                Ok(wanted.collect())
+            }
+            Basket::Again(id) => {
+                let chain = on_disk(|| home.order_chain(*id))?;
+                let shop = chain.order().shop;
+                let lines = chain.order().placed.lines.iter();
+                let wanted = lines.map(|line| Wanted {
+                    shop,
+                    variant: line.variant,
+                    quantity: line.quantity,
+                });
+                Ok(wanted.collect())
+            }
+        }
+    }
+
+    /// A line at the price that the shelf shows now.
+    fn line(
+        &self,
+        wanted: Wanted,
+        substitution: Substitution,
+        now: UnixMs,
+    ) -> Result<WantedLine, Error> {
+        let Wanted { shop, variant, quantity } = wanted;
+        let gone = |hurdle: Hurdle| Error::Declined {
+            kind: hurdle.kind(),
+            why: format!("{variant}: {}", hurdle.says()),
+        };
+        let (shelved, n) = self.on_the_shelf(shop, variant)?.ok_or_else(|| gone(Hurdle::Gone))?;
+        // What seems to be sold out may be there again: the shop decides.
+        if let Some(hurdle) = hurdle(&shelved, variant, quantity, now)
+            && hurdle != Hurdle::OutOfStock
+        {
+            return Err(gone(hurdle));
+        }
+        let of = shelved.product.variants.get(&variant);
+        let price = of.and_then(|of| of.price_of(quantity.amount(), now));
+        let price = price.ok_or_else(|| gone(Hurdle::Gone))?;
+        let line = WantedLine::new(shelved.product.id, variant, quantity, price);
+        Ok(WantedLine { seen_version: n, substitution, ..line })
+    }
+
+    /// Who the order is for and where it goes.
+    async fn personal(
+        &self,
+        actor: &Actor,
+        document: &Document,
+        checkout: &Checkout,
+        now: UnixMs,
+    ) -> Result<Personal, Error> {
+        let id = checkout.address.or_else(|| document.usual_address());
+        let address = id.and_then(|id| document.addresses().remove(&id));
+        if address.is_none() && (checkout.address.is_some() || !checkout.pickup) {
+            return Err(match checkout.address {
+                Some(_) => Error::NotFound { what: "address" },
+                None => Error::Declined {
+                    kind: "no-address",
+                    why: "there is no address to bring it to: add one, or collect it".to_owned(),
+                },
+            });
+        }
+        let (text, phone) = address.map(|at| (at.written(), at.phone)).unwrap_or_default();
+        let name = match &checkout.name {
+            Some(name) => name.clone(),
+            None => {
+                let profile = self.me(actor, now).await?;
+                profile.personal.as_ref().and_then(|p| p.name.clone()).unwrap_or_default()
+            }
+        };
+        let address = if checkout.pickup { String::new() } else { text };
+        Ok(Personal { name, address, phone, note: checkout.note.clone() })
+    }
+
+    /// Tells a household how to reach a shop, by the shop's own signed record.
+    async fn introduce(&self, home: &Household, shop: ShopId, now: UnixMs) -> Result<(), Error> {
+        let known_now: KnownNow = self.known_now(now).await?;
+        let record = self.store().record(shop, known_now).await?;
+        let Some(record) = record else {
+            // A shop that rests for a while is still the one that was met.
+            return match on_disk(|| home.known_shop(shop))? {
+                Some(_) => Ok(()),
+                None => Err(Error::NotFound { what: "shop" }),
+            };
+        };
+        let trust = self.trust(now).await?;
+        let read = SignedRecord::verify(&record, &trust, known_now).map_err(|bad| {
+            Error::Declined { kind: "shop-in-doubt", why: format!("the shop's record: {bad}") }
+        })?;
+        let introduced = Introduced {
+            name: read.record().name.clone(),
+            certificates: read.certificates().to_vec(),
+            addresses: Vec::new(),
+            hubs: Vec::new(),
+        };
+        on_disk(|| home.choose_shop(introduced, now))?;
+        Ok(())
+    }
+}
+
+fn new_order(
+    shop: ShopId,
+    lines: Vec<WantedLine>,
+    personal: Personal,
+    checkout: &Checkout,
+) -> Result<NewOrder, Error> {
+    let first = lines.first().ok_or(Error::NotFound { what: "line" })?;
+    let currency: Currency = first.seen.currency;
+    let handover = match checkout.pickup {
+        true => Handover::Pickup { slot: None },
+        false => Handover::Delivery { slot: None },
+    };
+    let personal = (personal != Personal::default()).then_some(personal);
+    let (payment, partial_ok) = (Method::OnDelivery, checkout.partial_ok);
+    let answer_by = checkout.answer_by;
+    Ok(NewOrder { shop, currency, lines, handover, payment, partial_ok, personal, answer_by })
+}
+
+/// Shops and orders as they are noted under a key: sixteen bytes each.
+fn pairs(noted: &[u8]) -> BTreeMap<ShopId, OrderId> {
+    let pair = |pair: &[u8]| {
+        let (shop, id) = pair.split_at_checked(16)?;
+        Some((ShopId::from_slice(shop)?, OrderId::from_slice(id)?))
+    };
+    noted.chunks(32).filter_map(pair).collect()
+}

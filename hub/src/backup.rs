@@ -15,11 +15,11 @@ use std::{
 
 use aead_stream::{DecryptorBE32, EncryptorBE32};
 use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit};
-use kirana_core::vault;
+use kirana_core::{id::AccountId, vault};
 use kirana_migrations::backup;
 use zeroize::Zeroizing;
 
-use crate::{clock, key_file};
+use crate::{app::hosted::HOUSEHOLD, clock, key_file, serve::HOSTED, store::hosted};
 
 /// The name of the database in the data folder.
 pub const DATABASE: &str = "hub.db";
@@ -111,6 +111,7 @@ pub fn restore(
     let fresh = path.with_extension("fresh");
     let _ = fs::remove_file(&fresh);
     let restored = unpacked(sealed, from, &fresh, &code).and_then(|key| {
+        settle_homes(data, &fresh)?;
         key_file::write(data, &key, passphrase)?;
         fs::rename(&fresh, &path).map_err(io_at(&path))?;
         // The new name must survive a power cut too.
@@ -129,7 +130,64 @@ fn io_at(path: &Path) -> impl Fn(io::Error) -> NoBackup {
 fn copied(data: &Path, copy: &Path) -> Result<File, NoBackup> {
     let _ = fs::remove_file(copy);
     backup::copy(&data.join(DATABASE), copy).map_err(io_at(&data.join(DATABASE)))?;
+    add_homes(data, copy)?;
     File::open(copy).map_err(io_at(copy))
+}
+
+/// Adds the hosted households to the copy, each as it is at one moment.
+fn add_homes(data: &Path, copy: &Path) -> Result<(), NoBackup> {
+    let folder = data.join(HOSTED);
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(io_at(&folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(io_at(&folder))?;
+        let (path, one) = (entry.path().join(HOUSEHOLD), data.join("household.copying"));
+        // A folder is there a moment before what belongs into it.
+        if !path.exists() {
+            continue;
+        }
+        let _ = fs::remove_file(&one);
+        let copied = backup::copy(&path, &one).and_then(|()| fs::read(&one));
+        let _ = fs::remove_file(&one);
+        let (name, bytes) = (entry.file_name(), copied.map_err(io_at(&path))?);
+        let laid = hosted::lay_into(copy, &name.to_string_lossy(), &bytes);
+        laid.map_err(|error| io_at(copy)(io::Error::other(error)))?;
+    }
+    Ok(())
+}
+
+/// Puts hosted households where they belong, before the hub's own database is.
+fn settle_homes(data: &Path, fresh: &Path) -> Result<(), NoBackup> {
+    let settled = hosted::take_out(fresh, |name, bytes| {
+        // The name is an account's id; anything else came from somewhere else.
+        let account: AccountId = name.parse().map_err(|_| io::Error::other("no account's id"))?;
+        let home = data.join(HOSTED).join(account.to_string());
+        fs::create_dir_all(&home)?;
+        let path = home.join(HOUSEHOLD);
+        let _ = fs::remove_file(&path);
+        let mut file = key_file::new_private(&path)?;
+        file.write_all(bytes).and_then(|()| file.sync_all())?;
+        backup::synced_folder(&path)?;
+        Ok::<_, Unsettled>(())
+    });
+    settled.map_err(|Unsettled(error)| io_at(fresh)(error))
+}
+
+/// Why a hosted household was not put where it belongs.
+struct Unsettled(io::Error);
+
+impl From<io::Error> for Unsettled {
+    fn from(error: io::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<kirana_migrations::rusqlite::Error> for Unsettled {
+    fn from(error: kirana_migrations::rusqlite::Error) -> Self {
+        Self(io::Error::other(error))
+    }
 }
 
 /// Writes the database to a new file and gives the key that came before it.

@@ -33,6 +33,8 @@ pub mod carts;
 pub mod orders;
 pub mod post;
 
+/// The file of a hosted household, in a folder with its account's id.
+pub const HOUSEHOLD: &str = "household.db";
 /// Households that are kept open at most, as long as nobody works in more of them.
 const OPEN_MAX: usize = 64;
 /// How old a hosted device's certificate may become before it is issued anew.
@@ -62,7 +64,7 @@ impl Homes {
         let home = folder.join(account.to_string());
         let failed = |error: std::io::Error| Error::Unavailable(error.to_string());
         std::fs::create_dir_all(&home).map_err(failed)?;
-        Ok(Location::File(home.join("household.db")))
+        Ok(Location::File(home.join(HOUSEHOLD)))
     }
 
     /// Throws away what an account had here.

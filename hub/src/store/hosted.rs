@@ -2,10 +2,12 @@
 //!
 //! **Invariant (P4):** keys come here sealed; what such a device holds is in a database of its own.
 
+use std::path::Path;
+
 use kirana_core::{cbor, id::AccountId, mail::Address, time::UnixMs};
 use kirana_migrations::{
     StoreError, WriteError,
-    rusqlite::{OptionalExtension, params},
+    rusqlite::{self, Connection, OptionalExtension, params},
 };
 
 use super::{
@@ -86,6 +88,12 @@ impl Store {
     /// # Errors
     /// When nothing could be written.
     pub async fn forget_hosted(&self) -> Result<Vec<AccountId>, WriteError<Never>> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM hosted WHERE account NOT IN (SELECT id FROM account))";
+        let any = self.read(|c| Ok(c.prepare_cached(sql)?.query_row([], |row| row.get(0))?)).await;
+        if !any.map_err(WriteError::Store)? {
+            return Ok(Vec::new());
+        }
         self.write(move |tx| {
             let sql = "DELETE FROM hosted WHERE account NOT IN (SELECT id FROM account)
                        RETURNING account";
@@ -129,4 +137,41 @@ impl Store {
         })
         .await
     }
+}
+
+/// Puts a hosted household into the copy of the hub's database that a backup is made of.
+///
+/// # Errors
+/// When the copy cannot be written.
+pub fn lay_into(copy: &Path, name: &str, bytes: &[u8]) -> rusqlite::Result<()> {
+    let database = Connection::open(copy)?;
+    let sql = "CREATE TABLE IF NOT EXISTS hosted_home (name TEXT PRIMARY KEY, bytes BLOB) STRICT";
+    database.execute_batch(sql)?;
+    let sql = "INSERT INTO hosted_home (name, bytes) VALUES (?1, ?2)";
+    database.execute(sql, (name, bytes)).map(drop)
+}
+
+/// Takes hosted households out of a database that came from a backup, one after the other.
+///
+/// # Errors
+/// When the database cannot be read or written, or one of them does not settle.
+pub fn take_out<E: From<rusqlite::Error>>(
+    database: &Path,
+    mut settle: impl FnMut(&str, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let database = Connection::open(database)?;
+    let sql = "SELECT 1 FROM sqlite_schema WHERE name = 'hosted_home'";
+    if database.query_row(sql, [], |_| Ok(())).optional()?.is_none() {
+        // The backup holds none.
+        return Ok(());
+    }
+    let mut select = database.prepare("SELECT name, bytes FROM hosted_home")?;
+    let mut homes = select.query([])?;
+    while let Some(home) = homes.next()? {
+        let (name, bytes): (String, Vec<u8>) = (home.get(0)?, home.get(1)?);
+        settle(&name, &bytes)?;
+    }
+    drop(homes);
+    drop(select);
+    Ok(database.execute_batch("DROP TABLE hosted_home; VACUUM")?)
 }

@@ -111,9 +111,12 @@ async fn a_community_hub_has_no_accounts_and_trusts_the_roster_it_was_given() {
 }
 
 #[tokio::test]
-async fn a_restored_hub_keeps_its_keys_and_its_accounts() {
+async fn a_restored_hub_keeps_its_keys_its_accounts_and_what_it_keeps_for_them() {
     let hub = Running::start(&[]);
-    hub.register("asha").await;
+    let (token, _) = account(&hub, "asha").await;
+    let home = json!({"label": "home", "text": "14 Second Cross"});
+    let add = hub.post("/v1/me/addresses", &home).bearer_auth(&token);
+    assert_eq!(send(add).await.0, StatusCode::CREATED);
     let (_, before) = send(hub.get("/v1/hubs")).await;
     let data = hub.stop();
     let file = data.path().join("backup");
@@ -128,7 +131,9 @@ async fn a_restored_hub_keeps_its_keys_and_its_accounts() {
         .status();
     assert!(restored.expect("it runs").success());
     let hub = Running::start_in(fresh, &[]);
-    hub.sign_in("asha").await;
+    let token = text(&hub.sign_in("asha").await, "access_token").to_owned();
+    let list = hub.get("/v1/me/addresses").bearer_auth(&token);
+    assert_eq!(send(list).await.1["items"][0]["text"], "14 Second Cross");
     let (_, after) = send(hub.get("/v1/hubs")).await;
     assert_eq!(after["root"], before["root"]);
     assert_eq!(after["items"][0]["key"], before["items"][0]["key"]);

@@ -90,6 +90,8 @@ ids! {
     PurchaseId,
     /// A stocktake: a time in which people count what lies in one place.
     CountId,
+    /// A till from the float in the morning to the count in the evening.
+    TillDayId,
     /// A cart of a household.
     CartId,
     /// One item on a cart.

@@ -42,6 +42,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/016_lookups.sql")),
         M::up(include_str!("../shop/017_epochs.sql")),
         M::up(include_str!("../shop/018_questions.sql")),
+        M::up(include_str!("../shop/019_till.sql")),
         M::up(include_str!("../shared/signed.sql")),
     ]
 }

@@ -84,6 +84,7 @@ pub mod staff;
 pub mod starter;
 pub mod succession;
 pub mod suppliers;
+pub mod till;
 mod today;
 pub mod verify;
 pub mod wishes;

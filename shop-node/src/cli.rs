@@ -38,6 +38,7 @@ mod purchases;
 mod qr;
 mod recovery;
 mod starter;
+mod till;
 
 /// One shop's server and its tools.
 #[derive(Parser)]
@@ -135,6 +136,10 @@ enum Command {
     Purchases(purchases::Purchases),
     /// What the shop earns with what it sells.
     Margin(purchases::Margin),
+    /// The till: its float in the morning, its count in the evening.
+    Till(till::Till),
+    /// Shows what came in and went out, by form of money and day.
+    Takings(till::Takings),
     /// Takes in an order that was carried here as a file, and writes the reply as a file.
     Receive(carry::Receive),
     /// Describes the HTTP door (OpenAPI 3.1).
@@ -217,6 +222,8 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Suppliers(suppliers) => suppliers.run(with),
         Command::Purchases(purchases) => purchases.run(with),
         Command::Margin(margin) => margin.run(with),
+        Command::Till(till) => till.run(with),
+        Command::Takings(takings) => takings.run(with),
         Command::Receive(receive) => receive.run(with),
         Command::Openapi => {
             let api = json!(crate::http::api().1);

@@ -62,6 +62,7 @@ pub mod staff;
 pub mod starter;
 pub mod stock;
 pub mod suppliers;
+pub mod till;
 
 use problem::Problem;
 
@@ -187,6 +188,11 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(purchases::receive))
         .routes(routes!(purchases::cancel))
         .routes(routes!(reports::margin))
+        .routes(routes!(till::takings))
+        .routes(routes!(till::takings_file))
+        .routes(routes!(till::days, till::open))
+        .routes(routes!(till::close))
+        .routes(routes!(till::move_cash))
         .routes(routes!(stock::sell))
         .routes(routes!(layouts::list, layouts::set))
         .routes(routes!(products::shelf))

@@ -30,6 +30,7 @@ pub mod settings;
 pub mod staff;
 pub mod stock;
 pub mod suppliers;
+pub mod till;
 
 /// A customer as the primary key of their rows.
 pub(crate) fn party_key(party: &Party) -> Vec<u8> {

@@ -10,6 +10,7 @@ use kirana_core::{
     id::{CountId, LocationId, OrderId, PurchaseId, SupplierId, VariantId},
     key::KeyId,
     money::{Currency, Money, MoneyError},
+    order::facts::Means,
     planted::{Bug, is_planted},
     quantity::Unit,
     scale::BadLayout,
@@ -246,6 +247,18 @@ pub enum NotEntered {
     /// No layout of a scale's codes.
     #[error(transparent)]
     Layout(#[from] BadLayout),
+    /// A till is open.
+    #[error("the till is open: close it first")]
+    TillOpen,
+    /// No such till, or it is closed.
+    #[error("there is no such till that is open")]
+    NoTill,
+    /// Less than nothing, nothing, or in another currency.
+    #[error("the amount is below what it can be, or in another currency than the shop's")]
+    Amount,
+    /// A note that is too long.
+    #[error("a note has at most 200 bytes, none of them control characters")]
+    TillNote,
     /// Too many lines, or none.
     #[error("a sale has between 1 and {SALE_LINES_MAX} lines")]
     Lines,
@@ -314,17 +327,18 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Entered, NotEntered> {
-        self.ring_up(None, lines.into_iter().map(Rung::Chosen).collect(), by, now, rng)
+        let lines = lines.into_iter().map(Rung::Chosen).collect();
+        self.ring_up(None, (lines, Means::Cash), by, now, rng)
     }
 
-    /// [`Shop::sell`], of what was chosen or scanned, once for each key.
+    /// [`Shop::sell`], of what was chosen or scanned, paid by some means, once for each key.
     ///
     /// # Errors
     /// As there, [`NotEntered::Scan`] and [`NotEntered::KeyReused`].
     pub fn ring_up(
         &self,
         once: Option<Once>,
-        lines: Vec<Rung>,
+        (lines, means): (Vec<Rung>, Means),
         by: KeyId,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
@@ -332,8 +346,12 @@ impl Shop {
         if lines.is_empty() || lines.len() > SALE_LINES_MAX {
             return Err(NotEntered::Lines);
         }
-        let request = request_hash(&("sell", &lines));
-        self.at_the_counter(once, request, now, rng, move |desk| desk.sell(&lines, by))
+        let request = request_hash(&("sell", &lines, means.label()));
+        self.at_the_counter(once, request, now, rng, move |desk| {
+            let sold = desk.sell(&lines, by)?;
+            desk.take_for_sale(&sold, means, by)?;
+            Ok(sold)
+        })
     }
 
     /// Does something about goods, once for each key.

@@ -266,6 +266,7 @@ impl Shop {
                     staff::put_entry_by(tx, entry.hash(), who, till)?;
                 }
             }
+            desk.take_for_order(&row, &chain, before, by.map(|by| by.who))?;
             desk.remember(once.as_ref(), request, &[])?;
             Ok(view(&orders::by_number(tx, row.n)?, &chain)?)
         });

@@ -12,7 +12,7 @@ use kirana_core::{
 };
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
-use super::{Identity, Shop, batches, books::Books, catalogue::epochs, founding::holds};
+use super::{Identity, Shop, batches, books::Books, catalogue::epochs, founding::holds, till};
 use crate::store::{
     damage, images,
     orders::{self, OrderRow},
@@ -144,6 +144,8 @@ fn check_orders(
                 check_digests(c, &row, &chain, found)?;
                 check_reservations(c, &row, &chain, found)?;
                 check_anchors(&chain, ledger, generation, found);
+                let till = till::disagreements(c, n, &chain)?;
+                found.faults.extend(till.iter().map(|why| format!("order {}: {why}", row.id)));
             }
             Err(fault) => found.faults.push(fault.to_string()),
         }

@@ -5,6 +5,7 @@ use kirana_core::{
     day::Day,
     id::VariantId,
     money::{Currency, Price},
+    order::facts::Means,
     quantity::{Quantity, Unit},
     stock::{batch::Lot, walk::Slot},
 };
@@ -228,7 +229,8 @@ impl Sell {
             });
         }
         let by = shop.keys().node.id();
-        let entered = shop.ring_up(None, rung, by, clock::now(), &mut clock::rng())?;
+        let entered =
+            shop.ring_up(None, (rung, Means::Cash), by, clock::now(), &mut clock::rng())?;
         receipt(&shop, &entered)
     }
 }

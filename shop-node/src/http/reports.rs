@@ -19,10 +19,10 @@ use crate::app::margin::{Earnings, Sum};
 pub struct Days {
     /// The first day, such as `2026-11-01`; 30 days with the last if left out.
     #[param(value_type = Option<String>)]
-    from: Option<Day>,
+    pub(super) from: Option<Day>,
     /// The last day; today if left out.
     #[param(value_type = Option<String>)]
-    until: Option<Day>,
+    pub(super) until: Option<Day>,
 }
 
 /// What sales brought in less what those goods had cost, by variant; tax is left out.

@@ -7,6 +7,7 @@ use axum::{
 };
 use kirana_core::{
     id::{LocationId, VariantId},
+    order::facts::Means,
     policy::Action,
     quantity::Quantity,
     scale::NotALabel,
@@ -215,6 +216,10 @@ pub async fn confirm(
 pub struct Sale {
     /// What is sold; all of it or nothing.
     lines: Vec<SoldLine>,
+    /// In what form it is paid: `cash`, `upi` or `card`; cash unless given.
+    #[serde(default)]
+    #[schema(pattern = "^(cash|upi|card)$")]
+    means: Option<String>,
 }
 
 /// One line of it: what somebody chose, or what was scanned.
@@ -268,11 +273,19 @@ pub async fn sell(
 ) -> Result<Response, Problem> {
     let once = key.by(visitor.device)?;
     let lines = given.lines.into_iter().map(SoldLine::rung).collect::<Result<Vec<_>, _>>()?;
+    let means = given.means.as_deref().map_or(Some(Means::Cash), Means::from_label);
+    let means = means.ok_or_else(|| Problem::malformed("means is cash, upi or card"))?;
     let sold = door
         .run(move |access| {
             access.allow(&visitor, Action::RingUpSale, &access.here())?;
             let by = visitor.who();
-            Ok::<_, Problem>(access.shop().ring_up(once, lines, by, now(), &mut clock::rng())?)
+            Ok::<_, Problem>(access.shop().ring_up(
+                once,
+                (lines, means),
+                by,
+                now(),
+                &mut clock::rng(),
+            )?)
         })
         .await?;
     Ok((StatusCode::CREATED, axum::Json(shown(&sold))).into_response())
@@ -322,6 +335,11 @@ impl From<NotEntered> for Problem {
             NotEntered::CountEnded(_) => conflict("count-ended"),
             NotEntered::PurchaseEnded(_) => conflict("purchase-ended"),
             NotEntered::NotOrdered(_) => conflict("not-ordered"),
+            NotEntered::TillOpen => conflict("till-open"),
+            NotEntered::NoTill => conflict("no-till"),
+            NotEntered::Amount | NotEntered::TillNote => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "amount", title)
+            }
             NotEntered::NoLocation(_) => Self::new(StatusCode::NOT_FOUND, "no-location", title),
             NotEntered::NameTaken(_) => conflict("name-taken"),
             NotEntered::TooMany(_) => conflict("too-many"),

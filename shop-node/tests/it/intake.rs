@@ -6,7 +6,7 @@ use kirana_core::{
     order::{
         axes::LineState,
         axes::Stage,
-        facts::{CancelReason, LineRefusal},
+        facts::{CancelReason, LineRefusal, Means},
         wish::{Answer, Cancel, Heads, RefusalCode, Said, Wish, Withdraw},
     },
     revocation::RevocationList,
@@ -333,7 +333,7 @@ fn p1_a_sale_repeated_under_its_key_sells_once() {
             })],
             Once::new(till, key),
         );
-        street.shop.ring_up(once, lines, till, NOW, &mut rng(6))
+        street.shop.ring_up(once, (lines, Means::Cash), till, NOW, &mut rng(6))
     };
     let first = sell(2, "bill 1").unwrap();
     assert_eq!(sell(2, "bill 1").unwrap(), first);

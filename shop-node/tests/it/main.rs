@@ -43,5 +43,6 @@ mod starter;
 mod succession;
 mod superseded;
 mod supplier;
+mod till;
 mod turns;
 mod without_a_till;

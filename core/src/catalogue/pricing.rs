@@ -136,12 +136,12 @@ impl Schedule {
 
     /// The price of one at a moment, where `usual` holds else.
     pub fn price_at(&self, usual: Price, now: UnixMs) -> Price {
-        capped(holding(&self.planned, now).last().copied().unwrap_or(usual), self.cap)
+        capped(holding(&self.planned, now).last().map_or(usual, |terms| terms.what), self.cap)
     }
 
     /// The deals that hold at a moment for goods of this unit.
     pub fn deals_at(&self, unit: Unit, now: UnixMs) -> Vec<Deal> {
-        holding(&self.deals, now).copied().filter(|deal| deal.fits(unit)).collect()
+        holding(&self.deals, now).map(|terms| terms.what).filter(|deal| deal.fits(unit)).collect()
     }
 }
 
@@ -156,15 +156,24 @@ impl Variant {
     /// never more than the law allows, also where two people set price and maximum apart.
     pub fn price_at(&self, now: UnixMs) -> Option<Price> {
         let usual = self.price?;
-        let price = holding(&self.planned, now).last().copied().unwrap_or(usual);
+        let price = holding(&self.planned, now).last().map_or(usual, |terms| terms.what);
         Some(capped(price, self.cap()))
     }
 
     /// The price at which `amount` base units are sold at a moment, the best deal in it.
     pub fn price_of(&self, amount: u64, now: UnixMs) -> Option<Price> {
         let price = self.price_at(now)?;
-        let deals = holding(&self.deals, now).copied().filter(|deal| deal.fits(self.unit));
-        Some(best(price, deals, amount))
+        Some(best(price, self.deals_at(now).map(|terms| terms.what), amount))
+    }
+
+    /// The planned price that holds, if any does, and until when.
+    pub fn planned_at(&self, now: UnixMs) -> Option<&Terms<Price>> {
+        holding(&self.planned, now).last()
+    }
+
+    /// The deals that hold, and until when.
+    pub fn deals_at(&self, now: UnixMs) -> impl Iterator<Item = &Terms<Deal>> {
+        holding(&self.deals, now).filter(|terms| terms.what.fits(self.unit))
     }
 
     /// When after `now` a planned price or a deal begins or ends next.
@@ -181,9 +190,9 @@ fn capped(price: Price, cap: Option<Price>) -> Price {
 }
 
 /// What holds at a moment, by when it began.
-fn holding<T>(filed: &BTreeMap<UnixMs, Terms<T>>, now: UnixMs) -> impl Iterator<Item = &T> {
+fn holding<T>(filed: &BTreeMap<UnixMs, Terms<T>>, now: UnixMs) -> impl Iterator<Item = &Terms<T>> {
     let begun = filed.range(..=now).map(|(_, terms)| terms);
-    begun.filter(move |terms| terms.until.is_none_or(|until| until > now)).map(|terms| &terms.what)
+    begun.filter(move |terms| terms.until.is_none_or(|until| until > now))
 }
 
 #[cfg(test)]

@@ -85,11 +85,14 @@ struct DealShown {
 }
 
 /// The price of a kilogram, a litre or a piece, for comparing.
-#[derive(Clone, Copy, Serialize)]
-struct UnitPrice {
-    minor: i64,
-    currency: Currency,
-    unit: &'static str,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct UnitPrice {
+    /// In minor units.
+    pub minor: i64,
+    /// Of which currency.
+    pub currency: Currency,
+    /// `kg`, `l` or `piece`.
+    pub unit: &'static str,
 }
 
 impl<'a> Shown<'a> {
@@ -172,7 +175,7 @@ impl<'a> VariantShown<'a> {
 impl UnitPrice {
     /// Loose goods by their price; packs by what is in them, without the deposit, where somebody
     /// said so; the rest by the piece.
-    fn of(price: Price, variant: &Variant) -> Option<Self> {
+    pub fn of(price: Price, variant: &Variant) -> Option<Self> {
         let loose = |unit| match unit {
             Unit::Piece => (1, "piece"),
             Unit::Gram => (1000, "kg"),

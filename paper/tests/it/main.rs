@@ -1,0 +1,4 @@
+//! Stories about paper: what was printed is drawn and read back, never trusted.
+
+mod labels;
+mod read_back;

@@ -57,6 +57,7 @@ pub mod holding;
 pub mod images;
 pub mod import;
 pub mod keys;
+pub mod labels;
 pub mod ledger;
 pub mod locations;
 pub mod lookup;

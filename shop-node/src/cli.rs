@@ -27,6 +27,7 @@ mod handover;
 mod import;
 mod join;
 mod keep;
+mod labels;
 mod layouts;
 mod lists;
 mod lookup;
@@ -90,6 +91,8 @@ enum Command {
     Import(import::Import),
     /// Writes every product on the shelf into a file.
     Export(export::Export),
+    /// Writes price labels with barcodes as a PDF.
+    Labels(labels::Labels),
     /// Everyday articles to put on the shelf, by a few keys each.
     Starter(starter::Starter),
     /// What products look like.
@@ -199,6 +202,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Serve { data, config, given } => serve(&with(data), config, given),
         Command::Import(import) => import.run(with),
         Command::Export(export) => export.run(with),
+        Command::Labels(labels) => labels.run(with),
         Command::Starter(starter) => starter.run(with),
         Command::Catalogue(catalogue) => catalogue.run(with),
         Command::Mapping(mapping) => mapping.run(with),

@@ -11,6 +11,7 @@ use figment::{
     Figment,
     providers::{Format, Toml},
 };
+use kirana_paper::fonts::Fonts;
 use serde::Deserialize;
 
 use crate::{
@@ -57,6 +58,9 @@ pub struct Given {
     /// learns which barcodes the shop asks for.
     #[arg(long, value_name = "URL")]
     pub lookup_url: Option<String>,
+    /// TrueType or OpenType fonts for labels in scripts beyond Latin and Devanagari.
+    #[arg(long = "font", value_name = "FILE")]
+    pub fonts: Vec<PathBuf>,
 }
 
 impl Given {
@@ -85,6 +89,7 @@ impl Given {
             outside_allow_private: self.outside_allow_private.or(other.outside_allow_private),
             outside_ca: self.outside_ca.or(other.outside_ca),
             lookup_url: self.lookup_url.or(other.lookup_url),
+            fonts: if self.fonts.is_empty() { other.fonts } else { self.fonts },
         }
     }
 }
@@ -114,6 +119,8 @@ pub struct Config {
     pub outside_ca: Option<PathBuf>,
     /// Where barcodes are looked up, if anywhere.
     pub lookup_url: Option<reqwest::Url>,
+    /// Fonts beside the built-in ones.
+    pub fonts: Vec<PathBuf>,
 }
 
 /// The most hubs that a shop's record names.
@@ -152,8 +159,21 @@ impl Config {
             outside_allow_private: given.outside_allow_private.unwrap_or(false),
             outside_ca: given.outside_ca,
             lookup_url: given.lookup_url.map(parse_lookup).transpose()?,
+            fonts: given.fonts,
         })
     }
+}
+
+/// The built-in fonts, and behind them those of these files.
+///
+/// # Errors
+/// [`BadConfig::Font`] names the file.
+pub fn fonts(paths: &[PathBuf]) -> Result<Fonts, BadConfig> {
+    paths.iter().try_fold(Fonts::built_in(), |fonts, path| {
+        let bad = |why: String| BadConfig::Font { path: path.clone(), why };
+        let bytes = std::fs::read(path).map_err(|why| bad(why.to_string()))?;
+        fonts.and(bytes).map_err(|why| bad(why.to_string()))
+    })
 }
 
 fn parse_lookup(given: String) -> Result<reqwest::Url, BadConfig> {
@@ -177,6 +197,14 @@ pub enum BadConfig {
     /// The file is not there, is no TOML, or holds something unknown.
     #[error("the settings in {path} cannot be used: {why}")]
     File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It cannot be read, or is no font.
+    #[error("the font {path} cannot be used: {why}")]
+    Font {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.

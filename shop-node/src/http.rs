@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
+use kirana_paper::fonts::Fonts;
 use kirana_picture::FILE_BYTES_MAX;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
@@ -43,6 +44,7 @@ pub mod feeds;
 mod health;
 pub mod images;
 pub mod imports;
+pub mod labels;
 mod later;
 mod layouts;
 mod locations;
@@ -97,6 +99,8 @@ pub struct Door {
     pub feeds: Feeds,
     /// Where barcodes are looked up.
     pub lookups: Lookups,
+    /// What labels are set in.
+    pub fonts: Fonts,
 }
 
 impl Door {
@@ -204,6 +208,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::conflicts))
         .routes(routes!(catalogue::settle))
         .routes(routes!(exports::run))
+        .routes(routes!(labels::pdf))
         .routes(routes!(images::show))
         .routes(routes!(starter::list, starter::tick))
         .routes(routes!(mappings::list))

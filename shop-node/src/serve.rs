@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     app::{Shop, access::Access},
     clock,
-    config::{BadConfig, Config},
+    config::{self, BadConfig, Config},
     feeds::Feeds,
     home::{Home, HomeError},
     http::{self, Door},
@@ -47,7 +47,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let bound = listener.local_addr()?;
     let node = net::start(&shop, &config).await?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let held_ms = config.held_ms;
+    let (held_ms, fonts) = (config.held_ms, config::fonts(&config.fonts)?);
     let imports = Imports::at(home.folder(), config.import_bytes_max);
     let outside = Outside::of(config.outside_allow_private, config.outside_ca.as_deref())?;
     let lookups = Lookups::new(outside.clone(), config.lookup_url.clone());
@@ -79,6 +79,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         answers,
         feeds,
         lookups,
+        fonts,
     });
     let door = door.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, door).with_graceful_shutdown(async {

@@ -341,6 +341,35 @@ pub fn signed_at(c: &Connection, shop: ShopId, bucket: BucketNo) -> Result<UnixM
     Ok(head.claimed().at)
 }
 
+/// In which state a document was at a moment, by what was signed until then; `None` where that is
+/// not kept any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn heads_at(
+    c: &Connection,
+    shop: ShopId,
+    bucket: BucketNo,
+    moment: UnixMs,
+) -> Result<Option<Heads>, StoreError> {
+    let sql = "SELECT head FROM catalogue_chunk WHERE shop = ?1 AND bucket = ?2 ORDER BY n DESC";
+    let keys = (shop.as_bytes(), bucket.get());
+    let mut statement = c.prepare_cached(sql)?;
+    let mut rows = statement.query(keys)?;
+    let mut first = None;
+    while let Some(row) = rows.next()? {
+        let head = UnverifiedHead::parse(&row.get::<_, Vec<u8>>(0)?);
+        let head = head.map_err(|_| StoreError::damaged("a catalogue head of part", bucket))?;
+        let head = head.claimed();
+        if head.at <= moment {
+            return Ok(Some(Heads::new(head.heads.iter().copied())));
+        }
+        first = Some(head.n);
+    }
+    // Before its first chunk there was nothing; before the first that is kept there was something.
+    Ok((first == Some(1)).then(Heads::default))
+}
+
 /// Forgets one document of a shop's catalogue, so that it is taken from its beginning again. Until
 /// then people go on searching in what was read from it.
 ///

@@ -42,6 +42,11 @@ impl Shop {
     pub fn today(&self, now: UnixMs) -> Result<Day, StoreError> {
         self.reader().read(|c| self.inner.today(c, now))
     }
+
+    /// When a day begins at the shop.
+    pub fn begin_of(&self, day: Day) -> UnixMs {
+        self.inner.begin_of(day)
+    }
 }
 
 /// How far clocks are before those of Greenwich by the sun, to the full hour.

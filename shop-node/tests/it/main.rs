@@ -21,6 +21,7 @@ mod import_formats;
 mod import_program;
 mod imports;
 mod intake;
+mod labels;
 mod locked_out;
 mod lookup;
 mod low;

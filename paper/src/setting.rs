@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, ops::Range};
 
 use krilla::text::{Font, GlyphId, KrillaGlyph};
 use rustybuzz::{Direction, Face, GlyphBuffer, Script, ShapePlan, UnicodeBuffer};
+use unicode_script::{Script as UnicodeScript, UnicodeScript as _};
 
 use crate::{
     fonts::{Fonts, Weight},
@@ -97,7 +98,7 @@ impl<'f> Setter<'f> {
             Weight::Bold => &mut self.bold,
         };
         let mut missing = BTreeSet::new();
-        let runs = stretches.into_iter().filter_map(|(n, text)| {
+        let runs = stretches.into_iter().filter_map(|Stretch { font: n, text, .. }| {
             let glyphs = shapers[n].shape(&text, &mut missing);
             (!glyphs.is_empty()).then(|| Run { font: shapers[n].font.clone(), text, glyphs })
         });
@@ -177,40 +178,68 @@ impl<'f> Setter<'f> {
         }
     }
 
-    /// The text in stretches of one font each, without what cannot be printed.
-    fn stretches(&mut self, text: &str, weight: Weight) -> Vec<(usize, String)> {
-        let mut stretches: Vec<(usize, String)> = Vec::new();
+    /// The text in stretches of one font and one script each, without what cannot be printed: letters
+    /// of two scripts that are shaped together lose the joined forms of one of them.
+    fn stretches(&mut self, text: &str, weight: Weight) -> Vec<Stretch> {
+        let mut stretches: Vec<Stretch> = Vec::new();
         let mut missing = Vec::new();
         let mut was_kept = false;
         for c in words(text).chars() {
             let has = |n: usize| self.of(weight)[n].face.glyph_index(c).is_some();
-            let last = stretches.last().map(|(n, _)| *n);
             if is_joiner(c) {
                 // Asks for another form of what stands before it, and is nothing by itself.
-                if let Some((n, text)) = stretches.last_mut().filter(|_| was_kept)
-                    && self.of(weight)[*n].face.glyph_index(c).is_some()
-                {
-                    text.push(c);
-                }
+                let last = stretches.last_mut().filter(|last| was_kept && has(last.font));
+                last.into_iter().for_each(|last| last.text.push(c));
                 continue;
             }
             // What was left out between two words leaves one gap, not two.
-            let is_gap = c == ' ' && stretches.last().is_none_or(|(_, text)| text.ends_with(' '));
+            let is_gap = c == ' ' && stretches.last().is_none_or(|last| last.text.ends_with(' '));
             if is_unseen(c) || is_gap {
                 continue;
             }
-            let fitting =
-                last.filter(|n| has(*n)).or_else(|| (0..self.of(weight).len()).find(|n| has(*n)));
-            match fitting.filter(|_| !is_from_the_right(c)) {
-                Some(n) if last == Some(n) => stretches.last_mut().expect("there is one").1.push(c),
-                Some(n) => stretches.push((n, c.to_string())),
+            let last = stretches.last_mut();
+            let first = last.as_ref().map(|last| last.font).filter(|n| has(*n));
+            let font = first.or_else(|| (0..self.of(weight).len()).find(|n| has(*n)));
+            let font = font.filter(|_| !is_from_the_right(c));
+            was_kept = font.is_some();
+            match font {
                 None => missing.push(c),
+                Some(font) if last.is_some_and(|last| last.took(c, font)) => {}
+                Some(font) => {
+                    stretches.push(Stretch { font, script: script_of(c), text: c.to_string() });
+                }
             }
-            was_kept = fitting.is_some();
         }
         self.left_out.extend(missing);
         stretches
     }
+}
+
+/// Text in one font and one script.
+struct Stretch {
+    font: usize,
+    /// `None` as long as there are only signs that all scripts have.
+    script: Option<UnicodeScript>,
+    text: String,
+}
+
+impl Stretch {
+    /// Takes a character that goes on with it, and says whether it did.
+    fn took(&mut self, c: char, font: usize) -> bool {
+        let script = script_of(c).or(self.script);
+        let is_same = self.font == font && (self.script.is_none() || self.script == script);
+        if is_same {
+            self.script = script;
+            self.text.push(c);
+        }
+        is_same
+    }
+}
+
+/// Digits, spaces and signs go along with any script.
+fn script_of(c: char) -> Option<UnicodeScript> {
+    let script = c.script();
+    (!matches!(script, UnicodeScript::Common | UnicodeScript::Inherited)).then_some(script)
 }
 
 /// The beginning of a line that is no wider than `room`, never ending within a syllable.

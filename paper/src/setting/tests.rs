@@ -23,6 +23,22 @@ fn hindi_is_shaped() {
 }
 
 #[test]
+fn hindi_beside_other_scripts_keeps_its_joined_forms() {
+    let fonts = Fonts::built_in();
+    let mut setter = Setter::new(&fonts);
+    let shapes = |line: &Line| {
+        let glyphs = line.runs.iter().flat_map(|run| &run.glyphs);
+        glyphs.map(|glyph| glyph.glyph_id.to_u32()).collect::<Vec<_>>()
+    };
+    let latin = shapes(&setter.line("Asha Stores (5%)", Weight::Bold, SIZE));
+    let hindi = shapes(&setter.line("स्टोर्स, 2", Weight::Bold, SIZE));
+    let both = setter.line("Asha Stores (5%) स्टोर्स, 2", Weight::Bold, SIZE);
+    let both_shapes = shapes(&both);
+    assert!(both_shapes.starts_with(&latin) && both_shapes.ends_with(&hindi), "{both_shapes:?}");
+    assert_eq!(both.runs.len(), 2);
+}
+
+#[test]
 fn what_no_font_has_and_what_runs_from_the_right_is_left_out_and_named() {
     let fonts = Fonts::built_in();
     let mut setter = Setter::new(&fonts);

@@ -1,4 +1,4 @@
-//! Prints on paper: text in English and Hindi, barcodes and labels, as PDF.
+//! Prints on paper: labels with barcodes, invoices, credit notes and receipts, in English and Hindi.
 //!
 //! It gets values and gives bytes: no clock, no chance, no files, so the same input gives the same
 //! document on every machine. **Invariant:** nothing is printed as a box or left out unsaid: what no
@@ -23,8 +23,10 @@
 pub mod amounts;
 pub mod barcode;
 pub mod fonts;
+pub mod invoice;
 pub mod labels;
 pub mod length;
 pub mod page;
 pub mod setting;
 pub mod sheet;
+pub mod table;

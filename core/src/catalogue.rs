@@ -6,6 +6,7 @@
 use minicbor::{Decode, Encode};
 
 pub mod batch;
+pub mod category;
 pub mod conflict;
 pub mod document;
 pub mod edit;

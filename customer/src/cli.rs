@@ -13,6 +13,7 @@ use crate::{app::Household, clock, home::Home};
 mod args;
 mod asking;
 mod carts;
+mod categories;
 mod device;
 mod meant;
 mod orders;
@@ -68,6 +69,9 @@ fn obey(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Shops { command } => places::shops(&desk, command),
         Command::Hub { command } => places::carriers(&desk, command),
         Command::Search(search) => carts::search(&desk, search),
+        Command::Categories { shop, language } => {
+            categories::list(&desk, shop.as_deref(), &language)
+        }
         Command::Cart { cart, command } => carts::cart(&desk, cart.as_deref(), command),
         Command::Address { command } => places::addresses(&desk, command),
         Command::Order { command } => orders::order(&desk, command),

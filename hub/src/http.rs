@@ -28,6 +28,7 @@ pub mod addresses;
 pub mod admin;
 pub mod authorize;
 pub mod carts;
+pub mod categories;
 pub mod console;
 mod cors;
 pub mod devices;
@@ -138,6 +139,7 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(products::find))
         .routes(routes!(products::of_shop))
         .routes(routes!(products::product))
+        .routes(routes!(categories::list))
         .routes(routes!(key_sign_in::question))
         .routes(routes!(key_sign_in::sign_in_by_key))
         .routes(routes!(devices::certify, devices::devices))

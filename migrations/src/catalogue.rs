@@ -15,6 +15,7 @@ use crate::StoreError;
 
 pub mod availability;
 mod card;
+pub mod categories;
 pub mod chunks;
 pub mod facets;
 pub(crate) mod index;

@@ -5,7 +5,10 @@
 use rusqlite::Transaction;
 use rusqlite_migration::{HookError, HookResult, M, Migrations};
 
-use crate::{StoreError, catalogue::projection};
+use crate::{
+    StoreError,
+    catalogue::{categories, projection},
+};
 
 /// Whose data a database holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/018_questions.sql")),
         M::up(include_str!("../shop/019_till.sql")),
         M::up(include_str!("../shared/signed.sql")),
+        M::up_with_hook(include_str!("../shared/categories.sql"), shelve),
     ]
 }
 
@@ -58,6 +62,7 @@ fn customer() -> Vec<M<'static>> {
         M::up(include_str!("../customer/007_once.sql")),
         M::up_with_hook(include_str!("../shared/search.sql"), index),
         M::up(include_str!("../shared/signed.sql")),
+        M::up_with_hook(include_str!("../shared/categories.sql"), shelve),
     ]
 }
 
@@ -84,12 +89,22 @@ fn shelves() -> Vec<M<'static>> {
         M::up_with_hook(include_str!("../shared/search.sql"), index),
         M::up(include_str!("../shelves/001_gathered.sql")),
         M::up(include_str!("../shared/signed.sql")),
+        M::up_with_hook(include_str!("../shared/categories.sql"), shelve),
     ]
+}
+
+/// Puts the products that an older version had stored on their shelves.
+fn shelve(tx: &Transaction<'_>) -> HookResult {
+    hooked(categories::shelve_all(tx))
 }
 
 /// Indexes the products that an older version had stored.
 fn index(tx: &Transaction<'_>) -> HookResult {
-    projection::refresh(tx).map_err(|error| match error {
+    hooked(projection::refresh(tx))
+}
+
+fn hooked(done: Result<(), StoreError>) -> HookResult {
+    done.map_err(|error| match error {
         StoreError::Sqlite(error) => HookError::RusqliteError(error),
         damaged => HookError::Hook(damaged.to_string()),
     })

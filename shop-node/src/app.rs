@@ -37,6 +37,7 @@ pub mod backup;
 pub mod batches;
 mod books;
 pub mod catalogue;
+pub mod categories;
 pub mod cells;
 pub mod changes;
 mod checked;

@@ -17,6 +17,7 @@ use crate::{
 
 mod carry;
 mod catalogue;
+mod categories;
 mod close;
 mod counter;
 mod counts;

@@ -35,6 +35,7 @@ pub mod answers;
 pub mod auth;
 pub mod batches;
 pub mod catalogue;
+pub mod categories;
 mod closing;
 pub mod counts;
 pub mod deeds;
@@ -199,14 +200,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(till::move_cash))
         .routes(routes!(stock::sell))
         .routes(routes!(layouts::list, layouts::set))
-        .routes(routes!(products::shelf))
-        .routes(routes!(products::product))
-        .routes(routes!(products::all, catalogue::add))
-        .routes(routes!(catalogue::one, catalogue::amend, catalogue::delist))
-        .routes(routes!(catalogue::history))
-        .routes(routes!(lookup::look_up))
-        .routes(routes!(catalogue::conflicts))
-        .routes(routes!(catalogue::settle))
+        .merge(shelves())
         .routes(routes!(exports::run))
         .routes(routes!(labels::pdf))
         .routes(routes!(images::show))
@@ -224,6 +218,22 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
     api.merge(files().1);
     api.merge(pictures().1);
     (router.merge(later::router()), api)
+}
+
+/// What is on the shelves, for buyers and for those who edit it.
+fn shelves() -> OpenApiRouter<Door> {
+    OpenApiRouter::new()
+        .routes(routes!(products::shelf))
+        .routes(routes!(products::product))
+        .routes(routes!(products::all, catalogue::add))
+        .routes(routes!(catalogue::one, catalogue::amend, catalogue::delist))
+        .routes(routes!(catalogue::history))
+        .routes(routes!(lookup::look_up))
+        .routes(routes!(catalogue::conflicts))
+        .routes(routes!(catalogue::settle))
+        .routes(routes!(categories::list))
+        .routes(routes!(categories::add))
+        .routes(routes!(categories::amend, categories::remove))
 }
 
 /// The one path whose bodies are whole files: these have a limit of their own, and take their time.

@@ -14,6 +14,7 @@ use automerge::{
 
 use super::{
     BucketNo,
+    category::Category,
     conflict::{self, Conflict},
     edit::{Edit, EditError},
     fields::{self, Fields},
@@ -174,7 +175,11 @@ impl Bucket {
 
     pub(super) fn check(&self, products: &BTreeSet<ProductId>) -> Result<(), NotABucket> {
         for id in products {
-            if self.object(*id).is_some() && self.product(*id).is_none() {
+            let is_read = match self.number == BucketNo::INDEX {
+                true => self.category(*id).is_some(),
+                false => self.product(*id).is_some(),
+            };
+            if self.object(*id).is_some() && !is_read {
                 return Err(NotABucket::NotAProduct(id.to_string()));
             }
         }
@@ -199,7 +204,15 @@ impl Bucket {
         edits: &[Edit],
         now: UnixMs,
     ) -> Result<BTreeSet<ProductId>, EditError> {
-        let mut changed = BTreeSet::new();
+        let (mut changed, is_index) = (BTreeSet::new(), self.number == BucketNo::INDEX);
+        let is_here = |edit: &Edit| match edit {
+            Edit::PutCategory(_) => is_index,
+            Edit::Settle { .. } => true,
+            _ => !is_index,
+        };
+        if !edits.iter().all(is_here) {
+            return Err(EditError::OtherDocument);
+        }
         // The author goes into the actor's first change; naming it draws a random actor, which
         // the next line replaces by ours.
         self.doc.set_author(Some(AutomergeAuthor::from(author.key.as_bytes().to_vec())));
@@ -210,7 +223,7 @@ impl Bucket {
             make(&mut tx, edit)?;
             let id = edit.product();
             if tx.pending_ops() > before {
-                check(&tx, id)?;
+                check(&tx, id, is_index)?;
                 changed.insert(id);
             }
         }
@@ -245,8 +258,23 @@ impl Bucket {
         }))
     }
 
+    /// What the shop says of a category under this entry; only the index document holds any.
+    pub fn category(&self, entry: ProductId) -> Option<Category> {
+        let object = self.object(entry).filter(|_| self.number == BucketNo::INDEX)?;
+        fields::read_category(&self.doc, entry, &object)
+    }
+
+    /// All that the shop says of categories, in the order of the entries.
+    pub fn categories(&self) -> Vec<Category> {
+        let entries = self.product_ids().unwrap_or_default();
+        entries.into_iter().filter_map(|entry| self.category(entry)).collect()
+    }
+
     /// The product, if the bucket holds it.
     pub fn product(&self, id: ProductId) -> Option<Product> {
+        if self.number == BucketNo::INDEX {
+            return None;
+        }
         fields::read_product(&self.doc, id, &self.object(id)?)
     }
 
@@ -342,12 +370,14 @@ fn child(doc: &impl ReadDoc, parent: &ObjId, key: &str) -> Option<ObjId> {
 
 fn make(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditError> {
     let id = edit.product();
-    if let Edit::PutProduct(product) = edit {
-        return put_product(tx, product);
+    match edit {
+        Edit::PutProduct(product) => return put_product(tx, product),
+        Edit::PutCategory(category) => return put_category(tx, category),
+        _ => {}
     }
     let product = object(tx, id).ok_or(EditError::NoSuchProduct(id))?;
     match edit {
-        Edit::PutProduct(_) => Ok(()),
+        Edit::PutProduct(_) | Edit::PutCategory(_) => Ok(()),
         Edit::SetPrice { variant, price, .. } => {
             let variant = variant_object(tx, id, &product, *variant)?;
             set(tx, &variant, fields::PRICE, price.map(fields::price_scalar))
@@ -373,11 +403,27 @@ fn make(tx: &mut Transaction<'_>, edit: &Edit) -> Result<(), EditError> {
 }
 
 /// Whether the product is within the limits now; if not, the whole commit is taken back.
-fn check(tx: &Transaction<'_>, id: ProductId) -> Result<(), EditError> {
+fn check(tx: &Transaction<'_>, id: ProductId, is_index: bool) -> Result<(), EditError> {
     let object = object(tx, id).ok_or(EditError::NoSuchProduct(id))?;
+    if is_index {
+        let category = fields::read_category(tx, id, &object);
+        return category.map(drop).ok_or_else(|| EditError::Document("unreadable".to_owned()));
+    }
     let product = fields::parse_product(tx, id, &object);
     let product = product.ok_or_else(|| EditError::Document("unreadable".to_owned()))?;
     product.check().map_err(|why| EditError::Limits { product: id, why })
+}
+
+fn put_category(tx: &mut Transaction<'_>, category: &Category) -> Result<(), EditError> {
+    category.check()?;
+    let object = match object(tx, category.entry) {
+        Some(object) => object,
+        None => {
+            let key = category.entry.to_string();
+            tx.put_object(ROOT, key, ObjType::Map).map_err(document)?
+        }
+    };
+    replace(tx, &object, &fields::of_category(category), &BTreeSet::new())
 }
 
 fn put_product(tx: &mut Transaction<'_>, product: &Product) -> Result<(), EditError> {

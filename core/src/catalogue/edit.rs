@@ -4,6 +4,7 @@
 use minicbor::{Decode, Encode};
 
 use super::{
+    category::{Category, NotACategory},
     conflict::{Field, Value},
     product::{Language, Product, ProductError},
 };
@@ -86,13 +87,18 @@ pub enum Edit {
         #[n(3)]
         value: Value,
     },
+    /// Say something of a category, in place of what was said under this entry; only what differs
+    /// is written. It lies in the index document.
+    #[n(7)]
+    PutCategory(#[n(0)] Box<Category>),
 }
 
 impl Edit {
-    /// The product that it is about.
+    /// The product, or the entry about a category, that it is about.
     pub fn product(&self) -> ProductId {
         match self {
             Self::PutProduct(product) => product.id,
+            Self::PutCategory(category) => category.entry,
             Self::SetPrice { product, .. }
             | Self::Rename { product, .. }
             | Self::SetCounted { product, .. }
@@ -125,6 +131,12 @@ pub enum EditError {
         /// Which limit.
         why: ProductError,
     },
+    /// What is said of a category would not keep the limits.
+    #[error(transparent)]
+    Category(#[from] NotACategory),
+    /// A product among the categories, or a category among the products.
+    #[error("products and categories lie in documents of their own")]
+    OtherDocument,
     /// The value is of another kind than the field.
     #[error("the field {0} cannot have such a value")]
     WrongKind(Field),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use automerge::{ObjId, ObjType, ReadDoc, ScalarValue, ValueRef};
 
 use super::{
+    category::Category,
     conflict::{Field, Value},
     pricing::{Deal, Terms},
     product::{Product, Variant},
@@ -31,6 +32,12 @@ const ALLERGEN: &str = "allergen:";
 const VARIANT: &str = "variant:";
 const PLANNED: &str = "planned:";
 const DEAL: &str = "deal:";
+/// Which node an entry of the index document is about; it never changes.
+const NODE: &str = "node";
+const PARENT: &str = "parent";
+const ORDER: &str = "order";
+const HIDDEN: &str = "hidden";
+const REMOVED: &str = "removed";
 const TEXTS: &[&str] = &[
     "brand",
     "category",
@@ -43,10 +50,21 @@ const TEXTS: &[&str] = &[
     "unit",
     "content",
     IMAGE,
+    PARENT,
 ];
-const NUMBERS: &[&str] =
-    &["tax_bp", "age_min", "gtin", "step", "min", "deposit", "max_price", "tolerance_bp", "safety"];
-const FLAGS: &[&str] = &[COUNTED, DELISTED];
+const NUMBERS: &[&str] = &[
+    "tax_bp",
+    "age_min",
+    "gtin",
+    "step",
+    "min",
+    "deposit",
+    "max_price",
+    "tolerance_bp",
+    "safety",
+    ORDER,
+];
+const FLAGS: &[&str] = &[COUNTED, DELISTED, HIDDEN, REMOVED];
 
 pub(super) type Fields = BTreeMap<String, ScalarValue>;
 
@@ -105,6 +123,53 @@ pub(super) fn of_product(product: &Product) -> Fields {
         fields.insert(DELISTED.to_owned(), true.into());
     }
     fields
+}
+
+/// The fields of what a shop says of a category; what is as usual is left out.
+pub(super) fn of_category(category: &Category) -> Fields {
+    let mut fields = Fields::new();
+    fields.insert(NODE.to_owned(), category.id.as_str().into());
+    for (language, name) in &category.names {
+        fields.insert(name_key(*language), name.as_str().into());
+    }
+    if let Some(parent) = &category.parent {
+        fields.insert(PARENT.to_owned(), parent.as_str().into());
+    }
+    if let Some(order) = category.order {
+        fields.insert(ORDER.to_owned(), u64::from(order).into());
+    }
+    for (key, flag) in [(HIDDEN, category.hidden), (REMOVED, category.removed)] {
+        if flag {
+            fields.insert(key.to_owned(), true.into());
+        }
+    }
+    fields
+}
+
+/// Reads what a shop says of a category; `None` when the document holds something else there.
+pub(super) fn read_category(
+    doc: &impl ReadDoc,
+    entry: ProductId,
+    object: &ObjId,
+) -> Option<Category> {
+    let (node, _) = doc.get(object, NODE).ok()??;
+    let mut category = Category::new(entry, node.as_str()?.parse().ok()?);
+    for item in doc.map_range(object, ..) {
+        let ValueRef::Scalar(scalar) = &item.value else { return None };
+        let scalar: ScalarValue = scalar.into();
+        if let Some(language) = item.key.strip_prefix(NAME) {
+            category.names.insert(language.parse().ok()?, scalar.as_str()?.to_owned());
+            continue;
+        }
+        match item.key.as_ref() {
+            PARENT => category.parent = Some(scalar.as_str()?.parse().ok()?),
+            ORDER => category.order = Some(u32::try_from(scalar.as_u64()?).ok()?),
+            HIDDEN => category.hidden = scalar.as_bool()?,
+            REMOVED => category.removed = scalar.as_bool()?,
+            _ => {}
+        }
+    }
+    category.check().is_ok().then_some(category)
 }
 
 /// The fields of a variant; what is as usual is left out.

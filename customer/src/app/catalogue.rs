@@ -10,7 +10,12 @@ use kirana_core::{
 use kirana_migrations::{
     Abort, StoreError, Tx,
     catalogue::{
-        self, Shelved, chunks,
+        self, Shelved,
+        categories::{
+            self,
+            listed::{self, Listed},
+        },
+        chunks,
         place::Place,
         saved,
         search::{Count, Query},
@@ -67,6 +72,46 @@ impl Household {
                 items.iter().map(|item| chunks::signed_at(reader, item.shop, item.bucket));
             let signed_at = signed_at.collect::<Result<_, StoreError>>()?;
             Ok(Found { items, signed_at, count: page.count, next: page.next })
+        })
+    }
+
+    /// The categories of a shop, or of all whose catalogues are saved; where that is one only, as
+    /// it calls them.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn categories(&self, shop: Option<ShopId>) -> Result<Vec<Listed>, HouseholdError> {
+        self.db.reader.read(|reader| {
+            let saved = saved::shops(reader)?;
+            let only = shop.or(Some(&saved).filter(|all| all.len() == 1).map(|all| all[0]));
+            Ok(match only {
+                Some(shop) => {
+                    let mut all = listed::of_shop(reader, shop)?;
+                    all.retain(|category| !category.hidden);
+                    all
+                }
+                None => listed::of_all(reader)?,
+            })
+        })
+    }
+
+    /// The category that somebody means by its id or its name in some language; else what they
+    /// said, which may be a word of products.
+    ///
+    /// # Errors
+    /// When stored data cannot be read.
+    pub fn category_meant(
+        &self,
+        shop: Option<ShopId>,
+        said: &str,
+    ) -> Result<String, HouseholdError> {
+        self.db.reader.read(|reader| {
+            for shop in shop.map_or_else(|| saved::shops(reader), |shop| Ok(vec![shop]))? {
+                if let Some(id) = categories::tree(reader, shop)?.meant(said) {
+                    return Ok(id.as_str().to_owned());
+                }
+            }
+            Ok(said.to_owned())
         })
     }
 

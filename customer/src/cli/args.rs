@@ -70,6 +70,15 @@ pub enum Command {
     },
     /// Look for products in the saved catalogues; needs no network.
     Search(Search),
+    /// What the saved catalogues are sorted by: categories, and how many products each has.
+    Categories {
+        /// Of this shop only: its id, or how its name begins.
+        #[arg(long)]
+        shop: Option<String>,
+        /// In which language they are called: `en`, `hi`…
+        #[arg(long, default_value = "en")]
+        language: String,
+    },
     /// What is to be bought: one cart or several.
     Cart {
         /// Which cart, by its name; the one called `cart` if left out.
@@ -146,6 +155,9 @@ pub struct Search {
     /// In this shop only: its id, or how its name begins.
     #[arg(long)]
     pub shop: Option<String>,
+    /// In this category and those below it only: its id, or its name in some language.
+    #[arg(long)]
+    pub category: Option<String>,
     /// How many at most.
     #[arg(long, default_value_t = 20)]
     pub limit: u16,

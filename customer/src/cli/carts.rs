@@ -118,7 +118,9 @@ pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
     let question = question.map_err(|why: NotAQuestion| Failure::Usage(why.to_string()))?;
     let household = desk.household()?;
     let shop = search.shop.as_deref().map(|shop| meant::shop(&household, shop)).transpose()?;
-    let filter = Filter { shop, ..Filter::default() };
+    let meant = |said: &str| household.category_meant(shop, said);
+    let category = search.category.as_deref().map(meant).transpose()?;
+    let filter = Filter { shop, category, ..Filter::default() };
     let (limit, forgiving) = (search.limit, true);
     let query = Query { question, filter, limit, after, forgiving, ..Query::default() };
     let page = household.search(&query)?;

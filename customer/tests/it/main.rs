@@ -7,6 +7,8 @@ mod availability;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod categories;
+#[cfg(test)]
 mod damage;
 mod devices;
 mod files;

@@ -16,6 +16,7 @@ use kirana_core::{
     time::{DAY_MS, UnixMs},
 };
 use kirana_migrations::catalogue::{
+    categories::listed::Listed,
     facets::Facets,
     place::Place,
     search::{Count, Query},
@@ -170,6 +171,14 @@ impl Hub {
             facets: found.page.facets,
             next: found.page.next.map(|place| After { shop: None, place: Some(place) }),
         })
+    }
+
+    /// The categories of all shelves as one tree.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn categories(&self) -> Result<Vec<Listed>, Error> {
+        Ok(self.shelves()?.categories()?)
     }
 
     /// One product of a shelf, and whose it is.

@@ -43,7 +43,8 @@ pub struct Asked {
     q: String,
     /// Only of this shop.
     shop: Option<String>,
-    /// Only products of this category, as the shop wrote it.
+    /// Only products on this shelf: a category's id finds what stands below it too; a word that is
+    /// in no tree finds the products that say it.
     #[param(max_length = 120)]
     category: Option<String>,
     /// Only products that suit this diet, as the shop wrote it.

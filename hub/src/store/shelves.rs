@@ -20,7 +20,9 @@ use kirana_core::{
 use kirana_migrations::{
     Abort, Database, StoreError, Tx, WriteError,
     catalogue::{
-        self, Ready, Shelved, chunks,
+        self, Ready, Shelved,
+        categories::listed::{self, Listed},
+        chunks,
         saved::{self, NotKept},
         search::{self, Page, Query},
     },
@@ -198,6 +200,14 @@ impl Shelves {
             let items = page.rows.iter().map(|row| gathered(c, *row, now));
             Ok(Found { items: items.collect::<Result<_, _>>()?, page })
         })
+    }
+
+    /// The categories of all shops as one tree.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn categories(&self) -> Result<Vec<Listed>, StoreError> {
+        self.0.reader.read(listed::of_all)
     }
 
     /// One product that is on a shelf.

@@ -6,7 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kirana_core::{
     catalogue::{
         BucketNo,
-        document::{Author, Bucket},
+        category::Category,
+        document::{Author, Bucket, Heads},
         edit::Edit,
         head::{Extent, Head},
         product::{Language, Product},
@@ -41,14 +42,47 @@ struct Shelf {
     shop: Shop,
     document: Bucket,
     chunks: Vec<Chunk>,
+    /// What it says of categories, if anything.
+    index: Option<Chunk>,
     signs_with: KeyPair,
 }
 
 impl Shelf {
     fn put(&mut self, n: u8, name: &str, minor: i64) {
+        self.put_in("Staples", n, name, minor);
+    }
+
+    /// Says that it has these categories of its own.
+    fn categorise(&mut self, own: &[(&str, &str)]) {
+        let mut document = Bucket::new(self.shop.id, BucketNo::INDEX);
+        let author = Author { key: self.shop.node.id(), incarnation: 1 };
+        for (n, (id, parent)) in (1..).zip(own) {
+            let entry = ids(&self.shop, 100 + n).0;
+            let mut category = Category::new(entry, id.parse().expect("an id"));
+            category.parent = Some(parent.parse().expect("an id"));
+            category.names.insert(Language::HINDI, format!("{id} का"));
+            let edit = Edit::PutCategory(Box::new(category));
+            document.edit(&author, &edit, FOUNDED).expect("a fit category");
+        }
+        let bytes = document.since(&Heads::default());
+        let head = Head {
+            shop: self.shop.id,
+            generation: 1,
+            bucket: BucketNo::INDEX,
+            n: 1,
+            extent: Extent::Chunk,
+            content: Hash::of(&bytes),
+            heads: document.heads().hashes(),
+            at: FOUNDED,
+        };
+        let head = head.sign(&self.signs_with.signing).bytes().to_vec();
+        self.index = Some(Chunk { head: head.into(), bytes: bytes.into() });
+    }
+
+    fn put_in(&mut self, category: &str, n: u8, name: &str, minor: i64) {
         let (product, variant) = ids(&self.shop, n);
         let mut ware = Product::new(product, Language::ENGLISH, name, variant);
-        ware.category = Some("Staples".to_owned());
+        ware.category = Some(category.to_owned());
         let sold = ware.variants.get_mut(&variant).expect("its variant");
         sold.unit = Unit::Gram;
         sold.price = Some(Price { minor, per: 1_000, currency: Currency::INR });
@@ -75,10 +109,19 @@ impl Shelf {
     fn answer(&self, request: &Request) -> Response {
         match request {
             Request::Heads { .. } => Response::Heads {
-                heads: self.chunks.last().map(|chunk| chunk.head.clone()).into_iter().collect(),
+                heads: self
+                    .chunks
+                    .last()
+                    .into_iter()
+                    .chain(&self.index)
+                    .map(|chunk| chunk.head.clone())
+                    .collect(),
                 certificates: self.shop.chain.clone(),
                 availability: Vec::new(),
             },
+            Request::Chunks { bucket: BucketNo::INDEX, .. } => {
+                Response::chunks(self.index.iter().cloned())
+            }
             Request::Chunks { after, .. } => {
                 Response::chunks(self.chunks.iter().skip(*after as usize).cloned())
             }
@@ -121,7 +164,7 @@ impl Till {
         let config = Config::new(node.signing.to_seed());
         let document = Bucket::new(id, BucketNo::FIRST);
         let shop = Shop { id, node, chain };
-        let shelf = Shelf { shop, document, chunks: Vec::new(), signs_with };
+        let shelf = Shelf { shop, document, chunks: Vec::new(), index: None, signs_with };
         let shelf = Arc::new(Mutex::new(shelf));
         let node = Node::spawn(config, Arc::new(Served(shelf.clone()))).await.expect("it starts");
         let address = hub.p2p.parse().expect("a multiaddr");
@@ -349,4 +392,46 @@ async fn p5_what_a_box_did_not_sign_is_on_no_shelf() {
     tokio::time::timeout(PATIENCE, pulled).await.expect("the forger is asked");
     let (_, page) = send(hub.get("/v1/products")).await;
     assert_eq!(names(&page), ["Rice"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_categories_of_two_shops_are_one_tree_and_own_ones_carry_their_shops() {
+    let hub = Running::start(&["--auto-approve"]);
+    let (here, near) =
+        (Till::open(&hub, 20, "Here", HERE).await, Till::open(&hub, 22, "Near", NEAR).await);
+    let mut shops = Vec::new();
+    for (till, own) in [(&here, "sweets/barfi"), (&near, "sweets/village")] {
+        let mut shelf = till.shelf.lock().expect("whole");
+        shelf.categorise(&[(own, "sweets/mithai"), ("sweets/both", "sweets")]);
+        shelf.put_in(own, 1, "Barfi", 5_000);
+        shelf.put_in("sweets/both", 2, "Peda", 5_000);
+        shelf.put_in("Staples", 3, "Rice", 5_000);
+        shops.push(json!(shelf.shop.id));
+    }
+    here.publish(&hub, 1, "Here", HERE).await;
+    near.publish(&hub, 1, "Near", NEAR).await;
+    until(&hub, "/v1/products", |page| names(page).len() == 6).await;
+    let of = |all: &Value, id: &str| {
+        let items = all["items"].as_array().expect("a list").clone();
+        items.into_iter().find(|item| item["id"] == id).unwrap_or(Value::Null)
+    };
+    let fits = |all: &Value| of(all, "sweets")["products"] == 4;
+    let all = until(&hub, "/v1/categories?language=hi", fits).await;
+    let barfi = of(&all, "sweets/barfi");
+    assert_eq!((&barfi["shops"], &barfi["parent"]), (&json!([shops[0]]), &json!("sweets/mithai")));
+    assert_eq!((text(&barfi, "name"), &barfi["products"]), ("sweets/barfi का", &json!(1)));
+    let both = of(&all, "sweets/both");
+    assert_eq!((both["shops"].as_array().map(Vec::len), &both["products"]), (Some(2), &json!(2)));
+    assert_eq!(of(&all, "sweets/mithai")["products"], 2, "one of each shop");
+    assert_eq!(
+        (text(&of(&all, "dairy/milk"), "name"), &of(&all, "Staples")["products"]),
+        ("दूध", &json!(2))
+    );
+    let (_, page) = send(hub.get("/v1/products?category=sweets/mithai&facets=true")).await;
+    assert_eq!(names(&page), ["Barfi", "Barfi"]);
+    let counts = json!({ "sweets": 2, "sweets/mithai": 2, "sweets/barfi": 1, "sweets/village": 1 });
+    assert_eq!(page["facets"]["categories"], counts);
+    for path in ["/v1/categories?language=Hindi", "/v1/categories?language="] {
+        assert_eq!(send(hub.get(path)).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+    }
 }

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 use kirana_core::id::ShopId;
 use rusqlite::{CachedStatement, Connection, Row};
 
-use super::place::{Key, NAME_CHARS_MAX, Sort};
+use super::{
+    categories,
+    place::{Key, NAME_CHARS_MAX, Sort},
+};
 use crate::StoreError;
 
 /// Which products may be listed at all.
@@ -17,7 +20,7 @@ pub struct Filter {
     pub shop: Option<ShopId>,
     /// Of these shops only.
     pub shops: Option<BTreeSet<ShopId>>,
-    /// Of one category, as the shop wrote it.
+    /// On one shelf: of this category, or of one below it.
     pub category: Option<String>,
     /// Suiting a diet, as the shop wrote it.
     pub diet: Option<String>,
@@ -35,7 +38,7 @@ pub(super) struct Card {
     pub(super) price: i64,
     pub(super) unit_price: i64,
     pub(super) folded: String,
-    pub(super) category: Option<String>,
+    pub(super) shelves: Option<String>,
     pub(super) diets: Option<String>,
 }
 
@@ -49,7 +52,7 @@ impl Card {
             price: row.get(2)?,
             unit_price: row.get(3)?,
             folded: row.get(4)?,
-            category: row.get(5)?,
+            shelves: row.get(5)?,
             diets: row.get(6)?,
         })
     }
@@ -82,11 +85,14 @@ impl Filter {
     }
 
     pub(super) fn lets(&self, card: &Card) -> bool {
-        let diet = self.diet_mark();
+        let (diet, category) = (self.diet_mark(), self.category_mark());
+        let has = |marks: &Option<String>, mark: &String| {
+            marks.as_ref().is_some_and(|own| own.contains(mark))
+        };
         self.shop.is_none_or(|shop| shop == card.shop)
             && self.shops.as_ref().is_none_or(|shops| shops.contains(&card.shop))
-            && (self.category.is_none() || self.category == card.category)
-            && diet.is_none_or(|diet| card.diets.as_ref().is_some_and(|own| own.contains(&diet)))
+            && category.is_none_or(|category| has(&card.shelves, &category))
+            && diet.is_none_or(|diet| has(&card.diets, &diet))
             && self.price_max.is_none_or(|most| card.price <= most && card.price != i64::MAX)
             && (card.in_stock || !self.in_stock)
     }
@@ -98,6 +104,11 @@ impl Filter {
         };
         let shops = self.shops.as_ref()?;
         Some(shops.iter().map(digits).collect::<Vec<_>>().join(","))
+    }
+
+    /// As shelves stand in the database.
+    pub(super) fn category_mark(&self) -> Option<String> {
+        self.category.as_deref().map(categories::mark)
     }
 
     /// As diets stand in the database.
@@ -113,7 +124,7 @@ pub(super) struct Cards<'c> {
 
 impl<'c> Cards<'c> {
     pub(super) fn of(c: &'c Connection) -> Result<Self, StoreError> {
-        let sql = "SELECT shop, in_stock, price, unit_price, folded, category, diets
+        let sql = "SELECT shop, in_stock, price, unit_price, folded, shelves, diets
                    FROM product WHERE row = ?1";
         Ok(Self { select: c.prepare_cached(sql)? })
     }

@@ -15,7 +15,7 @@ use kirana_core::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{int, projection};
+use super::{categories, int, projection};
 use crate::{StoreError, Tx};
 
 /// Chunks after the base at which the base is written anew.
@@ -108,6 +108,9 @@ pub fn store<'a>(
             for product in document.products() {
                 projection::put(c, at.shop, at.bucket, &product)?;
             }
+            if at.bucket == BucketNo::INDEX {
+                categories::put(c, at.shop, document)?;
+            }
         }
         Extent::Chunk => {
             let sql = "INSERT INTO catalogue_chunk (shop, bucket, n, generation, head, content)
@@ -122,6 +125,9 @@ pub fn store<'a>(
             ))?;
             reach(c, &at.into(), document)?;
             keep(c, at, document)?;
+            if at.bucket == BucketNo::INDEX {
+                return categories::put(c, at.shop, document);
+            }
             for id in changed {
                 match document.product(*id) {
                     Some(product) => projection::put(c, at.shop, at.bucket, &product)?,

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use kirana_core::id::ShopId;
 
-use super::card::Card;
+use super::{card::Card, categories};
 
 /// Counts of what was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facets {
-    /// By category; those without one are in none.
+    /// By category; each counts what stands below it too. Those without one are in none.
     pub categories: BTreeMap<String, u32>,
     /// By diet; a product may suit several.
     pub diets: BTreeMap<String, u32>,
@@ -47,9 +47,21 @@ const STEPS: [i64; 12] =
     [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000];
 
 impl Facets {
+    /// Gives each shelf what stands on it and below: counted are whole ways down, since there are
+    /// few of them and many products.
+    pub(super) fn settle(&mut self) {
+        for (shelves, count) in std::mem::take(&mut self.categories) {
+            categories::add(&mut self.categories, &shelves, count);
+        }
+    }
+
+    /// Counts a product; [`Facets::settle`] comes after the last.
     pub(super) fn count(&mut self, card: &Card) {
-        if let Some(category) = &card.category {
-            *self.categories.entry(category.clone()).or_default() += 1;
+        if let Some(shelves) = &card.shelves {
+            match self.categories.get_mut(shelves) {
+                Some(known) => *known += 1,
+                None => drop(self.categories.insert(shelves.clone(), 1)),
+            }
         }
         let diets = card.diets.iter().flat_map(|diets| diets.split('|'));
         for diet in diets.filter(|diet| !diet.is_empty()) {

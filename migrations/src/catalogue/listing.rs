@@ -40,6 +40,7 @@ fn facets(c: &Connection, query: &Query) -> Result<Facets, StoreError> {
     for place in places(c, query, None, CANDIDATES_MAX)? {
         facets.count(&cards.read(place.row)?);
     }
+    facets.settle();
     Ok(facets)
 }
 
@@ -87,7 +88,8 @@ fn read(
     let diet = filter.diet_mark();
     let mut select = c.prepare_cached(&sql)?;
     let shops = filter.shop_list();
-    let values = (!is_out, shop, &filter.category, diet, most, sql_of(&key), row, rest, shops);
+    let shelf = filter.category_mark();
+    let values = (!is_out, shop, shelf, diet, most, sql_of(&key), row, rest, shops);
     let mut rows = select.query(values)?;
     while let Some(row) = rows.next()? {
         let key = match query.sort {
@@ -101,7 +103,7 @@ fn read(
     Ok(())
 }
 
-const FILTER: &str = "(?2 IS NULL OR shop = ?2) AND (?3 IS NULL OR category = ?3)
+const FILTER: &str = "(?2 IS NULL OR shop = ?2) AND (?3 IS NULL OR instr(shelves, ?3) > 0)
   AND (?4 IS NULL OR instr(diets, ?4) > 0) AND (?5 IS NULL OR price <= ?5)
   AND (?9 IS NULL OR instr(?9, hex(shop)) > 0)";
 
@@ -151,7 +153,7 @@ fn count(c: &Connection, query: &Query) -> Result<Count, StoreError> {
     let most = filter.price_max.map(|most| most.min(i64::MAX - 1));
     let limit = super::int(CANDIDATES_MAX as u64 + 1);
     let values = named_params! {
-        "?1": filter.in_stock, "?2": shop, "?3": filter.category, "?4": filter.diet_mark(),
+        "?1": filter.in_stock, "?2": shop, "?3": filter.category_mark(), "?4": filter.diet_mark(),
         "?5": most, "?8": limit, "?9": filter.shop_list(),
     };
     let count: i64 = c.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?;

@@ -11,7 +11,7 @@ use kirana_core::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{decoded, index};
+use super::{categories, decoded, index};
 use crate::{StoreError, Tx};
 
 /// Puts a product's rows in place of what was there. A new product counts as in stock only if
@@ -26,6 +26,10 @@ pub fn put(
     product: &Product,
 ) -> Result<(), StoreError> {
     let row = put_row(tx, shop, bucket, product)?;
+    let category = product.category.as_deref();
+    let shelves = category.map(|category| categories::of(tx, shop, category)).transpose()?;
+    let sql = "UPDATE product SET shelves = ?2 WHERE row = ?1 AND shelves IS NOT ?2";
+    tx.prepare_cached(sql)?.execute((row, shelves.flatten()))?;
     let sql = "INSERT INTO product_value (row, value, shown) VALUES (?1, ?2, ?3)
                ON CONFLICT (row) DO UPDATE SET value = excluded.value, shown = excluded.shown";
     tx.prepare_cached(sql)?.execute((row, cbor::to_vec(product), shown(product)?))?;
@@ -172,6 +176,9 @@ pub fn clear(tx: &Tx<'_>, shop: ShopId, bucket: Option<BucketNo>) -> Result<(), 
     tx.prepare_cached(&sql)?.execute((shop.as_bytes(), bucket))?;
     let sql = format!("DELETE FROM product WHERE {of}");
     tx.prepare_cached(&sql)?.execute((shop.as_bytes(), bucket))?;
+    if bucket.is_none() {
+        categories::clear(tx, shop)?;
+    }
     Ok(())
 }
 

@@ -98,6 +98,7 @@ fn facets_of(c: &Connection, places: &[Place]) -> Result<Facets, StoreError> {
     for place in places {
         facets.count(&cards.read(place.row)?);
     }
+    facets.settle();
     Ok(facets)
 }
 

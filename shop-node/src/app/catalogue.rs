@@ -14,6 +14,7 @@ use kirana_core::{
     catalogue::{
         BUCKET_PRODUCTS_MAX, BucketNo,
         batch::Refused,
+        category::{CategoryId, NotATree},
         conflict::Conflict,
         document::{Author, Bucket, Heads, NotABucket},
         edit::{Edit, EditError},
@@ -36,7 +37,7 @@ use kirana_migrations::{
 };
 use rand_core::CryptoRng;
 
-use super::{Inner, Shop, desk::Visit, refusal::NotStored};
+use super::{Inner, Shop, categories, desk::Visit, refusal::NotStored};
 use crate::store::{
     catalogue as shelves, images,
     settings::{self, Setting},
@@ -122,6 +123,17 @@ pub enum NotEdited {
     /// The heads that it was made upon are unknown here.
     #[error("the catalogue never stood where this edit was made upon")]
     UnknownHeads,
+    /// The tree of categories does not take it.
+    #[error(transparent)]
+    Category(#[from] NotATree),
+    /// A category that is to be taken away has products or categories of its own.
+    #[error("{id} has {products} products, or categories below it: move them first, or hide it")]
+    CategoryInUse {
+        /// Which.
+        id: CategoryId,
+        /// How many products name it.
+        products: u32,
+    },
     /// Two planned prices or deals that begin at one moment.
     #[error("two planned prices, or two deals, begin at {0}: they would hide one another")]
     SameMoment(UnixMs),
@@ -275,12 +287,18 @@ pub(crate) fn placed(
     edits: &[Edit],
 ) -> Result<BTreeMap<BucketNo, Vec<Edit>>, NotEdited> {
     let mut placed: BTreeMap<BucketNo, Vec<Edit>> = BTreeMap::new();
-    let mut fresh = reached.iter().next_back().map_or((BucketNo::FIRST, 0), |(bucket, at)| {
+    let last = reached.range(BucketNo::FIRST..).next_back();
+    let mut fresh = last.map_or((BucketNo::FIRST, 0), |(bucket, at)| {
         (*bucket, usize::try_from(at.products).unwrap_or(usize::MAX))
     });
     let mut born: BTreeMap<ProductId, BucketNo> = BTreeMap::new();
     for edit in edits {
         let id = edit.product();
+        if let Edit::PutCategory(category) = edit {
+            categories::check(c, inner.identity.shop, category)?;
+            placed.entry(BucketNo::INDEX).or_default().push(edit.clone());
+            continue;
+        }
         let known = match born.get(&id) {
             Some(bucket) => Some(*bucket),
             None => shelves::bucket_of(c, inner.identity.shop, id)?,

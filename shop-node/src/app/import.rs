@@ -9,8 +9,8 @@ use std::{
     ops::ControlFlow,
 };
 
-use kirana_core::{key::KeyId, money::Currency, time::UnixMs};
-use kirana_migrations::{Abort, StoreError};
+use kirana_core::{catalogue::category::Tree, key::KeyId, money::Currency, time::UnixMs};
+use kirana_migrations::{Abort, StoreError, catalogue::categories};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +146,8 @@ pub struct Prepared {
     examined: Examined,
     columns: Columns,
     width: usize,
+    /// The shop's categories, where a column may name them.
+    tree: Tree,
     file: Option<String>,
     /// Whether the map was given, and so is remembered.
     is_given: bool,
@@ -271,6 +273,7 @@ impl Shop {
             examined,
             columns,
             width: header.len(),
+            tree: self.reader().read(|c| categories::tree(c, self.id()))?,
             file: order.file.clone(),
             is_given: order.map.is_some(),
         })
@@ -486,7 +489,9 @@ fn read_row(
 ) -> RowRead {
     let note = match cells {
         Ok(cells) if cells.len() == prepared.width => {
-            return rows::read(line, &cells, &prepared.columns, manner);
+            let mut read = rows::read(line, &cells, &prepared.columns, manner);
+            read.row.shelve(&prepared.tree);
+            return read;
         }
         Ok(cells) => {
             let message = format!("{} cells instead of {}", cells.len(), prepared.width);

@@ -43,7 +43,7 @@ pub struct Article {
     pub unit: Unit,
     /// Quantities are multiples of this.
     pub step: u64,
-    /// Its shelf.
+    /// Its shelf: a category of the built-in tree.
     pub category: &'static str,
     /// The usual tax in basis points, where it is known for sure.
     pub tax_bp: Option<u32>,
@@ -235,6 +235,8 @@ fn article(line: &'static str) -> Article {
 mod tests {
     use std::collections::BTreeSet;
 
+    use kirana_core::catalogue::category::Tree;
+
     use super::*;
 
     #[test]
@@ -244,6 +246,7 @@ mod tests {
         for article in articles() {
             assert_eq!(article.product(product, variant, None).check(), Ok(()), "{article:?}");
             assert!(!article.name_hi.is_ascii(), "{article:?}");
+            assert!(Tree::built_in().node(article.category).is_some(), "{article:?}");
         }
         let slugs: BTreeSet<_> = articles().iter().map(|article| article.slug).collect();
         assert_eq!((slugs.len(), articles().len()), (189, 189));

@@ -6,7 +6,7 @@ use kirana_core::id::ProductId;
 use kirana_picture::FILE_BYTES_MAX;
 use serde_json::json;
 
-use super::{Data, Done, Failure};
+use super::{Data, Done, Failure, categories::Category};
 use crate::{app::images::NotPictured, clock, home::Home};
 
 /// What products look like.
@@ -34,11 +34,19 @@ enum What {
         #[arg(long, conflicts_with = "file")]
         remove: bool,
     },
+    /// What products are sorted by.
+    Category {
+        #[command(subcommand)]
+        what: Category,
+    },
 }
 
 impl Catalogue {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
-        let What::Image { data, product, file, .. } = self.what;
+        let (data, product, file) = match self.what {
+            What::Image { data, product, file, .. } => (data, product, file),
+            What::Category { what } => return what.run(with),
+        };
         let (now, mut rng) = (clock::now(), clock::rng());
         let Some(path) = file else {
             let shop = with(data).shop()?;

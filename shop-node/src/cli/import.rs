@@ -41,7 +41,8 @@ pub struct Import {
     /// The fields are the columns that `export` writes. Lists have | between their words. Planned
     /// prices are like "45.00 per 1000 from 2026-12-01T00:00:00Z until 2026-12-08T00:00:00Z", deals
     /// like "3 for 2 from 2026-12-01T00:00:00Z" or "12.5% off from 2026-12-01T00:00:00Z", several
-    /// with | between them.
+    /// with | between them. A column of "category_node" names categories of the shop's tree by their
+    /// ids, or by their names in any language.
     #[arg(long, value_name = "FILE.json")]
     map: Option<PathBuf>,
     /// The supplier whose mapping is used; with --map, that one is kept under this name.

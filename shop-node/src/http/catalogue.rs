@@ -9,6 +9,7 @@ use axum::{
 };
 use kirana_core::{
     catalogue::{
+        category::NotATree,
         conflict::{Claim, Conflict, Field, Value as Held},
         document::Heads,
         edit::{Edit, EditError},
@@ -202,10 +203,12 @@ pub async fn settle(
             let edit = Edit::Settle { product, variant, field, value };
             let by = visitor.who();
             shop.edit_catalogue(vec![edit], by, None, now(), &mut clock::rng())?;
-            Ok::<_, Problem>(shop.product(product)?)
+            let seen = shop.product(product)?.map(|seen| full(&seen));
+            let category = shop.category_of(product)?;
+            Ok::<_, Problem>(seen.or(category.map(|category| json!({ "category": category }))))
         })
         .await?;
-    Ok(axum::Json(full(&seen.ok_or_else(Problem::not_found)?)))
+    Ok(axum::Json(seen.ok_or_else(Problem::not_found)?))
 }
 
 fn picked(pick: Pick, usual: kirana_core::money::Currency) -> Result<Held, Problem> {
@@ -279,6 +282,16 @@ impl From<NotEdited> for Problem {
         let unprocessable = |code| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title.clone());
         match why {
             NotEdited::Edit(EditError::NoSuchProduct(_)) => Self::not_found(),
+            NotEdited::Category(NotATree::Unknown(_)) => Self::not_found(),
+            NotEdited::Category(NotATree::Known(_)) => {
+                Self::new(StatusCode::CONFLICT, "category-known", title)
+            }
+            NotEdited::CategoryInUse { .. } => {
+                Self::new(StatusCode::CONFLICT, "category-in-use", title)
+            }
+            NotEdited::Category(_) | NotEdited::Edit(EditError::Category(_)) => {
+                unprocessable("category")
+            }
             NotEdited::Edit(_) | NotEdited::SameMoment(_) => unprocessable("product"),
             NotEdited::TooLarge => unprocessable("too-large"),
             NotEdited::Batch(_) => unprocessable("batch"),

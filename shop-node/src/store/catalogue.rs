@@ -14,13 +14,13 @@ use kirana_core::{
 };
 use kirana_migrations::{
     StoreError, Tx,
-    catalogue::projection,
+    catalogue::{categories, projection},
     rusqlite::{Connection, OptionalExtension},
 };
 
 use super::offers::{self, Shelf};
 
-/// In which document a product lives, if it is known.
+/// In which document a product, or what is said of a category, lives, if it is known.
 pub fn bucket_of(
     c: &Connection,
     shop: ShopId,
@@ -29,7 +29,10 @@ pub fn bucket_of(
     let sql = "SELECT bucket FROM product WHERE shop = ?1 AND id = ?2";
     let keys = (shop.as_bytes(), product.as_bytes());
     let bucket = c.prepare_cached(sql)?.query_row(keys, |row| row.get(0)).optional()?;
-    Ok(bucket.map(BucketNo::new))
+    match bucket {
+        Some(bucket) => Ok(Some(BucketNo::new(bucket))),
+        None => categories::bucket_of(c, shop, product),
+    }
 }
 
 /// The product of a barcode.

@@ -4,6 +4,7 @@ mod availability;
 mod batches;
 mod catalogue;
 mod catch_weight;
+mod categories;
 mod changes;
 mod closing;
 mod complaints;

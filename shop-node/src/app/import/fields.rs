@@ -27,6 +27,9 @@ pub enum Field {
     Category,
     /// Shelves from the widest to the narrowest, with commas between them; the last counts.
     CategoryPath,
+    /// A shelf, or several with commas between them, of which the narrowest counts that is a node of
+    /// the shop's tree by its id or its name in some language; where none is, the last as it stands.
+    CategoryNode,
     /// A sentence about it.
     Description,
     /// The same in HTML, of which the text is kept.
@@ -112,6 +115,7 @@ const NAMED: &[(&str, Field)] = &[
     ("brand", Field::Brand),
     ("category", Field::Category),
     ("category_path", Field::CategoryPath),
+    ("category_node", Field::CategoryNode),
     ("description", Field::Description),
     ("html", Field::Html),
     ("ingredients", Field::Ingredients),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kirana_core::{
     catalogue::{
+        category::Tree,
         pricing::{Deal, Terms},
         product::{
             DESCRIPTION_CHARS_MAX, Language, NAME_CHARS_MAX, PRICE_MINOR_MAX, TAX_BP_MAX,
@@ -35,6 +36,8 @@ pub struct Row {
     pub(super) synonyms: Vec<String>,
     pub(super) brand: Option<String>,
     pub(super) category: Option<String>,
+    /// Words that may be nodes of the tree, from the widest to the narrowest.
+    pub(super) nodes: Vec<String>,
     pub(super) description: Option<String>,
     pub(super) label: Option<String>,
     pub(super) price: Option<Price>,
@@ -66,6 +69,15 @@ pub struct Row {
 }
 
 impl Row {
+    /// Puts it on the narrowest shelf that it names and that the tree has.
+    pub(super) fn shelve(&mut self, tree: &Tree) {
+        let known = self.nodes.iter().rev().find_map(|word| tree.meant(word));
+        let fits = |word: &&String| word.chars().count() <= TEXT_CHARS_MAX;
+        let last = || self.nodes.last().filter(fits).cloned();
+        let shelf = known.map(|id| id.as_str().to_owned()).or_else(last);
+        self.category = shelf.or(self.category.take());
+    }
+
     /// Whether it says anything that a variant has: rows with one handle may be about pictures only.
     pub(super) fn is_variant(&self) -> bool {
         self.handle.is_none()
@@ -194,6 +206,11 @@ impl<'c> Reading<'c> {
                 row.category = last
                     .filter(|it| it.chars().count() <= TEXT_CHARS_MAX)
                     .map(|last| last.replace('-', " "));
+            }
+            Field::CategoryNode => {
+                let words = cell.split([',', '>']).map(marks::without_language);
+                let words = words.filter(|it| !it.is_empty()).map(|word| word.to_owned());
+                row.nodes = words.collect();
             }
             Field::Description => row.description = Some(cut(line, "description", cell, warnings)),
             Field::Html => {

@@ -32,6 +32,7 @@ pub mod courier;
 pub mod device;
 pub mod file;
 pub mod person;
+pub mod pictures;
 pub mod place;
 pub mod receive;
 pub mod send;

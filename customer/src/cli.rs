@@ -17,6 +17,7 @@ mod categories;
 mod device;
 mod meant;
 mod orders;
+mod pictures;
 mod places;
 mod problem;
 mod qr;
@@ -69,6 +70,7 @@ fn obey(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Shops { command } => places::shops(&desk, command),
         Command::Hub { command } => places::carriers(&desk, command),
         Command::Search(search) => carts::search(&desk, search),
+        Command::Picture(picture) => pictures::picture(&desk, picture),
         Command::Categories { shop, language } => {
             categories::list(&desk, shop.as_deref(), &language)
         }

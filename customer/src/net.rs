@@ -10,6 +10,7 @@ use kirana_sync::{
 };
 
 pub mod meet;
+pub mod pictures;
 pub mod round;
 pub mod sign_in;
 

@@ -39,6 +39,7 @@ pub mod overview;
 pub mod passphrase;
 pub mod password;
 pub mod person;
+pub mod pictures;
 pub mod policy;
 pub mod queue;
 pub mod relay;
@@ -99,6 +100,7 @@ struct Inner {
     nobody: person::Nobody,
     shelves: std::sync::OnceLock<crate::store::shelves::Shelves>,
     homes: std::sync::OnceLock<hosted::Homes>,
+    fetching: pictures::Fetching,
 }
 
 const KEYS: &str = "keys";
@@ -138,6 +140,7 @@ impl Hub {
             nobody,
             shelves: std::sync::OnceLock::new(),
             homes: std::sync::OnceLock::new(),
+            fetching: pictures::Fetching::default(),
         }));
         if hub.settings().role == Role::Central {
             hub.ensure_token_key(now, rng).await?;

@@ -35,6 +35,7 @@ pub mod devices;
 mod extract;
 pub mod factors;
 mod health;
+pub mod images;
 pub mod introspection;
 pub mod key_sign_in;
 pub mod oauth;
@@ -140,6 +141,7 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(products::of_shop))
         .routes(routes!(products::product))
         .routes(routes!(categories::list))
+        .routes(routes!(images::show))
         .routes(routes!(key_sign_in::question))
         .routes(routes!(key_sign_in::sign_in_by_key))
         .routes(routes!(devices::certify, devices::devices))

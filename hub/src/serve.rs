@@ -189,6 +189,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     hub.put_up(shelves(&config.data)?);
     hub.put_up_homes(Homes::at(config.data.join(HOSTED)));
     let hosting = tokio::spawn(hosting::run(hub.clone()));
+    hub.fetch_through(node.clone());
     let gathering = tokio::spawn(gathering::run(hub.clone(), node.clone()));
     let sweeper = tokio::spawn(net::sweep(hub.clone()));
     let forwarding = tokio::spawn(forwarding::run(hub.clone(), node.clone(), news));

@@ -20,6 +20,7 @@ pub mod chunks;
 pub mod facets;
 pub(crate) mod index;
 mod listing;
+pub mod pictures;
 pub mod place;
 pub mod projection;
 pub mod question;

@@ -48,6 +48,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/019_till.sql")),
         M::up(include_str!("../shared/signed.sql")),
         M::up_with_hook(include_str!("../shared/categories.sql"), shelve),
+        M::up_with_hook(include_str!("../shared/product_image.sql"), images),
     ]
 }
 
@@ -63,6 +64,8 @@ fn customer() -> Vec<M<'static>> {
         M::up_with_hook(include_str!("../shared/search.sql"), index),
         M::up(include_str!("../shared/signed.sql")),
         M::up_with_hook(include_str!("../shared/categories.sql"), shelve),
+        M::up_with_hook(include_str!("../shared/product_image.sql"), images),
+        M::up(include_str!("../shared/kept_pictures.sql")),
     ]
 }
 
@@ -90,6 +93,8 @@ fn shelves() -> Vec<M<'static>> {
         M::up(include_str!("../shelves/001_gathered.sql")),
         M::up(include_str!("../shared/signed.sql")),
         M::up_with_hook(include_str!("../shared/categories.sql"), shelve),
+        M::up_with_hook(include_str!("../shared/product_image.sql"), images),
+        M::up(include_str!("../shared/kept_pictures.sql")),
     ]
 }
 
@@ -101,6 +106,11 @@ fn shelve(tx: &Transaction<'_>) -> HookResult {
 /// Indexes the products that an older version had stored.
 fn index(tx: &Transaction<'_>) -> HookResult {
     hooked(projection::refresh(tx))
+}
+
+/// Notes the pictures of the products that an older version had stored.
+fn images(tx: &Transaction<'_>) -> HookResult {
+    hooked(projection::refresh_images(tx))
 }
 
 fn hooked(done: Result<(), StoreError>) -> HookResult {

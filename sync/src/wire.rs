@@ -173,6 +173,16 @@ pub enum Request {
         #[n(1)]
         certificates: Vec<ByteVec>,
     },
+    /// Asks for the picture that a product of a shop names; answered by `Image`.
+    #[n(44)]
+    Image {
+        /// Whose product.
+        #[n(0)]
+        shop: ShopId,
+        /// The digest that the product names.
+        #[n(1)]
+        image: Hash,
+    },
 }
 
 impl Request {
@@ -185,7 +195,7 @@ impl Request {
             Self::Forward { .. } => Protocol::Mailbox,
             Self::Publish { .. } | Self::Look { .. } | Self::Find { .. } => Protocol::Directory,
             Self::Heads { .. } | Self::Chunks { .. } | Self::Snapshot { .. } => Protocol::Catalogue,
-            Self::Batch { .. } => Protocol::Catalogue,
+            Self::Batch { .. } | Self::Image { .. } => Protocol::Catalogue,
         }
     }
 
@@ -204,6 +214,7 @@ impl Request {
             Self::Chunks { .. } => "chunks",
             Self::Snapshot { .. } => "snapshot",
             Self::Batch { .. } => "batch",
+            Self::Image { .. } => "image",
         }
     }
 }
@@ -300,6 +311,13 @@ pub enum Response {
         /// Its hash.
         #[n(0)]
         id: Hash,
+    },
+    /// A picture, whole. Whoever asked checks its digest.
+    #[n(44)]
+    Image {
+        /// The JPEG.
+        #[n(0)]
+        jpeg: ByteVec,
     },
 }
 

@@ -79,6 +79,8 @@ pub enum Command {
         #[arg(long, default_value = "en")]
         language: String,
     },
+    /// What a product looks like: fetched once, then kept and shown without a network.
+    Picture(Picture),
     /// What is to be bought: one cart or several.
     Cart {
         /// Which cart, by its name; the one called `cart` if left out.
@@ -145,6 +147,24 @@ pub enum Hubs {
         /// Its address: `/ip4/…/tcp/…/p2p/…`.
         address: String,
     },
+}
+
+/// A picture of a product.
+#[derive(Debug, Args)]
+pub struct Picture {
+    /// Its digest, as searches name it, or the product's id.
+    #[arg(required_unless_present = "mib_max")]
+    pub what: Option<String>,
+    /// Writes it into this file, a JPEG.
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+    /// Fetches nothing: only what is kept here.
+    #[arg(long)]
+    pub offline: bool,
+    /// How many MiB pictures may have together from now on; 64 until somebody says so. Those that
+    /// nobody looked at for longest go first.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(0..=65_536))]
+    pub mib_max: Option<u64>,
 }
 
 /// A search.

@@ -3,6 +3,7 @@
 use kirana_core::{
     availability::Level,
     catalogue::product::{Language, Product, Variant},
+    hash::Hash,
     household::{self, CartLine, Household as Document, Item, usual_cart},
     id::{CartId, ProductId, ShopId, VariantId},
     money::{Money, Price},
@@ -38,6 +39,9 @@ struct ProductLine {
     names: std::collections::BTreeMap<String, String>,
     brand: Option<String>,
     category: Option<String>,
+    /// The digest of its picture, and whether that is kept here.
+    image: Option<Hash>,
+    image_kept: bool,
     in_stock: bool,
     #[serde(flatten)]
     known: KnownStock,
@@ -59,7 +63,13 @@ struct VariantLine {
 }
 
 impl ProductLine {
-    fn of(shelved: Shelved, stock: Option<Stock>, signed_at: UnixMs, now: UnixMs) -> Self {
+    fn of(
+        shelved: Shelved,
+        image_kept: bool,
+        stock: Option<Stock>,
+        signed_at: UnixMs,
+        now: UnixMs,
+    ) -> Self {
         let Shelved { shop, mut product, in_stock, .. } = shelved;
         let variants = std::mem::take(&mut product.variants).into_iter();
         let names = product.names.iter();
@@ -72,6 +82,8 @@ impl ProductLine {
             names: names.map(|(l, name)| (l.as_str().to_owned(), name.clone())).collect(),
             brand: product.brand,
             category: product.category,
+            image: product.image,
+            image_kept,
             in_stock,
             variants: variants.collect(),
             known: KnownStock::of(stock.as_ref(), now),
@@ -126,8 +138,13 @@ pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
     let page = household.search(&query)?;
     let stock = household.stock(&page.items)?;
     let items = page.items.into_iter().zip(stock).zip(page.signed_at);
+    let line = |((item, stock), at): ((Shelved, _), _)| {
+        let image = item.product.image;
+        let is_kept = image.map_or(Ok(false), |image| household.has_picture(image))?;
+        Ok::<_, HouseholdError>(ProductLine::of(item, is_kept, stock, at, now()))
+    };
     let found = Found {
-        items: items.map(|((item, stock), at)| ProductLine::of(item, stock, at, now())).collect(),
+        items: items.map(line).collect::<Result<_, _>>()?,
         next_cursor: page.next.map(|cursor| cursor.to_string()),
     };
     desk.say(&found, || match found.items.is_empty() {

@@ -37,6 +37,14 @@ pub enum Failure {
     /// Something is not for sale, or not in this amount.
     #[error("{0}")]
     NotForSale(String),
+    /// Nobody in reach gave a picture that is not kept here.
+    #[error("the picture {image} is not kept here{}", told(notes))]
+    NoPicture {
+        /// Its digest.
+        image: kirana_core::hash::Hash,
+        /// Who did not give it, and why.
+        notes: Vec<String>,
+    },
     /// There is nothing to do it with.
     #[error("{0}")]
     Nothing(&'static str),
@@ -59,6 +67,7 @@ impl Failure {
             Self::Picture(_) => "picture",
             Self::TooLong(_) => "too-long-for-a-picture",
             Self::NotForSale(_) => "not-for-sale",
+            Self::NoPicture { .. } => "no-picture",
             Self::Nothing(_) => "nothing-to-do",
         }
     }
@@ -81,6 +90,11 @@ impl Failure {
             detail: self.to_string(),
         }
     }
+}
+
+/// Who did not give it, and why, a line each.
+fn told(notes: &[String]) -> String {
+    notes.iter().map(|note| format!("\n  {note}")).collect()
 }
 
 fn household(error: &HouseholdError) -> &'static str {

@@ -108,9 +108,13 @@ pub async fn go(
         round.take(Input::Follow { shop: shop.id, known })?;
     }
     let done = round.run(targets, length).await;
-    let (tried, notes) = (round.tried, round.courier.take_notes());
+    let peers: Vec<(PublicKey, Role)> = round.reached();
+    let (tried, mut notes) = (round.tried, round.courier.take_notes());
+    // Orders went and came first: pictures are for later, and for when nobody is in reach.
+    let ahead = super::pictures::ahead(household, &node, &peers).await;
     node.shutdown().await;
     done?;
+    notes.extend(ahead?);
     Ok(Report {
         paths: tried,
         changed: changed(&before, &household.journal()?),
@@ -167,6 +171,12 @@ impl Round<'_> {
                 () = clock::until(wakes_at) => self.take(Input::Tick)?,
             }
         }
+    }
+
+    /// Who answers, and as what.
+    fn reached(&self) -> Vec<(PublicKey, Role)> {
+        let peers = self.courier.client().peers();
+        peers.filter_map(|(peer, role)| Some((*self.keys.get(&peer)?, role))).collect()
     }
 
     /// One look after everything was sent; more while a shop in reach still owes an answer.

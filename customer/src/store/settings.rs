@@ -26,6 +26,8 @@ pub enum Setting {
     Relays,
     /// Keys of the account's other devices: a CBOR list.
     Siblings,
+    /// How many bytes pictures of products may have together: eight bytes.
+    PicturesBytesMax,
 }
 
 impl Setting {
@@ -41,6 +43,7 @@ impl Setting {
             Self::Hub => "hub",
             Self::Relays => "relays",
             Self::Siblings => "siblings",
+            Self::PicturesBytesMax => "pictures_bytes_max",
         }
     }
 }

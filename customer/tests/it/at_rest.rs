@@ -127,7 +127,9 @@ fn as_before(folder: &Path) -> (Home, Neighbour, OrderId, PersonalPart) {
         let put = "INSERT OR REPLACE INTO setting (name, value) VALUES ('household', ?1)";
         database.execute(put, [document]).unwrap();
     }
-    let back = "DROP TABLE category; DROP TABLE category_shelves; DROP INDEX product_by_shelves;
+    let back = "DROP TABLE kept_picture; DROP INDEX product_by_image;
+                ALTER TABLE product DROP COLUMN image;
+                DROP TABLE category; DROP TABLE category_shelves; DROP INDEX product_by_shelves;
                 ALTER TABLE product DROP COLUMN shelves;
                 ALTER TABLE catalogue_base DROP COLUMN signed_at;
                 ALTER TABLE customer_order DROP COLUMN sealed_personal;

@@ -18,6 +18,8 @@ mod orders;
 #[cfg(test)]
 mod owners;
 #[cfg(test)]
+mod pictures;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod qr;

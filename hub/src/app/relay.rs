@@ -49,6 +49,7 @@ impl Hub {
             request @ (Request::Heads { .. }
             | Request::Chunks { .. }
             | Request::Snapshot { .. }) => self.hand_on(request),
+            Request::Image { image, .. } => self.hand_out(image, now).await,
             Request::Batch { .. } => {
                 Err(Refused::new(Code::NotHere, "a hub edits no catalogue; ask the shop").into())
             }

@@ -13,6 +13,7 @@ use kirana_core::{
     },
     cbor,
     geohash::Place,
+    hash::Hash,
     id::{ProductId, ShopId, VariantId},
     record::RECORD_BYTES_MAX,
     time::UnixMs,
@@ -23,6 +24,7 @@ use kirana_migrations::{
         self, Ready, Shelved,
         categories::listed::{self, Listed},
         chunks,
+        pictures::{self, Picture},
         saved::{self, NotKept},
         search::{self, Page, Query},
     },
@@ -36,6 +38,8 @@ use minicbor::bytes::ByteVec;
 
 use super::{Never, from_sql, to_sql};
 
+/// How many bytes the pictures have that are kept.
+const PICTURES_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// The most bytes of a snapshot in one answer.
 const PART_BYTES_MAX: usize = 128 * 1024;
 /// The most chunks that are read for one answer.
@@ -208,6 +212,47 @@ impl Shelves {
     /// When the database cannot be read.
     pub fn categories(&self) -> Result<Vec<Listed>, StoreError> {
         self.0.reader.read(listed::of_all)
+    }
+
+    /// A picture that is kept; that somebody looked at it is noted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn picture(&self, hash: Hash, now: UnixMs) -> Result<Option<Picture>, StoreError> {
+        let (picture, is_news) = self.0.reader.read(|c| {
+            let picture = pictures::get(c, hash)?;
+            let is_news = picture.is_some() && pictures::is_worth_noting(c, hash, now)?;
+            Ok::<_, StoreError>((picture, is_news))
+        })?;
+        let noted: Result<(), WriteError<Never>> = match is_news {
+            true => self.write(move |tx| Ok(pictures::note_used(tx, hash, now)?)).await,
+            false => Ok(()),
+        };
+        if let Err(error) = noted {
+            // It may be thrown away sooner for that; it can be had again.
+            tracing::warn!(error = %error, "that a picture was looked at could not be noted");
+        }
+        Ok(picture)
+    }
+
+    /// Keeps a picture, and makes room for it.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn keep_picture(
+        &self,
+        picture: Picture,
+        now: UnixMs,
+    ) -> Result<(), WriteError<Never>> {
+        self.write(move |tx| Ok(pictures::keep(tx, &picture, now, PICTURES_BYTES_MAX)?)).await
+    }
+
+    /// The shops of which a product names this picture.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn naming(&self, hash: Hash) -> Result<Vec<ShopId>, StoreError> {
+        self.0.reader.read(|c| pictures::named_by(c, hash))
     }
 
     /// One product that is on a shelf.

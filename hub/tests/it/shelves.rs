@@ -1,6 +1,9 @@
 //! The shelves of the neighbourhood at a running hub: gathered from boxes, searched, handed on.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kirana_core::{
@@ -44,6 +47,8 @@ struct Shelf {
     chunks: Vec<Chunk>,
     /// What it says of categories, if anything.
     index: Option<Chunk>,
+    /// Its pictures by the digests that products name, whatever they hold.
+    pictures: BTreeMap<Hash, Vec<u8>>,
     signs_with: KeyPair,
 }
 
@@ -83,6 +88,7 @@ impl Shelf {
         let (product, variant) = ids(&self.shop, n);
         let mut ware = Product::new(product, Language::ENGLISH, name, variant);
         ware.category = Some(category.to_owned());
+        ware.image = self.pictures.keys().next().copied();
         let sold = ware.variants.get_mut(&variant).expect("its variant");
         sold.unit = Unit::Gram;
         sold.price = Some(Price { minor, per: 1_000, currency: Currency::INR });
@@ -118,6 +124,10 @@ impl Shelf {
                     .collect(),
                 certificates: self.shop.chain.clone(),
                 availability: Vec::new(),
+            },
+            Request::Image { image, .. } => match self.pictures.get(image) {
+                Some(jpeg) => Response::Image { jpeg: jpeg.clone().into() },
+                None => Response::refused(Code::NotHere, "no such picture"),
             },
             Request::Chunks { bucket: BucketNo::INDEX, .. } => {
                 Response::chunks(self.index.iter().cloned())
@@ -164,7 +174,14 @@ impl Till {
         let config = Config::new(node.signing.to_seed());
         let document = Bucket::new(id, BucketNo::FIRST);
         let shop = Shop { id, node, chain };
-        let shelf = Shelf { shop, document, chunks: Vec::new(), index: None, signs_with };
+        let shelf = Shelf {
+            shop,
+            document,
+            chunks: Vec::new(),
+            index: None,
+            pictures: BTreeMap::new(),
+            signs_with,
+        };
         let shelf = Arc::new(Mutex::new(shelf));
         let node = Node::spawn(config, Arc::new(Served(shelf.clone()))).await.expect("it starts");
         let address = hub.p2p.parse().expect("a multiaddr");
@@ -434,4 +451,94 @@ async fn the_categories_of_two_shops_are_one_tree_and_own_ones_carry_their_shops
     for path in ["/v1/categories?language=Hindi", "/v1/categories?language="] {
         assert_eq!(send(hub.get(path)).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
     }
+}
+
+/// Bytes that begin as every JPEG does.
+fn jpeg(n: u8, len: usize) -> Vec<u8> {
+    [&[0xFF, 0xD8, 0xFF, n][..], &vec![n; len]].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p3_a_picture_is_fetched_once_and_handed_on_while_its_shop_is_dark() {
+    let hub = Running::start(&["--auto-approve"]);
+    let corner = Till::open(&hub, 20, "Corner", HERE).await;
+    let bytes = jpeg(1, 90_000);
+    let digest = Hash::of(&bytes);
+    {
+        let mut shelf = corner.shelf.lock().expect("whole");
+        shelf.pictures.insert(digest, bytes.clone());
+        shelf.put(1, "Rice", 6_800);
+    }
+    corner.publish(&hub, 1, "Corner", HERE).await;
+    until(&hub, "/v1/products", |page| names(page) == ["Rice"]).await;
+    let path = format!("/v1/images/{digest}");
+    for is_dark in [false, true] {
+        if is_dark {
+            corner.node.shutdown().await;
+        }
+        let answer = hub.get(&path).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        let headers = answer.headers().clone();
+        for (name, value) in [
+            ("content-type", "image/jpeg"),
+            ("cache-control", "public, max-age=31536000, immutable"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "default-src 'none'; sandbox"),
+            ("etag", &format!("\"{digest}\"")),
+        ] {
+            assert_eq!(headers[name], value);
+        }
+        assert_eq!(answer.bytes().await.expect("bytes"), bytes);
+    }
+    let known = hub.get(&path).header("if-none-match", format!("\"{digest}\""));
+    assert_eq!(known.send().await.expect("an answer").status(), StatusCode::NOT_MODIFIED);
+    // A household that reaches only the hub has it too.
+    let shop = corner.shelf.lock().expect("whole").shop.id;
+    let meena = Caller::reaching(&pair(3), &[&hub]).await;
+    let answer = meena.ask(&hub, Request::Image { shop, image: digest }).await;
+    assert_eq!(answer, Response::Image { jpeg: bytes.into() });
+    let none = Request::Image { shop, image: Hash::of(b"of no product") };
+    assert_eq!(refusal(meena.ask(&hub, none).await), Code::NotHere);
+    let hub = Running::start_in(hub.stop(), &["--auto-approve"]);
+    assert_eq!(send(hub.get(&path)).await.0, StatusCode::OK, "it is there after a start");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p5_what_is_not_the_picture_that_a_product_names_is_not_handed_on() {
+    let hub = Running::start(&["--auto-approve"]);
+    let mut digests = Vec::new();
+    let good = jpeg(1, 999);
+    let page = b"<script>alert(1)</script>".to_vec();
+    let mut boxes = Vec::new();
+    for (n, digest, served) in [
+        (20, Hash::of(&good), jpeg(2, 999)),
+        (22, Hash::of(&jpeg(3, 200_000)), jpeg(3, 200_000)),
+        (24, Hash::of(&page), page.clone()),
+        (26, Hash::of(&jpeg(4, 9)), jpeg(4, 9)[..8].to_vec()),
+    ] {
+        let name = format!("Liar {n}");
+        let till = Till::open(&hub, n, &name, HERE).await;
+        {
+            let mut shelf = till.shelf.lock().expect("whole");
+            shelf.pictures.insert(digest, served);
+            shelf.put(1, &format!("Rice {n}"), 6_800);
+        }
+        till.publish(&hub, 1, &name, HERE).await;
+        digests.push(digest);
+        boxes.push(till);
+    }
+    until(&hub, "/v1/products", |page| names(page).len() == 4).await;
+    for digest in &digests {
+        let (status, problem) = send(hub.get(&format!("/v1/images/{digest}"))).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+    }
+    let other = Hash::of(b"of no product");
+    assert_eq!(send(hub.get(&format!("/v1/images/{other}"))).await.0, StatusCode::NOT_FOUND);
+    for path in ["/v1/images/x", "/v1/images/%3Cscript%3E"] {
+        assert!(send(hub.get(path)).await.0.is_client_error(), "{path}");
+    }
+    // Once the shop gives the right one, it is there.
+    boxes[0].shelf.lock().expect("whole").pictures.insert(digests[0], good);
+    let path = format!("/v1/images/{}", digests[0]);
+    assert_eq!(hub.get(&path).send().await.expect("an answer").status(), StatusCode::OK);
 }

@@ -28,8 +28,10 @@ pub fn put(
     let row = put_row(tx, shop, bucket, product)?;
     let category = product.category.as_deref();
     let shelves = category.map(|category| categories::of(tx, shop, category)).transpose()?;
-    let sql = "UPDATE product SET shelves = ?2 WHERE row = ?1 AND shelves IS NOT ?2";
-    tx.prepare_cached(sql)?.execute((row, shelves.flatten()))?;
+    let sql = "UPDATE product SET shelves = ?2, image = ?3
+               WHERE row = ?1 AND (shelves IS NOT ?2 OR image IS NOT ?3)";
+    let image = product.image.map(|image| *image.as_bytes());
+    tx.prepare_cached(sql)?.execute((row, shelves.flatten(), image))?;
     let sql = "INSERT INTO product_value (row, value, shown) VALUES (?1, ?2, ?3)
                ON CONFLICT (row) DO UPDATE SET value = excluded.value, shown = excluded.shown";
     tx.prepare_cached(sql)?.execute((row, cbor::to_vec(product), shown(product)?))?;
@@ -146,6 +148,23 @@ pub(crate) fn refresh(c: &Connection) -> Result<(), StoreError> {
         update.execute((row, shown(&product)?))?;
     }
     index::fill(c)
+}
+
+/// Writes which picture each product names, which older versions did not keep beside it.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn refresh_images(c: &Connection) -> Result<(), StoreError> {
+    let mut select = c.prepare("SELECT row, value FROM product_value")?;
+    let mut rows = select.query([])?;
+    let mut update = c.prepare("UPDATE product SET image = ?2 WHERE row = ?1")?;
+    while let Some(row) = rows.next()? {
+        let (row, value): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        if let Some(image) = decoded(&value)?.image {
+            update.execute((row, image.as_bytes()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes a product's rows away.

@@ -4,6 +4,7 @@
 
 use kirana_core::{
     hash::Hash,
+    id::ShopId,
     key::{KeyId, PublicKey},
     mail::Address,
     stamp::Unstamped,
@@ -60,12 +61,22 @@ impl Shop {
             pull @ (Request::Heads { .. } | Request::Chunks { .. } | Request::Snapshot { .. }) => {
                 self.serve_pull(pull, now).map_err(Undeliverable::from)
             }
+            Request::Image { shop, image } => self.hand_out(shop, image),
             other => {
                 let reason = format!("a shop does not answer {}", other.name());
                 Ok(Response::refused(Code::Unknown, reason))
             }
         };
         answered.unwrap_or_else(|error| Response::Refused(refused(&error)))
+    }
+
+    /// A picture of the shelf, for anybody: it is as public as the shelf.
+    fn hand_out(&self, shop: ShopId, image: Hash) -> Result<Response, Undeliverable> {
+        let jpeg = if shop == self.id() { self.image(image)? } else { None };
+        Ok(match jpeg {
+            Some(jpeg) => Response::Image { jpeg: jpeg.into() },
+            None => Response::refused(Code::NotHere, "no product of this shop names that picture"),
+        })
     }
 
     fn welcome(

@@ -5,13 +5,18 @@ use std::{io::Cursor, path::Path, process::Command};
 use image::{
     DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, RgbImage, codecs::jpeg::JpegEncoder,
 };
-use kirana_core::hash::Hash;
-use kirana_migrations::Abort;
+use kirana_core::{hash::Hash, id::ShopId};
+use kirana_migrations::{
+    Abort,
+    catalogue::pictures::{PICTURE_BYTES_MAX, Picture},
+};
+use kirana_sync::wire::{Code, Request, Response, limit};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    desk::{Desk, said, text},
+    desk::{Desk, keys, said, text},
+    neighbour::{NOW, rng},
     program::{init, kirana, opened},
 };
 
@@ -181,4 +186,26 @@ fn p8_a_byte_of_a_picture_that_changed_on_the_disk_is_found_and_never_shown() {
     let told = String::from_utf8_lossy(&faults.stdout).into_owned()
         + &String::from_utf8_lossy(&faults.stderr);
     assert!(told.contains(&image.to_string()), "{told}");
+}
+
+#[tokio::test]
+async fn a_picture_is_handed_to_peers_by_its_digest_and_fits_their_frame() {
+    const { assert!(kirana_picture::JPEG_BYTES_MAX <= limit::IMAGE_BYTES_MAX) };
+    const { assert!(kirana_picture::JPEG_BYTES_MAX <= PICTURE_BYTES_MAX) };
+    let desk = Desk::open();
+    let rice = product(&desk, "Rice");
+    let (status, set) = put(&desk, &desk.owner, &rice, photo([10, 200, 40])).await;
+    assert_eq!(status, StatusCode::OK, "{set}");
+    let image: Hash = text(&set, "image").parse().expect("a digest");
+    let shop = opened(desk.folder.path());
+    let asked = |of, image| {
+        let request = Request::Image { shop: of, image };
+        shop.answer(keys(50).signing.public(), request, NOW, &mut rng(6))
+    };
+    let Response::Image { jpeg } = asked(shop.id(), image) else { panic!("no picture") };
+    assert!(Picture::check(image, jpeg.into()).is_ok());
+    let elsewhere = ShopId::new(NOW, [3; 10]);
+    for answer in [asked(shop.id(), Hash::of(b"none")), asked(elsewhere, image)] {
+        assert!(matches!(answer, Response::Refused(no) if no.code == Code::NotHere));
+    }
 }

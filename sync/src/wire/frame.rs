@@ -62,7 +62,7 @@ fn read<'b, T: minicbor::Decode<'b, ()>>(
 }
 
 impl Request {
-    const NUMBERS: &[u64] = &[0, 1, 2, 3, 4, 20, 21, 22, 40, 41, 42, 43];
+    const NUMBERS: &[u64] = &[0, 1, 2, 3, 4, 20, 21, 22, 40, 41, 42, 43, 44];
 
     /// The frame; the same request always gives the same bytes.
     pub fn to_frame(&self) -> Vec<u8> {
@@ -81,7 +81,7 @@ impl Request {
 }
 
 impl Response {
-    const NUMBERS: &[u64] = &[0, 1, 2, 3, 4, 20, 21, 40, 41, 42, 43];
+    const NUMBERS: &[u64] = &[0, 1, 2, 3, 4, 20, 21, 40, 41, 42, 43, 44];
 
     /// The frame; the same response always gives the same bytes.
     pub fn to_frame(&self) -> Vec<u8> {

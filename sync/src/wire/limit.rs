@@ -45,6 +45,8 @@ pub const CHUNKS_MAX: usize = 256;
 pub const CHUNK_BYTES_MAX: usize = head::CHUNK_BYTES_MAX;
 /// Bytes of a whole document.
 pub const SNAPSHOT_BYTES_MAX: usize = head::SNAPSHOT_BYTES_MAX;
+/// Bytes of one picture of a product.
+pub const IMAGE_BYTES_MAX: usize = 200_000;
 /// Bytes of a refusal's reason.
 pub const REASON_BYTES_MAX: usize = 512;
 
@@ -105,6 +107,7 @@ pub(super) fn check_request(request: &Request) -> Result<(), Malformed> {
         | Request::Look { .. }
         | Request::Heads { .. }
         | Request::Chunks { .. }
+        | Request::Image { .. }
         | Request::Snapshot { .. } => Ok(()),
     }
 }
@@ -143,6 +146,7 @@ pub(super) fn check_response(response: &Response) -> Result<(), Malformed> {
             at_most("a snapshot", *total as usize, SNAPSHOT_BYTES_MAX)?;
             at_most("a part of a snapshot", part.len(), CHUNK_BYTES_MAX)
         }
+        Response::Image { jpeg } => at_most("a picture", jpeg.len(), IMAGE_BYTES_MAX),
         Response::Stored { .. }
         | Response::Deleted
         | Response::Published

@@ -81,6 +81,7 @@ fn a_response_one_past_any_limit_is_refused() {
         let (certificates, lists) = (vec![], vec![]);
         Response::Welcome { certificates, lists, roster: Some(bytes(n)) }
     };
+    let image = |n| Response::Image { jpeg: bytes(n) };
     let half = AVAILABILITY_BYTES_MAX / 2;
     let pairs = [
         (mails(MAILS_MAX), mails(MAILS_MAX + 1)),
@@ -104,6 +105,7 @@ fn a_response_one_past_any_limit_is_refused() {
         (snapshot(SNAPSHOT_BYTES_MAX as u32, 9), snapshot(SNAPSHOT_BYTES_MAX as u32 + 1, 9)),
         (snapshot(9, CHUNK_BYTES_MAX), snapshot(9, CHUNK_BYTES_MAX + 1)),
         (refused(REASON_BYTES_MAX), refused(REASON_BYTES_MAX + 1)),
+        (image(IMAGE_BYTES_MAX), image(IMAGE_BYTES_MAX + 1)),
     ];
     for (within, past) in pairs {
         assert!(accepts_response(&within), "{within:.60?} at its limit");
@@ -160,6 +162,7 @@ fn every_kind_on_the_wire_has_its_number_in_the_list() {
         Request::Chunks { shop: shop(), bucket: BucketNo::INDEX, generation: 1, after: 0 },
         Request::Snapshot { shop: shop(), bucket: BucketNo::INDEX, offset: 0 },
         Request::Batch { batch: bytes(9), certificates: vec![] },
+        Request::Image { shop: shop(), image: Hash::of(b"x") },
     ];
     for request in requests {
         assert_eq!(Request::read(&request.to_frame()), Ok(request));
@@ -176,6 +179,7 @@ fn every_kind_on_the_wire_has_its_number_in_the_list() {
         Response::Chunks { chunks: vec![], more: false },
         Response::Snapshot { head: bytes(9), total: 9, part: bytes(9) },
         Response::Admitted { id: Hash::of(b"x") },
+        Response::Image { jpeg: bytes(9) },
     ];
     for response in responses {
         assert_eq!(Response::read(&response.to_frame()), Ok(response));

@@ -23,7 +23,8 @@ pub enum Schema {
     Shelves,
 }
 
-/// To add one: put `migrations/<program>/NNN_name.sql` beside the others and name it here.
+/// To add one: put `migrations/<program>/NNN_name.sql` beside the others and name it here, last:
+/// databases out there have had the first ones of each list, in this order.
 fn shop() -> Vec<M<'static>> {
     vec![
         M::up(include_str!("../shop/001_node.sql")),
@@ -44,11 +45,12 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/015_feeds.sql")),
         M::up(include_str!("../shop/016_lookups.sql")),
         M::up(include_str!("../shop/017_epochs.sql")),
-        M::up(include_str!("../shop/018_questions.sql")),
-        M::up(include_str!("../shop/019_till.sql")),
         M::up(include_str!("../shared/signed.sql")),
         M::up_with_hook(include_str!("../shared/categories.sql"), shelve),
         M::up_with_hook(include_str!("../shared/product_image.sql"), images),
+        M::up(include_str!("../shop/018_questions.sql")),
+        M::up(include_str!("../shop/019_till.sql")),
+        M::up(include_str!("../shop/020_invoices.sql")),
     ]
 }
 
@@ -59,13 +61,13 @@ fn customer() -> Vec<M<'static>> {
         M::up(include_str!("../customer/002_unconfirmed.sql")),
         M::up(include_str!("../shared/availability.sql")),
         M::up(include_str!("../customer/004_sealed.sql")),
-        M::up(include_str!("../customer/006_messages.sql")),
-        M::up(include_str!("../customer/007_once.sql")),
         M::up_with_hook(include_str!("../shared/search.sql"), index),
         M::up(include_str!("../shared/signed.sql")),
         M::up_with_hook(include_str!("../shared/categories.sql"), shelve),
         M::up_with_hook(include_str!("../shared/product_image.sql"), images),
         M::up(include_str!("../shared/kept_pictures.sql")),
+        M::up(include_str!("../customer/006_messages.sql")),
+        M::up(include_str!("../customer/007_once.sql")),
     ]
 }
 

@@ -57,6 +57,7 @@ pub mod heads;
 pub mod holding;
 pub mod images;
 pub mod import;
+pub mod invoices;
 pub mod keys;
 pub mod labels;
 pub mod ledger;

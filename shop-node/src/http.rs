@@ -45,6 +45,7 @@ pub mod feeds;
 mod health;
 pub mod images;
 pub mod imports;
+pub mod invoices;
 pub mod labels;
 mod later;
 mod layouts;
@@ -148,6 +149,21 @@ impl utoipa::Modify for Bearer {
     }
 }
 
+/// The till, invoices and what is told of both.
+fn money() -> OpenApiRouter<Door> {
+    OpenApiRouter::new()
+        .routes(routes!(till::takings))
+        .routes(routes!(invoices::of_order))
+        .routes(routes!(invoices::list))
+        .routes(routes!(invoices::one))
+        .routes(routes!(invoices::seller, invoices::set_seller))
+        .routes(routes!(invoices::gst))
+        .routes(routes!(till::takings_file))
+        .routes(routes!(till::days, till::open))
+        .routes(routes!(till::close))
+        .routes(routes!(till::move_cash))
+}
+
 /// The whole door with its description.
 pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
     let (router, mut api) = OpenApiRouter::with_openapi(Api::openapi())
@@ -193,11 +209,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(purchases::receive))
         .routes(routes!(purchases::cancel))
         .routes(routes!(reports::margin))
-        .routes(routes!(till::takings))
-        .routes(routes!(till::takings_file))
-        .routes(routes!(till::days, till::open))
-        .routes(routes!(till::close))
-        .routes(routes!(till::move_cash))
+        .merge(money())
         .routes(routes!(stock::sell))
         .routes(routes!(layouts::list, layouts::set))
         .merge(shelves())

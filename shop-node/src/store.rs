@@ -14,6 +14,7 @@ pub mod epochs;
 pub mod feeds;
 pub mod images;
 pub mod imports;
+pub mod invoices;
 pub mod known;
 pub mod locations;
 pub mod lookups;

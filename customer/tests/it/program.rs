@@ -47,12 +47,15 @@ fn nothing_works_before_init_and_the_message_says_what_to_do() {
 }
 
 #[test]
-fn what_comes_later_is_refused_by_name() {
+fn what_cannot_be_asked_about_an_order_is_refused_by_name() {
     let home = tempfile::tempdir().unwrap();
-    for word in ["change", "approve", "complain"] {
-        let refused = kirana(home.path(), &["--json", "order", word, "--anything", "goes"]);
-        assert_eq!(refused.status.code(), Some(2), "{word}");
-        assert_eq!(json(&refused.stderr)["type"], "urn:kirana:problem:later", "{word}");
+    assert!(kirana(home.path(), &["init"]).status.success());
+    let none = "01890000-0000-7000-8000-000000000001";
+    for words in [&["change", none, "--remove", "1"][..], &["approve", none], &["complain", none]] {
+        let refused = kirana(home.path(), &[&["--json", "order"], words].concat());
+        assert_eq!(refused.status.code(), Some(1), "{words:?}");
+        let problem = json(&refused.stderr);
+        assert_eq!(problem["type"], "urn:kirana:problem:unknown-order", "{words:?}");
     }
 }
 

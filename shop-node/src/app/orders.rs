@@ -267,6 +267,7 @@ impl Shop {
                 }
             }
             desk.take_for_order(&row, &chain, before, by.map(|by| by.who))?;
+            desk.issue_for(&row, &chain, before)?;
             desk.remember(once.as_ref(), request, &[])?;
             Ok(view(&orders::by_number(tx, row.n)?, &chain)?)
         });

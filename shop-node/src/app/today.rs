@@ -43,6 +43,11 @@ impl Shop {
         self.reader().read(|c| self.inner.today(c, now))
     }
 
+    /// The day at the shop of a moment.
+    pub fn day_of(&self, moment: UnixMs) -> Day {
+        self.inner.day_of(moment)
+    }
+
     /// When a day begins at the shop.
     pub fn begin_of(&self, day: Day) -> UnixMs {
         self.inner.begin_of(day)

@@ -12,7 +12,9 @@ use kirana_core::{
 };
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
-use super::{Identity, Shop, batches, books::Books, catalogue::epochs, founding::holds, till};
+use super::{
+    Identity, Shop, batches, books::Books, catalogue::epochs, founding::holds, invoices, till,
+};
 use crate::store::{
     damage, images,
     orders::{self, OrderRow},
@@ -128,6 +130,7 @@ fn check_orders(
     generation: u64,
     found: &mut Found,
 ) -> Result<(), StoreError> {
+    found.faults.extend(invoices::gaps(c)?);
     for n in orders::all_numbers(c)? {
         found.orders += 1;
         let row = match orders::by_number(c, n) {

@@ -253,7 +253,7 @@ fn file(taken: &Takings, currency: kirana_core::money::Currency) -> Result<Vec<u
 }
 
 /// Minor units with a point: `-45.00`.
-fn decimal(minor: i64, decimals: u32) -> String {
+pub(super) fn decimal(minor: i64, decimals: u32) -> String {
     let whole = 10_u64.pow(decimals);
     let sign = if minor < 0 { "-" } else { "" };
     let (all, digits) = (minor.unsigned_abs(), decimals as usize);

@@ -42,6 +42,8 @@ pub enum Setting {
     Closing,
     /// [`kirana_core::scale::Layouts`]: how the codes of the shop's scales are read.
     ScaleLayouts,
+    /// [`crate::app::invoices::Seller`]: who sells, as it stands on invoices.
+    Seller,
 }
 
 impl Setting {
@@ -63,6 +65,7 @@ impl Setting {
             Self::Steps => "steps",
             Self::Closing => "closing",
             Self::ScaleLayouts => "scale_layouts",
+            Self::Seller => "seller",
         }
     }
 }

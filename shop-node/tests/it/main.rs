@@ -22,6 +22,7 @@ mod import_formats;
 mod import_program;
 mod imports;
 mod intake;
+mod invoices;
 mod labels;
 mod locked_out;
 mod lookup;

@@ -68,9 +68,22 @@ pub struct AddressItem {
     /// Its name.
     #[schema(value_type = String, format = Uuid)]
     id: AddressId,
-    /// Its parts.
-    #[serde(flatten)]
-    parts: AddressParts,
+    /// What its person calls it.
+    label: String,
+    /// Street, house, landmark.
+    text: String,
+    /// Where to call.
+    phone: String,
+    /// The town.
+    city: String,
+    /// The state or region.
+    region: String,
+    /// The PIN or postcode.
+    postcode: String,
+    /// The country, as two letters of ISO 3166-1; nothing stands for the shop's own.
+    country: String,
+    /// Latitude and longitude in degrees.
+    position: Option<String>,
     /// Whether it is the one that is taken where none is chosen.
     is_default: bool,
 }
@@ -84,11 +97,7 @@ pub async fn list(
     Signed(actor): Signed,
 ) -> Result<Json<Page<AddressItem>>, Problem> {
     let (all, usual) = door.hub.addresses(&actor, clock::now(), &mut clock::rng()).await?;
-    let item = |(id, address)| AddressItem {
-        id,
-        parts: AddressParts::of(address),
-        is_default: Some(id) == usual,
-    };
+    let item = |(id, address)| AddressItem::of(id, address, Some(id) == usual);
     Ok(Json(Page { items: all.into_iter().map(item).collect(), next_cursor: None }))
 }
 
@@ -173,17 +182,19 @@ async fn one(
     let (all, usual) = door.hub.addresses(actor, clock::now(), &mut clock::rng()).await?;
     let found = all.into_iter().find(|(known, _)| *known == id);
     let (_, address) = found.ok_or(Error::NotFound { what: "address" })?;
-    Ok(AddressItem { id, parts: AddressParts::of(address), is_default: Some(id) == usual })
+    Ok(AddressItem::of(id, address, Some(id) == usual))
 }
 
-impl AddressParts {
-    fn of(address: household::Address) -> Self {
+impl AddressItem {
+    fn of(id: AddressId, address: household::Address, is_default: bool) -> Self {
         let household::Address { label, text, phone, city, region, postcode, country, position } =
             address;
         let position = position.map(|place| place.to_string());
-        Self { label, text, phone, city, region, postcode, country, position }
+        Self { id, label, text, phone, city, region, postcode, country, position, is_default }
     }
+}
 
+impl AddressParts {
     fn parse(self) -> Result<household::Address, Error> {
         let texts =
             [&self.label, &self.text, &self.phone, &self.city, &self.region, &self.postcode];
@@ -191,6 +202,10 @@ impl AddressParts {
         {
             let why = "at most 120 characters, none of them control";
             return Err(Error::Invalid { field: "address", why });
+        }
+        if [&self.phone, &self.postcode].iter().any(|text| text.chars().count() > 40) {
+            let why = "at most 40 characters";
+            return Err(Error::Invalid { field: "phone and postcode", why });
         }
         if self.text.trim().is_empty() || self.label.trim().is_empty() {
             return Err(Error::Invalid { field: "label and text", why: "something to read" });

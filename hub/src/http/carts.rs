@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Door,
     admin::Page,
-    extract::{Body, Key, Signed, id},
+    extract::{Body, Key, Signed, Whole, id},
     problem::Problem,
 };
 use crate::{
@@ -45,8 +45,8 @@ pub struct CartName {
 #[serde(deny_unknown_fields)]
 pub struct Amount {
     /// So much, in grams, millilitres or pieces.
-    #[schema(minimum = 1, maximum = 100_000_000)]
-    amount: u64,
+    #[schema(value_type = u64, minimum = 1, maximum = 100_000_000)]
+    amount: Whole,
     /// `g`, `ml` or `piece`.
     #[schema(value_type = String, pattern = "^(g|ml|piece)$")]
     unit: Unit,
@@ -161,9 +161,10 @@ impl NewLine {
 impl Amount {
     fn parse(self) -> Result<Quantity, Error> {
         let why = "1 to 100,000,000 grams, millilitres or pieces";
-        Quantity::new(self.amount, self.unit)
+        let Whole(amount) = self.amount;
+        Quantity::new(amount, self.unit)
             .ok()
-            .filter(|_| self.amount > 0)
+            .filter(|_| amount > 0)
             .ok_or(Error::Invalid { field: "quantity", why })
     }
 }

@@ -219,6 +219,21 @@ pub fn id<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, Err
     text.parse().map_err(|_| Error::NotFound { what })
 }
 
+/// A whole number in a body. JSON knows one kind of number only, so `5.0` is five.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Whole(pub u64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(d)?;
+        // Doubles are exact up to here.
+        const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+        let fits = |n: &f64| n.fract() == 0.0 && (0.0..=EXACT_MAX).contains(n);
+        let whole = number.as_u64().or(number.as_f64().filter(fits).map(|n| n as u64));
+        whole.map(Self).ok_or_else(|| serde::de::Error::custom("a whole number, 0 or above"))
+    }
+}
+
 /// How many items a part of a list has at most: 1 to 100, or 50 where nothing is asked.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "u64")]

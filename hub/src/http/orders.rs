@@ -7,7 +7,7 @@ use axum::{
 };
 use kirana_core::{
     hash::Hash,
-    id::{AddressId, CartId, OrderId, ShopId},
+    id::{OrderId, ShopId},
     money::Money,
     order::{facts::Grievance, placed::Substitution, wish::ComplaintStep},
     spoken::ShortNumber,
@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 use super::{
     Door,
     accounts::Profile,
-    admin::{Page, Part},
+    admin::Page,
     carts::{CartItem, NewLine},
-    extract::{Body, Key, Query, Signed, id},
+    extract::{Body, Key, Limit, Query, Signed, Whole, id},
     problem::Problem,
     shops::{ShopItem, near_home},
 };
@@ -35,27 +35,37 @@ use crate::{
 };
 
 /// How long an answer is of use where nothing else is said, in hours.
-const ANSWER_WITHIN_HOURS: u32 = 72;
+const ANSWER_WITHIN_HOURS: u64 = 72;
 
-/// What to order: a cart, or lines at one shop.
-#[derive(Deserialize, Serialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+/// What to order: a cart, or lines at one shop; how, for whom and where to.
+#[derive(Default, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct NewOrders {
     /// What is in this cart; it is emptied of what was ordered.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = Uuid)]
-    cart_id: Option<CartId>,
+    cart_id: Option<String>,
     /// At this shop, with `lines`.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = Uuid)]
-    shop_id: Option<ShopId>,
+    shop_id: Option<String>,
     /// These things.
-    #[serde(default)]
     #[schema(max_items = 200)]
     lines: Vec<OrderLine>,
-    /// How, for whom and where to.
-    #[serde(flatten)]
-    terms: Terms,
+    /// Come and collect it, rather than have it brought.
+    pickup: bool,
+    /// Which of the addresses; the usual one if left out.
+    address_id: Option<String>,
+    /// For whom; the account's name if left out.
+    #[schema(max_length = 120, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    name: Option<String>,
+    /// What else the shop should know.
+    #[schema(max_length = 300, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    note: String,
+    /// Whether a part of a line is better than nothing.
+    partial: bool,
+    /// What to do with a line of which there is none left: `leave_out`, `ask` or `similar`.
+    #[schema(pattern = "^(leave_out|ask|similar)$")]
+    substitution: Option<String>,
+    /// For how many hours an answer is of use.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 2160)]
+    answer_within_hours: Option<Whole>,
 }
 
 /// Something to order at the shop that is named.
@@ -69,15 +79,14 @@ pub struct OrderLine {
     quantity: super::carts::Amount,
 }
 
-/// How, for whom and where to.
+/// How something is ordered once more, for whom and where to.
 #[derive(Default, Deserialize, Serialize, utoipa::ToSchema)]
-#[serde(default)]
+#[serde(deny_unknown_fields, default)]
 pub struct Terms {
     /// Come and collect it, rather than have it brought.
     pickup: bool,
     /// Which of the addresses; the usual one if left out.
-    #[schema(value_type = Option<String>, format = Uuid)]
-    address_id: Option<AddressId>,
+    address_id: Option<String>,
     /// For whom; the account's name if left out.
     #[schema(max_length = 120, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     name: Option<String>,
@@ -90,8 +99,21 @@ pub struct Terms {
     #[schema(pattern = "^(leave_out|ask|similar)$")]
     substitution: Option<String>,
     /// For how many hours an answer is of use.
-    #[schema(minimum = 1, maximum = 2160)]
-    answer_within_hours: Option<u32>,
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 2160)]
+    answer_within_hours: Option<Whole>,
+}
+
+/// Which part of the orders.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OrdersPart {
+    /// Where to start: a `next_cursor`.
+    #[param(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+    cursor: Option<String>,
+    /// At most so many.
+    #[serde(default)]
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 100, default = 50)]
+    limit: Limit,
 }
 
 /// Orders that were placed, one a shop.
@@ -169,20 +191,20 @@ pub async fn place(
     let once = key.once(&actor.account.to_string(), "orders", request);
     let (now, mut rng) = (clock::now(), clock::rng());
     let basket = given.basket()?;
-    let checkout = given.terms.checkout(basket, now)?;
+    let checkout = given.terms().checkout(basket, now)?;
     let placed = door.hub.check_out(&actor, once, checkout, now, &mut rng).await?;
     let orders = placed.into_iter().map(OrderItem::from).collect();
     Ok((StatusCode::CREATED, Json(Placed { orders })))
 }
 
 /// The own orders, newest first.
-#[utoipa::path(get, path = "/v1/orders", tag = "hosted", security(("bearer" = [])), params(Part),
+#[utoipa::path(get, path = "/v1/orders", tag = "hosted", security(("bearer" = [])), params(OrdersPart),
     responses((status = 200, body = Page<OrderItem>),
     (status = "4XX", body = Problem, content_type = "application/problem+json")))]
 pub async fn list(
     State(door): State<Door>,
     Signed(actor): Signed,
-    Query(part): Query<Part>,
+    Query(part): Query<OrdersPart>,
 ) -> Result<Json<Page<OrderItem>>, Problem> {
     let limit = part.limit.get() as usize;
     let why = "a next_cursor of this list";
@@ -229,9 +251,11 @@ pub struct Changes {
 #[serde(deny_unknown_fields)]
 pub struct NewAmount {
     /// Its index.
-    line: u16,
+    #[schema(value_type = u64)]
+    line: Whole,
     /// In the line's base unit.
-    amount: u64,
+    #[schema(value_type = u64)]
+    amount: Whole,
 }
 
 /// An answer to the shop's question.
@@ -239,8 +263,8 @@ pub struct NewAmount {
 #[serde(deny_unknown_fields)]
 pub struct Approval {
     /// The lines for which the proposal may come, by their index.
-    #[schema(max_items = 200)]
-    lines: Vec<u16>,
+    #[schema(value_type = Vec<u64>, max_items = 200)]
+    lines: Vec<Whole>,
 }
 
 /// A complaint, or a word about one.
@@ -257,8 +281,8 @@ pub struct NewComplaint {
     about: Option<String>,
     /// About which lines, by their index.
     #[serde(default)]
-    #[schema(max_items = 200)]
-    lines: Vec<u16>,
+    #[schema(value_type = Vec<u64>, max_items = 200)]
+    lines: Vec<Whole>,
     /// `open`, `more`, `accept` or `escalate`.
     #[serde(default)]
     #[schema(pattern = "^(open|more|accept|escalate)$")]
@@ -276,7 +300,8 @@ pub async fn change(
     order: Path<String>,
     Body(given): Body<Changes>,
 ) -> Result<(StatusCode, Json<OrderItem>), Problem> {
-    let amounts = given.amounts.iter().map(|new| (new.line, new.amount)).collect();
+    let amounts = given.amounts.iter().map(|new| Ok((line(new.line)?, new.amount.0)));
+    let amounts = amounts.collect::<Result<_, Error>>()?;
     let added = given.added.iter().map(NewLine::parse).collect::<Result<_, _>>()?;
     ask(door, signed, order, Asking::Change { amounts, added, pickup: given.pickup }).await
 }
@@ -305,7 +330,7 @@ pub async fn approve(
     order: Path<String>,
     Body(given): Body<Approval>,
 ) -> Result<(StatusCode, Json<OrderItem>), Problem> {
-    ask(door, signed, order, Asking::Approve(given.lines)).await
+    ask(door, signed, order, Asking::Approve(lines(&given.lines)?)).await
 }
 
 /// Complains, says more, accepts an offer, or takes the complaint to the hub.
@@ -325,7 +350,7 @@ pub async fn complain(
     let step = given.step.as_deref().map_or(Some(ComplaintStep::Open), ComplaintStep::from_label);
     let why = "open, more, accept or escalate";
     let step = step.ok_or(Error::Invalid { field: "step", why })?;
-    let asking = Asking::Complain { step, about, lines: given.lines, says: given.message };
+    let asking = Asking::Complain { step, about, lines: lines(&given.lines)?, says: given.message };
     ask(door, signed, order, asking).await
 }
 
@@ -401,11 +426,28 @@ pub async fn home(State(door): State<Door>, Signed(actor): Signed) -> Result<Jso
 /// The newest orders that are looked at for open ones.
 const OPEN_LOOKED_AT_MAX: usize = 50;
 
+/// A line's index; no order has lines beyond what an index holds.
+fn line(Whole(index): Whole) -> Result<u16, Error> {
+    u16::try_from(index).map_err(|_| Error::NotFound { what: "line" })
+}
+
+fn lines(indices: &[Whole]) -> Result<Vec<u16>, Error> {
+    indices.iter().copied().map(line).collect()
+}
+
 impl NewOrders {
+    fn terms(self) -> Terms {
+        let Self {
+            pickup, address_id, name, note, partial, substitution, answer_within_hours, ..
+        } = self;
+        Terms { pickup, address_id, name, note, partial, substitution, answer_within_hours }
+    }
+
     fn basket(&self) -> Result<Basket, Error> {
-        match (self.cart_id, self.shop_id, self.lines.as_slice()) {
-            (Some(cart), None, []) => Ok(Basket::Cart(cart)),
-            (None, Some(shop_id), [_, ..]) => {
+        match (self.cart_id.as_deref(), self.shop_id.as_deref(), self.lines.as_slice()) {
+            (Some(cart), None, []) => Ok(Basket::Cart(id("cart", cart)?)),
+            (None, Some(shop), [_, ..]) => {
+                let shop_id: ShopId = id("shop", shop)?;
                 let parse = |line: &OrderLine| {
                     let (variant_id, quantity) = (line.variant_id, line.quantity);
                     NewLine { shop_id, variant_id, quantity }.parse()
@@ -413,8 +455,8 @@ impl NewOrders {
                 Ok(Basket::Lines(self.lines.iter().map(parse).collect::<Result<_, _>>()?))
             }
             _ => {
-                let why = "either cart_id, or shop_id with at least one of lines";
-                Err(Error::Invalid { field: "cart_id", why })
+                let why = "name either cart_id, or shop_id with at least one of lines".to_owned();
+                Err(Error::Declined { kind: "nothing-to-order", why })
             }
         }
     }
@@ -435,19 +477,19 @@ impl Terms {
         let why = "leave_out, ask or similar";
         let substitution =
             substitution.filter(is_offered).ok_or(Error::Invalid { field: "substitution", why })?;
-        let hours = self.answer_within_hours.unwrap_or(ANSWER_WITHIN_HOURS);
+        let hours = self.answer_within_hours.map_or(ANSWER_WITHIN_HOURS, |hours| hours.0);
         if !(1..=2160).contains(&hours) {
             return Err(Error::Invalid { field: "answer_within_hours", why: "1 to 2160" });
         }
         Ok(Checkout {
             basket,
             pickup: self.pickup,
-            address: self.address_id,
+            address: self.address_id.as_deref().map(|text| id("address", text)).transpose()?,
             name: self.name,
             note: self.note,
             partial_ok: self.partial,
             substitution,
-            answer_by: now.plus_ms(u64::from(hours) * 60 * 60 * 1000),
+            answer_by: now.plus_ms(hours * 60 * 60 * 1000),
         })
     }
 }

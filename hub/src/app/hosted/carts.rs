@@ -240,11 +240,14 @@ impl Hub {
         rng: Rng<'_>,
     ) -> Result<Priced, Error> {
         let shelved = self.on_the_shelf(wanted.shop, wanted.variant)?;
-        let (shelved, _) = shelved.ok_or(Error::NotFound { what: "product" })?;
-        let hurdle = hurdle(&shelved, wanted.variant, wanted.quantity, now);
+        let hurdle = match &shelved {
+            Some((shelved, _)) => hurdle(shelved, wanted.variant, wanted.quantity, now),
+            None => Some(Hurdle::Gone),
+        };
         if let Some(hurdle @ (Hurdle::Gone | Hurdle::NotInThatAmount)) = hurdle {
             return Err(Error::Declined { kind: hurdle.kind(), why: hurdle.says().to_owned() });
         }
+        let Some((shelved, _)) = shelved else { return Err(Error::NotFound { what: "product" }) };
         let product = shelved.product.id;
         let item = Item { shop: wanted.shop, product, variant: wanted.variant };
         let home = self.home_of(actor, now, rng).await?;

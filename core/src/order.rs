@@ -112,6 +112,8 @@ pub struct Order {
     pub payment: axes::Payment,
     /// Whether the customer complained.
     pub complaint: axes::Complaint,
+    /// What the shop took off the sum after complaints, all of them together.
+    pub allowed: crate::money::Money,
     /// The newest head of the shop's stock ledger that an entry told: to be echoed.
     pub ledger: Option<Hash>,
     /// Whether an entry of a later version is among them, so that this may not be the whole truth.
@@ -130,6 +132,17 @@ impl Order {
         let sum = instead.price.of(instead.substitute.quantity.amount())?;
         let allowed = line.wanted.allows_instead(instead.substitute.variant);
         Ok(allowed && sum.minor <= line.wanted.most()?.minor)
+    }
+
+    /// Of what the shop's ledger keeps something for a line: what comes, or what was proposed.
+    pub fn held_variant(&self, line: u16) -> Option<crate::id::VariantId> {
+        let of = self.lines.get(usize::from(line))?;
+        let asked = self.groups.iter().filter_map(|group| group.question.as_ref());
+        let mut proposed = asked.flat_map(|asked| &asked.proposals).filter(|p| p.line == line);
+        match (of.state, proposed.next_back()) {
+            (axes::LineState::Proposed { .. }, Some(proposal)) => Some(proposal.substitute.variant),
+            _ => Some(of.variant()),
+        }
     }
 
     /// The lines that do not come, whatever the reason.

@@ -145,14 +145,12 @@ fn add_homes(data: &Path, copy: &Path) -> Result<(), NoBackup> {
         let entry = entry.map_err(io_at(&folder))?;
         let (path, one) = (entry.path().join(HOUSEHOLD), data.join("household.copying"));
         // A folder is there a moment before what belongs into it.
-        if !path.exists() {
-            continue;
-        }
+        let account = entry.file_name().to_string_lossy().parse::<AccountId>();
+        let (true, Ok(account)) = (path.exists(), account) else { continue };
         let _ = fs::remove_file(&one);
         let copied = backup::copy(&path, &one).and_then(|()| fs::read(&one));
         let _ = fs::remove_file(&one);
-        let (name, bytes) = (entry.file_name(), copied.map_err(io_at(&path))?);
-        let laid = hosted::lay_into(copy, &name.to_string_lossy(), &bytes);
+        let laid = hosted::lay_into(copy, account, &copied.map_err(io_at(&path))?);
         laid.map_err(|error| io_at(copy)(io::Error::other(error)))?;
     }
     Ok(())

@@ -51,6 +51,7 @@ pub fn begin(
         fee: None,
         payment: Payment::Due,
         complaint: Complaint::None,
+        allowed: crate::money::Money::zero(placed.currency),
         ledger: None,
         newer: false,
         placed,

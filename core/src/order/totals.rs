@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{
-    Order,
-    axes::{Complaint, LineState},
-};
+use super::{Order, axes::LineState};
 use crate::money::{Money, MoneyError, tax_within};
 
 /// The sums of an order.
@@ -64,11 +61,7 @@ fn take_off(
     by_rate: &mut BTreeMap<u32, Money>,
     sum: Money,
 ) -> Result<Money, MoneyError> {
-    let granted = match order.complaint {
-        Complaint::Settled { settlement, .. } => settlement.amount.map_or(0, |amount| amount.minor),
-        _ => 0,
-    };
-    let minor = granted.min(sum.minor).max(0);
+    let minor = order.allowed.minor.min(sum.minor).max(0);
     let mut left = Money { minor, ..sum };
     let mut rest = sum.minor;
     for gross in by_rate.values_mut() {

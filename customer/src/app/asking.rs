@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use super::{Household, HouseholdError, chain, write};
 use crate::store::{
-    messages,
+    messages, once,
     outbox::{self, Waiting},
     shops,
 };
@@ -68,7 +68,7 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, HouseholdError> {
-        self.ask(order, None, now, rng, |head, anchors| {
+        self.ask_once(order, (None, None), now, rng, |head, anchors| {
             Wish::Withdraw(Withdraw { head: Some(head), anchors })
         })
     }
@@ -83,13 +83,14 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, HouseholdError> {
-        self.ask(order, None, now, rng, |head, anchors| {
+        self.ask_once(order, (None, None), now, rng, |head, anchors| {
             let reason = CancelReason::NotWanted;
             Wish::Cancel(Cancel { reason, head: Some(head), anchors })
         })
     }
 
-    /// Asks the shop for something else than was ordered, as long as nothing is packed.
+    /// Asks the shop for something else than was ordered, as long as nothing is packed; once for
+    /// each key.
     ///
     /// # Errors
     /// [`HouseholdError::NoOrderLikeThat`] when it would make an order that cannot be, or as for
@@ -97,12 +98,12 @@ impl Household {
     pub fn change(
         &self,
         order: OrderId,
-        alteration: Alteration,
+        (alteration, once): (Alteration, Option<Hash>),
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, HouseholdError> {
         alteration.apply(&self.order_chain(order)?.order().placed)?;
-        self.ask(order, None, now, rng, |head, anchors| {
+        self.ask_once(order, (None, once), now, rng, |head, anchors| {
             Wish::Change(Change { alteration, head: Some(head), anchors })
         })
     }
@@ -121,16 +122,18 @@ impl Household {
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, HouseholdError> {
         let chain = self.order_chain(order)?;
-        let asked = chain.entries().iter().rev().find_map(question);
-        let (question, asked) = asked.ok_or(HouseholdError::NobodyAsks)?;
-        let is_asked = |line: &u16| asked.proposals.iter().any(|p| p.line == *line);
-        let stands = chain.order().groups.iter().any(|group| {
-            group.stage.label() == "awaiting_answer" && group.question.as_ref() == Some(asked)
-        });
-        if !stands || !taken.iter().all(is_asked) {
-            return Err(HouseholdError::NobodyAsks);
-        }
-        self.ask(order, None, now, rng, |head, anchors| {
+        let stands = |asked: &Question| {
+            chain.order().groups.iter().any(|group| {
+                group.stage.label() == "awaiting_answer" && group.question.as_ref() == Some(asked)
+            })
+        };
+        let is_about = |asked: &Question| {
+            taken.iter().all(|line| asked.proposals.iter().any(|p| p.line == *line))
+        };
+        let asked = chain.entries().iter().rev().filter_map(question);
+        let mut asked = asked.filter(|(_, asked)| stands(asked) && is_about(asked));
+        let (question, _) = asked.next().ok_or(HouseholdError::NobodyAsks)?;
+        self.ask_once(order, (None, None), now, rng, |head, anchors| {
             Wish::Approve(Approve { question, taken, head: Some(head), anchors })
         })
     }
@@ -142,7 +145,7 @@ impl Household {
     pub fn complain(
         &self,
         order: OrderId,
-        complaining: Complaining,
+        (complaining, once): (Complaining, Option<Hash>),
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, HouseholdError> {
@@ -152,16 +155,17 @@ impl Household {
         }
         let part = (!says.is_empty()).then(|| PersonalPart::new(says.into_bytes(), rng));
         let message = part.as_ref().map(PersonalPart::hash);
-        self.ask(order, part, now, rng, |head, anchors| {
+        self.ask_once(order, (part, once), now, rng, |head, anchors| {
             let head = Some(head);
             Wish::Complain(Complain { step, about, lines, message, head, anchors })
         })
     }
 
-    fn ask(
+    /// Stores a request, once for each key: the same key again within a day asks for nothing more.
+    fn ask_once(
         &self,
         order: OrderId,
-        words: Option<PersonalPart>,
+        (words, once): (Option<PersonalPart>, Option<Hash>),
         now: UnixMs,
         rng: &mut dyn CryptoRng,
         wish: impl FnOnce(Hash, Vec<Hash>) -> Wish,
@@ -182,6 +186,11 @@ impl Household {
         let waiting = Waiting { hash, shop, order, bytes, until, queued_at: now };
         let words = words.map(|part| (part.hash(), self.seal_message(&part)));
         write(&self.db, move |tx| {
+            if let Some(key) = once
+                && !once::note(tx, key, now)?
+            {
+                return Ok(());
+            }
             if let Some((named, sealed)) = &words {
                 messages::put(tx, *named, order, sealed)?;
             }

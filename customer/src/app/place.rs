@@ -112,6 +112,22 @@ impl Household {
         Ok(placed)
     }
 
+    /// Whether an order could be placed as it is; nothing is placed.
+    ///
+    /// # Errors
+    /// As [`Household::place`].
+    pub fn could_place(&self, order: &NewOrder, now: UnixMs) -> Result<(), HouseholdError> {
+        if order.answer_by <= now {
+            return Err(HouseholdError::TooLate);
+        }
+        if order.personal.as_ref().is_some_and(Personal::is_too_long) {
+            return Err(HouseholdError::PersonalTooLong);
+        }
+        let known = self.known_shop(order.shop)?.ok_or(HouseholdError::UnknownShop)?;
+        let id = OrderId::new(now, [0; 10]);
+        self.first_entry(id, order.clone(), None, known.generation, now).map(drop)
+    }
+
     fn first_entry(
         &self,
         id: OrderId,

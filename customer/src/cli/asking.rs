@@ -42,7 +42,7 @@ pub(super) fn change(desk: &Desk, change: &Change) -> Result<(), Failure> {
     let (id, at, mut rng) = (change.id, now(), clock::rng());
     let chain = household.order_chain(id)?;
     let alteration = alteration(&household, chain.order(), change)?;
-    household.change(id, alteration, at, &mut rng)?;
+    household.change(id, (alteration, None), at, &mut rng)?;
     Asked { id, asked: "change" }.told(desk);
     Ok(())
 }
@@ -130,7 +130,7 @@ pub(super) fn complain(desk: &Desk, complain: &Complain) -> Result<(), Failure> 
     let lines = complain.lines.iter().map(|number| Ok(numbered(chain.order(), *number)?.0));
     let lines = lines.collect::<Result<_, Failure>>()?;
     let says = complain.says.trim().to_owned();
-    household.complain(id, Complaining { step, about, lines, says }, at, &mut rng)?;
+    household.complain(id, (Complaining { step, about, lines, says }, None), at, &mut rng)?;
     Asked { id, asked: "complain" }.told(desk);
     Ok(())
 }

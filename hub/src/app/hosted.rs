@@ -7,16 +7,17 @@
 //! of its own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex},
 };
 
 use kirana_core::{
     certificate::{Certificate, Holder, Standing, UnverifiedCertificate},
+    hash::Hash,
     id::AccountId,
     key::KeyPair,
-    mail::Address,
+    mail::{Address, Mail},
     time::{DAY_MS, UnixMs},
 };
 use kirana_customer::app::{Household, HouseholdError};
@@ -37,6 +38,8 @@ pub mod post;
 pub const HOUSEHOLD: &str = "household.db";
 /// Households that are kept open at most, as long as nobody works in more of them.
 const OPEN_MAX: usize = 64;
+/// When a statement that nobody answered is put again, at first and at most, in milliseconds.
+const POSTED_AGAIN_MS: (u64, u64) = (60_000, 60 * 60_000);
 /// How old a hosted device's certificate may become before it is issued anew.
 const RENEWED_AFTER_MS: u64 = 30 * DAY_MS;
 
@@ -46,17 +49,30 @@ pub struct Homes {
     /// Nothing keeps them in memory.
     folder: Option<PathBuf>,
     open: Mutex<BTreeMap<AccountId, Kept>>,
+    /// What was put into mailboxes and waits for an answer; a restart forgets it and puts it again.
+    posted: Mutex<BTreeMap<Hash, Posted>>,
 }
 
 struct Kept {
     household: Arc<Household>,
     used: UnixMs,
+    vouched: UnixMs,
+}
+
+/// A piece of mail as it was sealed: put again, it is the same piece.
+struct Posted {
+    account: AccountId,
+    /// Of which generation the shop was: one that was restored has another key.
+    generation: u64,
+    mail: Mail,
+    next: UnixMs,
+    wait_ms: u64,
 }
 
 impl Homes {
     /// Households in a folder.
     pub fn at(folder: PathBuf) -> Self {
-        Self { folder: Some(folder), open: Mutex::default() }
+        Self { folder: Some(folder), ..Self::default() }
     }
 
     fn location(&self, account: AccountId) -> Result<Location, Error> {
@@ -77,18 +93,56 @@ impl Homes {
         }
     }
 
-    fn get(&self, account: AccountId, now: UnixMs) -> Option<Arc<Household>> {
+    /// A household that is open, and whether it is time to vouch for it anew.
+    fn get(&self, account: AccountId, now: UnixMs) -> Option<(Arc<Household>, bool)> {
         let mut open = lock(&self.open);
         let kept = open.get_mut(&account)?;
         kept.used = now;
-        Some(kept.household.clone())
+        let is_stale = now.since(kept.vouched) >= DAY_MS;
+        if is_stale {
+            kept.vouched = now;
+        }
+        Some((kept.household.clone(), is_stale))
+    }
+
+    /// Whether a statement is to be put into a mailbox now, and the piece that was put before.
+    fn due(&self, statement: Hash, generation: u64, now: UnixMs) -> (bool, Option<Mail>) {
+        match lock(&self.posted).get(&statement) {
+            Some(posted) if posted.generation == generation => {
+                (now >= posted.next, Some(posted.mail.clone()))
+            }
+            _ => (true, None),
+        }
+    }
+
+    /// Notes that a statement was put, and when it is put again: each time after twice as long.
+    fn posted(
+        &self,
+        account: AccountId,
+        statement: Hash,
+        generation: u64,
+        mail: Mail,
+        now: UnixMs,
+    ) {
+        let mut posted = lock(&self.posted);
+        let before = posted.get(&statement).filter(|before| before.generation == generation);
+        let wait_ms = before.map_or(POSTED_AGAIN_MS.0, |before| before.wait_ms * 2);
+        let wait_ms = wait_ms.min(POSTED_AGAIN_MS.1);
+        let next = now.plus_ms(wait_ms);
+        posted.insert(statement, Posted { account, generation, mail, next, wait_ms });
+    }
+
+    /// Forgets what an account no longer waits for.
+    fn settle(&self, account: AccountId, waiting: &BTreeSet<Hash>) {
+        lock(&self.posted)
+            .retain(|statement, posted| posted.account != account || waiting.contains(statement));
     }
 
     /// Keeps a household open, and closes those that rested longest.
     fn put(&self, account: AccountId, household: Household, now: UnixMs) -> Arc<Household> {
         let mut open = lock(&self.open);
         let household = Arc::new(household);
-        let kept = open.entry(account).or_insert(Kept { household, used: now });
+        let kept = open.entry(account).or_insert(Kept { household, used: now, vouched: now });
         let household = kept.household.clone();
         while open.len() > OPEN_MAX {
             let resting = open.iter().filter(|(_, kept)| Arc::strong_count(&kept.household) == 1);
@@ -138,7 +192,10 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<Arc<Household>, Error> {
-        if let Some(household) = self.homes().get(account, now) {
+        if let Some((household, is_stale)) = self.homes().get(account, now) {
+            if is_stale {
+                self.vouch_for(account, &household, now, rng).await?;
+            }
             return Ok(household);
         }
         let keys = self.hosted_keys(account, rng).await?;
@@ -210,9 +267,12 @@ impl Hub {
     /// # Errors
     /// When nothing could be written or removed.
     pub async fn erase_hosted(&self) -> Result<(), Error> {
-        for account in self.store().forget_hosted().await? {
-            let failed = |error: std::io::Error| Error::Unavailable(error.to_string());
-            self.homes().erase(account).map_err(failed)?;
+        for account in self.store().hosted_of_nobody().await? {
+            // The row goes last: it is what names the folder.
+            match self.homes().erase(account) {
+                Ok(()) => self.store().forget_hosted(account).await?,
+                Err(error) => tracing::warn!(%error, "an erased household could not be removed"),
+            }
         }
         Ok(())
     }

@@ -298,12 +298,14 @@ pub async fn change(
     door: State<Door>,
     signed: Signed,
     order: Path<String>,
+    key: Key,
     Body(given): Body<Changes>,
 ) -> Result<(StatusCode, Json<OrderItem>), Problem> {
     let amounts = given.amounts.iter().map(|new| Ok((line(new.line)?, new.amount.0)));
     let amounts = amounts.collect::<Result<_, Error>>()?;
     let added = given.added.iter().map(NewLine::parse).collect::<Result<_, _>>()?;
-    ask(door, signed, order, Asking::Change { amounts, added, pickup: given.pickup }).await
+    let asking = Asking::Change { amounts, added, pickup: given.pickup };
+    ask(door, signed, order, (asking, key)).await
 }
 
 /// Takes an order back, or asks the shop to call it off.
@@ -315,8 +317,9 @@ pub async fn withdraw(
     door: State<Door>,
     signed: Signed,
     order: Path<String>,
+    key: Key,
 ) -> Result<(StatusCode, Json<OrderItem>), Problem> {
-    ask(door, signed, order, Asking::Withdraw).await
+    ask(door, signed, order, (Asking::Withdraw, key)).await
 }
 
 /// Answers the shop's question whether something else may come.
@@ -328,9 +331,10 @@ pub async fn approve(
     door: State<Door>,
     signed: Signed,
     order: Path<String>,
+    key: Key,
     Body(given): Body<Approval>,
 ) -> Result<(StatusCode, Json<OrderItem>), Problem> {
-    ask(door, signed, order, Asking::Approve(lines(&given.lines)?)).await
+    ask(door, signed, order, (Asking::Approve(lines(&given.lines)?), key)).await
 }
 
 /// Complains, says more, accepts an offer, or takes the complaint to the hub.
@@ -342,6 +346,7 @@ pub async fn complain(
     door: State<Door>,
     signed: Signed,
     order: Path<String>,
+    key: Key,
     Body(given): Body<NewComplaint>,
 ) -> Result<(StatusCode, Json<OrderItem>), Problem> {
     let about = given.about.as_deref().map_or(Some(Grievance::Else), Grievance::from_label);
@@ -351,7 +356,7 @@ pub async fn complain(
     let why = "open, more, accept or escalate";
     let step = step.ok_or(Error::Invalid { field: "step", why })?;
     let asking = Asking::Complain { step, about, lines: lines(&given.lines)?, says: given.message };
-    ask(door, signed, order, asking).await
+    ask(door, signed, order, (asking, key)).await
 }
 
 /// Orders the same once more, at the prices of now.
@@ -382,10 +387,12 @@ async fn ask(
     State(door): State<Door>,
     Signed(actor): Signed,
     Path(order): Path<String>,
-    asking: Asking,
+    (asking, key): (Asking, Key),
 ) -> Result<(StatusCode, Json<OrderItem>), Problem> {
+    let request = Hash::of(format!("{order} {asking:?}").as_bytes());
+    let once = key.once(&actor.account.to_string(), "wishes", request);
     let (order, now, mut rng) = (id("order", &order)?, clock::now(), clock::rng());
-    let asked = door.hub.ask_about_order(&actor, order, asking, now, &mut rng).await?;
+    let asked = door.hub.ask_about_order(&actor, order, (asking, once), now, &mut rng).await?;
     Ok((StatusCode::ACCEPTED, Json(asked.into())))
 }
 

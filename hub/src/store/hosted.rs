@@ -83,23 +83,29 @@ impl Store {
         .await
     }
 
-    /// Forgets the hosted devices of accounts that are gone; whose those were.
+    /// The accounts that are gone and still have a hosted device.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn hosted_of_nobody(&self) -> Result<Vec<AccountId>, StoreError> {
+        self.read(|c| {
+            let sql = "SELECT account FROM hosted WHERE account NOT IN (SELECT id FROM account)";
+            let mut select = c.prepare_cached(sql)?;
+            let ids = select.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
+            ids.map(|id| account_id(&id?)).collect()
+        })
+        .await
+    }
+
+    /// Forgets a hosted device.
     ///
     /// # Errors
     /// When nothing could be written.
-    pub async fn forget_hosted(&self) -> Result<Vec<AccountId>, WriteError<Never>> {
-        let sql =
-            "SELECT EXISTS (SELECT 1 FROM hosted WHERE account NOT IN (SELECT id FROM account))";
-        let any = self.read(|c| Ok(c.prepare_cached(sql)?.query_row([], |row| row.get(0))?)).await;
-        if !any.map_err(WriteError::Store)? {
-            return Ok(Vec::new());
-        }
+    pub async fn forget_hosted(&self, account: AccountId) -> Result<(), WriteError<Never>> {
         self.write(move |tx| {
-            let sql = "DELETE FROM hosted WHERE account NOT IN (SELECT id FROM account)
-                       RETURNING account";
-            let mut delete = tx.prepare_cached(sql)?;
-            let ids = delete.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
-            Ok(ids.map(|id| account_id(&id?)).collect::<Result<_, StoreError>>()?)
+            let sql = "DELETE FROM hosted WHERE account = ?1";
+            tx.prepare_cached(sql)?.execute([account.as_bytes()])?;
+            Ok(())
         })
         .await
     }
@@ -143,12 +149,17 @@ impl Store {
 ///
 /// # Errors
 /// When the copy cannot be written.
-pub fn lay_into(copy: &Path, name: &str, bytes: &[u8]) -> rusqlite::Result<()> {
+pub fn lay_into(copy: &Path, account: AccountId, bytes: &[u8]) -> rusqlite::Result<()> {
     let database = Connection::open(copy)?;
+    let sql = "SELECT 1 FROM hosted WHERE account = ?1";
+    if database.query_row(sql, [account.as_bytes()], |_| Ok(())).optional()?.is_none() {
+        // It was made after the copy, which has no keys for it.
+        return Ok(());
+    }
     let sql = "CREATE TABLE IF NOT EXISTS hosted_home (name TEXT PRIMARY KEY, bytes BLOB) STRICT";
     database.execute_batch(sql)?;
     let sql = "INSERT INTO hosted_home (name, bytes) VALUES (?1, ?2)";
-    database.execute(sql, (name, bytes)).map(drop)
+    database.execute(sql, (account.to_string(), bytes)).map(drop)
 }
 
 /// Takes hosted households out of a database that came from a backup, one after the other.

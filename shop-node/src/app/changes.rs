@@ -13,7 +13,8 @@ use kirana_core::{
         decide::{self, Decision, Judge},
         entry::Body,
         facts::{
-            BackLine, Changed, GivenBack, GrantedLine, LineRefusal, RefusedLine, ReturnReason,
+            BackLine, CancelReason, Cancelled, Changed, GivenBack, GrantedLine, LineRefusal,
+            RefusedLine, ReturnReason, Side,
         },
         placed::{Alteration, Placed},
         step::Misstep,
@@ -53,6 +54,12 @@ impl Desk<'_, '_> {
             return Ok(Some(RefusalCode::TooLate));
         }
         let Ok(placed) = asked.apply(&order.placed) else { return Ok(Some(RefusalCode::NotNow)) };
+        let is_granted = |line: u16| order.groups.iter().any(|group| group.lines.contains(&line));
+        let is_decided = !order.stage.is_undecided();
+        // A line that the decision refused is in no group: it is wanted anew, as another line.
+        if is_decided && asked.amounts.iter().any(|new| !is_granted(new.line)) {
+            return Ok(Some(RefusalCode::NotNow));
+        }
         let (mut lines, mut refused) = (Vec::new(), Vec::new());
         if !order.stage.is_undecided() {
             match self.grant_anew(row, chain, &placed, asked)? {
@@ -65,7 +72,13 @@ impl Desk<'_, '_> {
         let body =
             Body::Changed(Changed { lines, refused, request: Some(request), ledger, asked, fee });
         self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
-        self.call_off_if_empty(row, chain)?;
+        let by_customer = Cancelled {
+            by: Side::Customer,
+            reason: CancelReason::NotWanted,
+            borne_by: Side::Customer,
+            request: Some(request),
+        };
+        self.call_off_if_empty(row, chain, by_customer)?;
         Ok(None)
     }
 
@@ -143,6 +156,6 @@ impl Desk<'_, '_> {
         }
         let (lines, ledger) = (lines.to_vec(), self.ledger()?.hash);
         self.append(row, chain, &Body::GivenBack(GivenBack { lines, reason, ledger }))?;
-        Ok(())
+        Ok(self.complete_if_done(row, chain)?)
     }
 }

@@ -155,6 +155,10 @@ impl Desk<'_, '_> {
         if let Some(part) = part.flatten() {
             self.keep_message(&row.customer, part)?;
         }
+        // What was taken off may have been all that was left to pay.
+        let before = chain.entries().len();
+        self.complete_if_done(row, chain)?;
+        self.issue_for(row, chain, before)?;
         Ok(None)
     }
 
@@ -184,7 +188,7 @@ impl Desk<'_, '_> {
         let (by, request) = (Side::Shop, None);
         let settled = ComplaintSettled { settlement, by, request, message };
         self.append(row, chain, &Body::ComplaintSettled(settled))?;
-        Ok(())
+        Ok(self.complete_if_done(row, chain)?)
     }
 
     /// Keeps the shop's own words, and gives the hash by which an entry names them.

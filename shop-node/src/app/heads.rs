@@ -126,6 +126,8 @@ impl Desk<'_, '_> {
             let seq = seq_of(lost);
             orders::keep_lost(self.tx, row.n, seq, &lost.entry, generation)?;
         }
+        // What an older box took in is money of this shop.
+        self.take_for_order(&row, &chain, 0, None)?;
         orders::stop_waiting(self.tx, row.n)?;
         self.reserve_again(&row, &mut chain)
     }
@@ -142,7 +144,7 @@ impl Desk<'_, '_> {
         let promised: Vec<(u16, u64)> = chain.order().reserved().collect();
         let open = chain.order().is_open();
         for (line, amount) in promised.into_iter().filter(|_| open) {
-            let variant = chain.order().lines[usize::from(line)].variant();
+            let Some(variant) = chain.order().held_variant(line) else { continue };
             let shelf = offers::get(self.tx, variant)?;
             if !shelf.as_ref().is_some_and(|shelf| shelf.counted) {
                 continue;

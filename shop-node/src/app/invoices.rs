@@ -286,6 +286,10 @@ impl Desk<'_, '_> {
                 Body::Completed(_) if entry.is_acted_on() => {
                     let order = as_of(chain, at).map_err(unfit)?;
                     let facts = sold(self.tx, self.shop.identity.shop, &order)?;
+                    // Everything came back: nothing was sold.
+                    if facts.lines.is_empty() {
+                        continue;
+                    }
                     self.issue(Series::Invoice, row, entry.hash(), &facts)?;
                 }
                 Body::Refunded(refunded) if entry.is_acted_on() => {
@@ -418,24 +422,26 @@ fn taxed(
     Ok(taxed)
 }
 
-/// What a credit note says: the money that went back, off each rate of the invoice by its share.
+/// What a credit note says: the money that went back, off each class and rate of the invoice by its
+/// share.
 fn credited(sold: &Facts, minor: i64, row: &OrderRow) -> Vec<FactLine> {
-    let mut by_rate: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
+    let mut by_class: BTreeMap<(Option<&str>, u32), (i64, i64)> = BTreeMap::new();
     for line in &sold.lines {
-        let (gross, tax) = by_rate.entry(line.tax_bp).or_default();
+        let class = (line.hsn.as_deref(), line.tax_bp);
+        let (gross, tax) = by_class.entry(class).or_default();
         *gross += line.taxable + line.tax;
         *tax += line.tax;
     }
-    let mut all: i64 = by_rate.values().map(|(gross, _)| gross).sum();
+    let mut all: i64 = by_class.values().map(|(gross, _)| gross).sum();
     let (mut left, mut lines) = (minor, Vec::new());
-    for (tax_bp, (gross, tax)) in by_rate {
-        // The last rate takes what rounding leaves, for its share of the rest is all of it.
+    for ((hsn, tax_bp), (gross, tax)) in by_class {
+        // The last class takes what rounding leaves, for its share of the rest is all of it.
         let share = (i128::from(left) * i128::from(gross) / i128::from(all.max(1))) as i64;
         let part = (i128::from(share) * i128::from(tax) / i128::from(gross.max(1))) as i64;
         (left, all) = (left - share, all - gross);
         if share != 0 {
             let name = format!("Money back, order {}", row.number);
-            let (hsn, quantity, rate) = (None, String::new(), String::new());
+            let (hsn, quantity, rate) = (hsn.map(str::to_owned), String::new(), String::new());
             let taxable = share - part;
             lines.push(FactLine { name, hsn, quantity, rate, taxable, tax_bp, tax: part });
         }

@@ -52,6 +52,14 @@ impl NotMoved {
     }
 }
 
+/// Nothing of an order is there any more.
+pub(crate) const NOTHING_LEFT: Cancelled = Cancelled {
+    by: Side::Shop,
+    reason: CancelReason::Shortage,
+    borne_by: Side::Shop,
+    request: None,
+};
+
 impl Desk<'_, '_> {
     /// Writes a movement with the balances after it; goods go out of the batches that should go
     /// first.
@@ -319,7 +327,7 @@ impl Desk<'_, '_> {
         let ledger = self.ledger()?.hash;
         let body = Body::Shortage(Shortage { lines, ledger });
         self.append(row, &mut chain, &body).map_err(|e| e.into_fault(row))?;
-        self.call_off_if_empty(row, &mut chain)
+        self.call_off_if_empty(row, &mut chain, NOTHING_LEFT)
     }
 
     /// Calls an accepted order off of which nothing comes any more.
@@ -327,15 +335,11 @@ impl Desk<'_, '_> {
         &mut self,
         row: &OrderRow,
         chain: &mut Chain,
+        why: Cancelled,
     ) -> Result<(), StoreError> {
         let is_accepted = matches!(chain.order().stage, Stage::Accepted { .. });
         if is_accepted && chain.order().cancelled().len() == chain.order().lines.len() {
-            let body = Body::Cancelled(Cancelled {
-                by: Side::Shop,
-                reason: CancelReason::Shortage,
-                borne_by: Side::Shop,
-                request: None,
-            });
+            let body = Body::Cancelled(why);
             self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
         }
         Ok(())

@@ -25,6 +25,8 @@ use crate::store::{
 pub const REPLY_KEPT_MS: u64 = 60 * DAY_MS;
 /// Bytes of statements in one parcel; the rest follows in further mail.
 const STATEMENT_BYTES_MAX: usize = 96 * 1024;
+/// Bytes of statements and words beside them in one parcel.
+const WORDS_BYTES_MAX: usize = 112 * 1024;
 
 impl Shop {
     /// The sealed reply to a device about what it brought.
@@ -119,10 +121,15 @@ fn parcel(shop: &Inner, c: &Connection, reply: &ReplyTo) -> Result<Parcel, Store
         let row = orders::by_number(c, *n)?;
         // A complaint comes after the decision at the earliest.
         if row.seq > 1 {
-            let words = shop.messages_of(c, &row)?;
-            let room = PARCEL_ITEMS_MAX - parcel.personal.len();
-            bytes += words.iter().map(|part| part.bytes.len()).sum::<usize>();
-            parcel.personal.extend(words.into_iter().take(room));
+            // The newest words first, as far as there is room: a reply that fits no envelope would
+            // keep all others from being sent.
+            for part in shop.messages_of(c, &row)?.into_iter().rev() {
+                bytes += part.bytes.len();
+                if bytes > WORDS_BYTES_MAX || parcel.personal.len() >= PARCEL_ITEMS_MAX {
+                    break;
+                }
+                parcel.personal.push(part);
+            }
         }
         let author = row.device.id();
         if author != reply.device && !authors.contains(&author) {

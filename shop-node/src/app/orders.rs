@@ -366,8 +366,12 @@ impl Shop {
                     Err(error) => return Err(error.into()),
                 };
                 if !row.waits_for_heads && chain.order().is_overdue(desk.now.at) {
-                    desk.append(&row, &mut chain, &Body::Expired(Expired {}))?;
-                    count += 1;
+                    match desk.append(&row, &mut chain, &Body::Expired(Expired {})) {
+                        Ok(_) => count += 1,
+                        // The others shall not wait for one that takes no more entries.
+                        Err(AppendError::Chain(why)) => tracing::warn!(order.id = %row.id, %why),
+                        Err(AppendError::Store(error)) => return Err(error.into()),
+                    }
                 }
             }
             Ok::<_, Abort<NotDone>>(count)
@@ -447,7 +451,7 @@ impl Desk<'_, '_> {
         if let Deed::Cancel(_) = deed {
             self.release_all(row)?;
         }
-        self.complete_if_done(row, chain)
+        Ok(self.complete_if_done(row, chain)?)
     }
 
     /// A person takes the order, also what the ledger does not count.
@@ -468,16 +472,16 @@ impl Desk<'_, '_> {
     }
 
     /// An order that is handed over and paid is completed by the program.
-    fn complete_if_done(
+    pub(super) fn complete_if_done(
         &mut self,
         row: &OrderRow,
         chain: &mut Chain,
-    ) -> Result<(), Abort<NotDone>> {
+    ) -> Result<(), StoreError> {
         match self.append(row, chain, &Body::Completed(Completed {})) {
             // What came back to the shop is no longer kept for the customer.
-            Ok(_) => Ok(self.release_all(row)?),
+            Ok(_) => self.release_all(row),
             Err(AppendError::Chain(ChainFault::Misstep(_))) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error.into_fault(row)),
         }
     }
 }

@@ -27,6 +27,7 @@ use rand_core::CryptoRng;
 use super::{
     Shop,
     desk::{AppendError, Desk, Visit},
+    ledger::NOTHING_LEFT,
     orders::NotDone,
     place::offer_of,
 };
@@ -160,16 +161,11 @@ impl Desk<'_, '_> {
         request: Hash,
         approve: &Approve,
     ) -> Result<Option<RefusalCode>, StoreError> {
-        let asked = chain.entries().iter().rev().find_map(|entry| match entry.body() {
-            Body::Question(question) => Some((entry.hash(), question.clone())),
-            _ => None,
-        });
-        let Some((_, question)) = asked.filter(|(hash, _)| *hash == approve.question) else {
-            return Ok(Some(RefusalCode::TooLate));
+        let asked = chain.entries().iter().find(|entry| entry.hash() == approve.question);
+        let question = match asked.map(|entry| entry.body()) {
+            Some(Body::Question(question)) if awaits(chain.order(), question) => question.clone(),
+            _ => return Ok(Some(RefusalCode::TooLate)),
         };
-        if !awaits(chain.order(), question.group) {
-            return Ok(Some(RefusalCode::TooLate));
-        }
         let is_asked = |line: &u16| question.proposals.iter().any(|p| p.line == *line);
         if !approve.taken.iter().all(is_asked) {
             return Ok(Some(RefusalCode::NotNow));
@@ -209,7 +205,7 @@ impl Desk<'_, '_> {
         let (group, ledger) = (question.group, self.ledger()?.hash);
         let body = Body::Answered(Answered { group, taken, request, ledger });
         self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
-        self.call_off_if_empty(row, chain)
+        self.call_off_if_empty(row, chain, NOTHING_LEFT)
     }
 
     /// A packer finds less on the shelf than is kept for a line: what is missing leaves the stock,
@@ -247,9 +243,13 @@ impl Desk<'_, '_> {
     }
 }
 
-fn awaits(order: &Order, group: u8) -> bool {
-    let group = order.groups.get(usize::from(group));
-    group.is_some_and(|group| matches!(group.stage, Fulfilment::AwaitingAnswer { .. }))
+/// Whether this very question stands.
+fn awaits(order: &Order, question: &Question) -> bool {
+    let group = order.groups.get(usize::from(question.group));
+    group.is_some_and(|group| {
+        matches!(group.stage, Fulfilment::AwaitingAnswer { .. })
+            && group.question.as_ref() == Some(question)
+    })
 }
 
 fn misstep(why: Misstep) -> Abort<NotDone> {

@@ -31,6 +31,10 @@ use crate::store::{
     outgoing,
 };
 
+/// Entries after which an order takes no more requests that would only add to it: the words of so
+/// many fit one reply.
+const ASKED_ENTRIES_MAX: usize = 40;
+
 impl Desk<'_, '_> {
     /// Answers a customer's request.
     pub(crate) fn grant(
@@ -78,6 +82,11 @@ impl Desk<'_, '_> {
             return Ok(Some(RefusalCode::Overdue));
         }
         let hash = request.hash();
+        // What ends an order is always heard; the rest must leave the shop room to write.
+        let ends = matches!(wish, Wish::Withdraw(_) | Wish::Cancel(_));
+        if chain.len() >= ASKED_ENTRIES_MAX && !ends {
+            return Ok(Some(RefusalCode::TooLate));
+        }
         let body = match (wish, chain.order().stage) {
             (Wish::Change(wish), _) => {
                 return self.change(row, &mut chain, hash, &wish.alteration);

@@ -112,7 +112,7 @@ pub struct Closed {
 /// Writes a row.
 pub fn put(tx: &Tx<'_>, taking: &Taking) -> Result<(), StoreError> {
     let sql = "INSERT INTO takings (at_ms, kind, means, minor, order_n, entry, movement, who, note)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
     tx.prepare_cached(sql)?.execute(params![
         int(taking.at.get()),
         taking.kind.label(),

@@ -6,7 +6,7 @@ use kirana_core::{
     order::{
         Order,
         axes::{LineState, Stage},
-        facts::{BackLine, Means, Packing, ReturnReason},
+        facts::{BackLine, CancelReason, Means, Packing, ReturnReason, Side},
         placed::{Alteration, NewAmount, WantedLine},
         totals::Totals,
         wish::{Answer, Change, RefusalCode, Said, Wish},
@@ -125,7 +125,9 @@ fn p2_a_change_that_cannot_be_granted_whole_changes_nothing() {
 fn what_is_packed_is_changed_no_more_and_an_order_of_nothing_is_called_off() {
     let counter = Counter::new();
     let order = counter.asks(amounts(&[(0, 0)])).expect("it is granted");
-    assert!(matches!(order.stage, Stage::Cancelled { .. }), "{:?}", order.stage);
+    let Stage::Cancelled { by, reason, borne_by, .. } = order.stage else { panic!("{order:?}") };
+    let theirs = (Side::Customer, CancelReason::NotWanted, Side::Customer);
+    assert_eq!((by, reason, borne_by), theirs, "it is the customer's word");
     assert_eq!(counter.shop.balance(counter.milk), (5, 0));
 
     let counter = Counter::new();
@@ -133,6 +135,49 @@ fn what_is_packed_is_changed_no_more_and_an_order_of_nothing_is_called_off() {
     counter.act(Deed::Packed(0, Vec::new())).expect("it is packed");
     let late = counter.asks(amounts(&[(0, 1)])).expect_err("it is packed");
     assert_eq!(late, RefusalCode::TooLate);
+}
+
+#[test]
+fn a_line_that_the_decision_refused_is_refused_and_not_an_error() {
+    let counter = Counter::new();
+    // Two breads are there; the third is refused at the decision.
+    let signed = counter
+        .customer
+        .sign(2, counter.customer.wants(&[(counter.milk, 1, 3_000), (counter.bread, 3, 4_000)]));
+    let mail = counter.customer.mail(&counter.shop, &counter.customer.parcel(&[&signed]));
+    counter.shop.deliver(&mail).expect("it is taken in");
+    for amount in [0, 1] {
+        let wish = Wish::Change(Change {
+            alteration: amounts(&[(1, amount)]),
+            head: None,
+            anchors: Vec::new(),
+        });
+        let signed = counter.customer.wish(2, &wish);
+        let mail = counter.customer.mail(&counter.shop, &counter.customer.parcel(&[&signed]));
+        let delivered = counter.shop.deliver(&mail).expect("it is taken in");
+        let [Outcome::Answered { bytes }] = &delivered.outcomes[..] else { panic!("no answer") };
+        assert_eq!(refusal(bytes), RefusalCode::NotNow);
+    }
+}
+
+#[test]
+fn an_order_is_completed_when_what_was_not_paid_came_back() {
+    let counter = Counter::new();
+    let way = [
+        Deed::Pack(Packing::default()),
+        Deed::Packed(0, Vec::new()),
+        Deed::Ready(0),
+        Deed::Collected(0),
+        Deed::Pay(Money::new(6_000, rupees()), Means::Cash),
+    ];
+    for deed in way {
+        counter.act(deed).expect("it goes on");
+    }
+    let back = vec![BackLine { line: 0, amount: 1, sellable: true }];
+    let order = counter.act(Deed::TakeBack(back, ReturnReason::Faulty)).expect("one came back");
+    assert!(matches!(order.stage, Stage::Completed { .. }), "{:?}", order.stage);
+    assert_eq!(counter.shop.shop.documents(counter.which()).expect("they are read").len(), 1);
+    counter.is_sound();
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn a_complaint_is_heard_answered_and_settled_and_both_sides_read_the_words() {
     let reply = delivered.reply.expect("a reply");
     let parcel = envelope::open(&reply.sealed, std::slice::from_ref(&case.customer.keys.sealing));
     let words: Vec<_> = parcel.expect("ours").personal.into_iter().map(|p| p.bytes).collect();
-    assert_eq!(words, [&b"the milk is sour"[..], b"sorry: half of it back"]);
+    assert_eq!(words, [&b"sorry: half of it back"[..], b"the milk is sour"], "the newest first");
     let settled = Complaint::Settled { at: NOW, settlement: refund(4_500), by: Side::Customer };
     assert_eq!(case.complaint(), settled);
     let view = case.act(Deed::Refund(Money::new(4_500, rupees()), Means::Cash)).expect("paid back");

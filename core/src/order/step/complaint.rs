@@ -60,7 +60,7 @@ fn open(order: &mut Order, at: UnixMs, opened: &ComplaintOpened) -> Result<Compl
 /// The customer's word ends it only upon the offer that stands; the shop's word ends it at any time,
 /// and the customer may still take it to the hub.
 fn settle(
-    order: &Order,
+    order: &mut Order,
     at: UnixMs,
     before: Complaint,
     settled: &ComplaintSettled,
@@ -75,10 +75,14 @@ fn settle(
         (Side::Shop, _) => true,
         _ => false,
     };
-    match fits {
-        true => Ok(Complaint::Settled { at, settlement, by }),
-        false => Err(Misstep::NotNow { stage: before.label(), step: "complaint_settled" }),
+    if !fits {
+        return Err(Misstep::NotNow { stage: before.label(), step: "complaint_settled" });
     }
+    // It stays taken off, whatever the customer says later.
+    if let Some(amount) = settlement.amount {
+        order.allowed = order.allowed.checked_add(amount)?;
+    }
+    Ok(Complaint::Settled { at, settlement, by })
 }
 
 fn check_offer(order: &Order, amount: Option<crate::money::Money>) -> Result<(), Misstep> {

@@ -110,6 +110,7 @@ pub(super) fn shorten(order: &mut Order, shortage: &Shortage) -> Result<(), Miss
                 LineState::Weighed { reserved, amount: amount.min(reserved) }
             }
             (reserved, LineState::Returned { .. }) => LineState::Returned { reserved },
+            (reserved, LineState::Proposed { .. }) => LineState::Proposed { reserved },
             (amount, _) => LineState::Reserved { amount },
         };
     }
@@ -173,6 +174,12 @@ fn alter(order: &mut Order, asked: &Alteration) -> Result<(), Misstep> {
     let (had, placed) = (order.lines.len(), asked.apply(&order.placed)?);
     for (line, wanted) in order.lines.iter_mut().zip(&placed.lines) {
         line.wanted = wanted.clone();
+    }
+    if order.stage.is_undecided() {
+        // What was taken out may be wanted again.
+        for again in asked.amounts.iter().filter(|new| new.amount > 0) {
+            line_mut(order, again.line)?.state = LineState::Ordered;
+        }
     }
     for wanted in &placed.lines[had..] {
         let (wanted, state) = (wanted.clone(), LineState::Ordered);

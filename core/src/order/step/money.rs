@@ -8,20 +8,30 @@ use crate::{
 
 /// Money came in.
 pub(super) fn pay(order: &mut Order, amount: Money) -> Result<(), Misstep> {
-    let before = match order.payment {
-        Payment::Due | Payment::OnDelivery => Money::zero(order.placed.currency),
-        Payment::PartlyPaid { paid } => paid,
-        other => return Err(Misstep::NotNow { stage: other.label(), step: "paid" }),
-    };
+    let currency = order.placed.currency;
+    if !matches!(
+        order.payment,
+        Payment::Due
+            | Payment::OnDelivery
+            | Payment::PartlyPaid { .. }
+            | Payment::Paid { .. }
+            | Payment::PartlyRefunded { .. }
+            | Payment::Refunded { .. }
+    ) {
+        return Err(Misstep::NotNow { stage: order.payment.label(), step: "paid" });
+    }
     if amount.minor <= 0 {
         return Err(Misstep::NoMoney);
     }
-    let sum = Totals::of(order)?.sum;
-    let paid = before.checked_add(amount)?;
-    order.payment = match paid.minor.cmp(&sum.minor) {
+    // More may be wanted after something was paid, or went back.
+    let (before, refunded) = (order.payment.paid(currency), order.payment.refunded(currency));
+    let (sum, paid) = (Totals::of(order)?.sum, before.checked_add(amount)?);
+    let kept = paid.checked_sub(refunded)?;
+    order.payment = match kept.minor.cmp(&sum.minor) {
+        std::cmp::Ordering::Greater => return Err(Misstep::PaidBeyond { sum }),
+        _ if refunded.minor > 0 => Payment::PartlyRefunded { paid, refunded },
         std::cmp::Ordering::Less => Payment::PartlyPaid { paid },
         std::cmp::Ordering::Equal => Payment::Paid { paid },
-        std::cmp::Ordering::Greater => return Err(Misstep::PaidBeyond { sum }),
     };
     Ok(())
 }

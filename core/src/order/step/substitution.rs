@@ -37,7 +37,7 @@ fn substitute(order: &mut Order, substituted: &Substituted) -> Result<(), Misste
         if !order.allows_instead(replacement)? {
             return Err(Misstep::NotAllowedInstead { line: line_no });
         }
-        take(order, replacement)?;
+        take(order, replacement, replacement.substitute.quantity.amount())?;
     }
     order.ledger = Some(substituted.ledger);
     Ok(())
@@ -83,6 +83,11 @@ fn answer(order: &mut Order, at: UnixMs, answered: &Answered) -> Result<(), Miss
     let proposals = question.proposals.clone();
     let mut taken: BTreeSet<u16> = answered.taken.iter().copied().collect();
     for proposal in &proposals {
+        let LineState::Proposed { reserved } = line_mut(order, proposal.line)?.state else {
+            // What was kept for the proposal turned out not to be there.
+            taken.remove(&proposal.line);
+            continue;
+        };
         if !taken.remove(&proposal.line) {
             let why = LineRefusal::NoSubstitute;
             line_mut(order, proposal.line)?.state = LineState::Cancelled { why };
@@ -91,7 +96,7 @@ fn answer(order: &mut Order, at: UnixMs, answered: &Answered) -> Result<(), Miss
         if answered.request.is_none() && !order.allows_instead(proposal)? {
             return Err(Misstep::NotAllowedInstead { line: proposal.line });
         }
-        take(order, proposal)?;
+        take(order, proposal, reserved)?;
     }
     if let Some(line) = taken.pop_first() {
         return Err(Misstep::NoSuchLine { line });
@@ -128,10 +133,10 @@ fn check_each(order: &Order, replacements: &[Replacement]) -> Result<(), Misstep
     if named.is_empty() { Err(Misstep::NothingGranted) } else { Ok(()) }
 }
 
-fn take(order: &mut Order, replacement: &Replacement) -> Result<(), Misstep> {
+fn take(order: &mut Order, replacement: &Replacement, amount: u64) -> Result<(), Misstep> {
     let Replacement { line, substitute, price, tax_bp } = *replacement;
     let line = line_mut(order, line)?;
-    line.state = LineState::Reserved { amount: substitute.quantity.amount() };
+    line.state = LineState::Reserved { amount };
     line.charge = Some(Charge { price, tax_bp });
     line.substitute = Some(substitute);
     Ok(())

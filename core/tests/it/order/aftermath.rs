@@ -106,6 +106,22 @@ fn nobody_complains_about_an_order_that_was_not_decided() {
     assert!(matches!(nothing, Err(Misstep::NotNow { .. })));
 }
 
+#[test]
+fn what_was_taken_off_the_sum_stays_off_whatever_is_said_later() {
+    let mut chain = completed();
+    let opened = [says("complaint_opened"), settled(Side::Shop, offer(), None)];
+    follow(&mut chain, &opened);
+    let sum = Totals::of(chain.order()).expect("it fits").sum;
+    follow(&mut chain, &[refunded(2_250)]);
+    assert_eq!(due(chain.order()), 0);
+    for again in ["complaint_escalated", "complaint_answered"] {
+        follow(&mut chain, &[says(again)]);
+        assert_eq!((Totals::of(chain.order()).expect("it fits").sum, due(chain.order())), (sum, 0));
+    }
+    follow(&mut chain, &[settled(Side::Shop, offer(), None)]);
+    assert_eq!(due(chain.order()), -2_250, "a second time is taken off beside the first");
+}
+
 proptest! {
     #[test]
     fn whatever_comes_back_the_sums_agree_and_no_more_money_goes_back_than_came_in(

@@ -126,3 +126,33 @@ fn bringing_an_order_costs_no_more_than_was_signed_and_is_part_of_the_sum() {
     let cancelled = step(&order, at(2), &body("cancelled")).expect("it fits");
     assert_eq!(Totals::of(&cancelled).expect("it fits").sum, rupees(0));
 }
+
+#[test]
+fn what_is_wanted_after_it_was_paid_can_be_paid_too() {
+    let order = after(&[accepted(), paid(8_150)]);
+    let added = vec![wanted(3, 1, Unit::Piece, price(1_000, 1))];
+    let asked = Alteration { added, ..Alteration::default() };
+    let lines = vec![granted(2, 1, price(1_000, 1))];
+    let order = step(&order, at(5), &changed(asked, lines, vec![])).expect("it is granted");
+    assert_eq!(Totals::of(&order).expect("it fits").due, rupees(1_000));
+    let more = step(&order, at(6), &paid(1_001));
+    assert!(matches!(more, Err(Misstep::PaidBeyond { .. })), "{more:?}");
+    let order = step(&order, at(6), &paid(1_000)).expect("the rest");
+    assert_eq!(Totals::of(&order).expect("it fits").due, rupees(0));
+    let order = step(&order, at(7), &refunded(500)).expect("some goes back");
+    let order = step(&order, at(8), &paid(500)).expect("and is paid again");
+    assert_eq!(Totals::of(&order).expect("it fits").due, rupees(0));
+}
+
+#[test]
+fn what_was_taken_out_before_the_decision_may_be_wanted_again() {
+    let order = after(&[body("received")]);
+    let of = |amount| {
+        let amounts = vec![NewAmount { line: 1, amount }];
+        changed(Alteration { amounts, ..Alteration::default() }, vec![], vec![])
+    };
+    let order = step(&order, at(5), &of(0)).expect("it is taken out");
+    let order = step(&order, at(6), &of(250)).expect("it is wanted again");
+    assert_eq!(order.lines[1].state, LineState::Ordered);
+    assert_eq!(order.lines[1].wanted.quantity.amount(), 250);
+}

@@ -108,3 +108,25 @@ fn an_answer_names_only_lines_that_were_asked_about() {
     let other = refused(&chain, 5, &answered(vec![0, 1], request));
     assert_eq!(other, Misstep::NoSuchLine { line: 1 });
 }
+
+#[test]
+fn p2_what_a_shortage_took_of_a_proposal_is_not_promised_by_the_answer() {
+    let asked = || {
+        let mut chain = packing(Substitution::Similar, vec![]);
+        follow(&mut chain, &[question(at(60))]);
+        chain
+    };
+    let request = Some(Hash::of(b"a signed answer"));
+    let mut gone = asked();
+    assert_eq!(gone.order().held_variant(0), Some(variant(7)));
+    follow(&mut gone, &[shortage(0, 0), answered(vec![0], request)]);
+    let why = LineRefusal::Shortage;
+    assert_eq!(gone.order().lines[0].state, LineState::Cancelled { why });
+    assert_eq!(gone.order().reserved().map(|(line, _)| line).collect::<Vec<_>>(), [1]);
+
+    let mut less = asked();
+    follow(&mut less, &[shortage(0, 1)]);
+    assert_eq!(less.order().lines[0].state, LineState::Proposed { reserved: 1 });
+    follow(&mut less, &[answered(vec![0], request)]);
+    assert_eq!(less.order().lines[0].state, LineState::Reserved { amount: 1 });
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kirana_core::{
+    hash::Hash,
     household::Household as Document,
     id::{AddressId, CartId, OrderId, ShopId},
     known_time::KnownNow,
@@ -128,11 +129,18 @@ impl Hub {
             self.introduce(&home, *shop, now).await?;
         }
         let drawn = by_shop.keys().map(|shop| (*shop, OrderId::new(now, draw(rng))));
-        let ids = self.ids_once(once, drawn.collect(), now).await?;
-        self.store().hosted_waits(actor.account, true).await?;
+        let drawn: BTreeMap<ShopId, OrderId> = drawn.collect();
+        let mut orders = Vec::new();
         for (shop, lines) in by_shop {
-            let Some(id) = ids.get(&shop).copied() else { continue };
             let order = new_order(shop, lines, personal.clone(), &checkout)?;
+            // All of them can be, or none is placed.
+            on_disk(|| home.could_place(&order, now))?;
+            orders.push((shop, order));
+        }
+        let ids = self.ids_once(once, drawn, now).await?;
+        self.store().hosted_waits(actor.account, true).await?;
+        for (shop, order) in orders {
+            let Some(id) = ids.get(&shop).copied() else { continue };
             on_disk(|| home.place_as(id, order, now, rng))?;
             if let Basket::Cart(cart) = checkout.basket {
                 // The order is safe; a cart that is not emptied is only shown once more.
@@ -141,7 +149,10 @@ impl Hub {
                 on_disk(|| home.edit_document(rng, empty))?;
             }
         }
-        self.post(actor.account, &home, now, rng).await?;
+        // The orders are placed, whatever becomes of the first try to send them.
+        if let Err(error) = self.post(actor.account, &home, now, rng).await {
+            tracing::warn!(%error, "orders of a hosted device are sent in the next round");
+        }
         let ids: Vec<OrderId> = ids.into_values().collect();
         self.seen(&home, &ids, now)
     }
@@ -189,7 +200,7 @@ impl Hub {
         &self,
         actor: &Actor,
         id: OrderId,
-        asking: Asking,
+        (asking, once): (Asking, Option<Once>),
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<OrderStatus, Error> {
@@ -197,6 +208,8 @@ impl Hub {
         self.fetch(actor.account, &home, now, rng).await?;
         let chain = on_disk(|| home.order_chain(id))?;
         self.store().hosted_waits(actor.account, true).await?;
+        // The request is part of the key: another one under the same key is another wish.
+        let once = once.map(|once| Hash::of_parts(&[once.key.as_bytes(), once.request.as_bytes()]));
         match asking {
             Asking::Withdraw if chain.order().stage.is_undecided() => {
                 on_disk(|| home.withdraw(id, now, rng))?
@@ -213,15 +226,18 @@ impl Hub {
                     wanted.added.push(self.line(one, Substitution::LeaveOut, now)?);
                 }
                 wanted.handover = pickup.then_some(Handover::Pickup { slot: None });
-                on_disk(|| home.change(id, wanted, now, rng))?
+                on_disk(|| home.change(id, (wanted, once), now, rng))?
             }
             Asking::Approve(lines) => on_disk(|| home.approve(id, lines, now, rng))?,
             Asking::Complain { step, about, lines, says } => {
                 let complaining = Complaining { step, about, lines, says };
-                on_disk(|| home.complain(id, complaining, now, rng))?
+                on_disk(|| home.complain(id, (complaining, once), now, rng))?
             }
         };
-        self.post(actor.account, &home, now, rng).await?;
+        // The wish is stored, whatever becomes of the first try to send it.
+        if let Err(error) = self.post(actor.account, &home, now, rng).await {
+            tracing::warn!(%error, "a wish of a hosted device is sent in the next round");
+        }
         Ok(on_disk(|| home.order_status(id, now))?)
     }
 

@@ -29,13 +29,34 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<(), Error> {
-        for waiting in on_disk(|| home.waiting())? {
+        let all = on_disk(|| home.waiting())?;
+        self.homes().settle(account, &all.iter().map(|waiting| waiting.hash).collect());
+        for waiting in all {
             if waiting.until <= now {
                 on_disk(|| home.give_up(waiting.hash))?;
                 continue;
             }
-            let Some(mail) = on_disk(|| home.mail_for(waiting.hash, rng))? else { continue };
-            if self.put_for(account, home, mail, now).await {
+            let known = on_disk(|| home.known_shop(waiting.shop))?;
+            let generation = known.map_or(0, |shop| shop.generation);
+            let (is_due, before) = self.homes().due(waiting.hash, generation, now);
+            if !is_due {
+                continue;
+            }
+            let mail = match before {
+                Some(mail) => Ok(Some(mail)),
+                None => on_disk(|| home.mail_for(waiting.hash, rng)),
+            };
+            let mail = match mail {
+                Ok(Some(mail)) => mail,
+                Ok(None) => continue,
+                // What cannot be sealed must not hold up the rest.
+                Err(error) => {
+                    tracing::warn!(%account, %error, "a statement of a hosted device waits");
+                    continue;
+                }
+            };
+            if self.put_for(account, home, mail.clone(), now).await {
+                self.homes().posted(account, waiting.hash, generation, mail, now);
                 on_disk(|| home.acknowledged(waiting.hash, Route::Hub, now))?;
             }
         }
@@ -99,8 +120,10 @@ impl Hub {
     /// When the database cannot be read.
     pub async fn serve_hosted(&self, greets: bool, now: UnixMs, rng: Rng<'_>) -> Result<(), Error> {
         for account in self.store().hosted_busy().await? {
-            let home = self.home(account, now, rng).await?;
-            let served = self.serve_one(account, &home, greets, now, rng).await;
+            let served = match self.home(account, now, rng).await {
+                Ok(home) => self.serve_one(account, &home, greets, now, rng).await,
+                Err(error) => Err(error),
+            };
             if let Err(error) = served {
                 tracing::warn!(%account, %error, "the errands of a hosted device wait");
             }

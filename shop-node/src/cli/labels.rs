@@ -32,7 +32,7 @@ pub struct Labels {
     /// Products that these words find.
     #[arg(long, value_name = "WORDS")]
     search: Option<String>,
-    /// Products of this category, as the shop wrote it.
+    /// Products of this category and all below it, by its id, or by a word of the shop's own.
     #[arg(long)]
     category: Option<String>,
     /// Every product on the shelf.

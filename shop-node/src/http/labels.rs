@@ -31,7 +31,7 @@ pub struct About {
     /// Products that these words find.
     #[param(max_length = 300)]
     q: Option<String>,
-    /// Products of this category, as the shop wrote it.
+    /// Products of this category and all below it, by its id, or by a word of the shop's own.
     #[param(max_length = 120)]
     category: Option<String>,
     /// Every product on the shelf.

@@ -149,6 +149,8 @@ impl Hub {
                 on_disk(|| home.edit_document(rng, empty))?;
             }
         }
+        // A round that saw nothing open may have noted that since.
+        self.store().hosted_waits(actor.account, true).await?;
         // The orders are placed, whatever becomes of the first try to send them.
         if let Err(error) = self.post(actor.account, &home, now, rng).await {
             tracing::warn!(%error, "orders of a hosted device are sent in the next round");
@@ -234,6 +236,8 @@ impl Hub {
                 on_disk(|| home.complain(id, (complaining, once), now, rng))?
             }
         };
+        // A round that saw nothing open may have noted that since.
+        self.store().hosted_waits(actor.account, true).await?;
         // The wish is stored, whatever becomes of the first try to send it.
         if let Err(error) = self.post(actor.account, &home, now, rng).await {
             tracing::warn!(%error, "a wish of a hosted device is sent in the next round");

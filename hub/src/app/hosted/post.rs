@@ -29,10 +29,10 @@ impl Hub {
         now: UnixMs,
         rng: Rng<'_>,
     ) -> Result<(), Error> {
-        let all = on_disk(|| home.waiting())?;
+        let (all, known_now) = (on_disk(|| home.waiting())?, self.known_now(now).await?);
         self.homes().settle(account, &all.iter().map(|waiting| waiting.hash).collect());
         for waiting in all {
-            if waiting.until <= now {
+            if known_now.is_past(waiting.until) {
                 on_disk(|| home.give_up(waiting.hash))?;
                 continue;
             }
@@ -146,16 +146,20 @@ impl Hub {
                 self.put_for(account, home, mail, now).await;
             }
         }
-        let is_idle = on_disk(|| {
-            let open = home.order_ids()?.into_iter().map(|id| home.order_chain(id));
-            let mut open = open.filter_map(Result::ok);
-            Ok::<_, HouseholdError>(
-                home.waiting()?.is_empty() && !open.any(|chain| chain.order().is_open()),
-            )
-        })?;
-        if is_idle {
+        if on_disk(|| is_idle(home))? {
             self.store().hosted_waits(account, false).await?;
+            // Something may have been placed between the two: then it is not forgotten.
+            if !on_disk(|| is_idle(home))? {
+                self.store().hosted_waits(account, true).await?;
+            }
         }
         Ok(())
     }
+}
+
+/// Whether nothing is to be sent and no order is open.
+fn is_idle(home: &Household) -> Result<bool, HouseholdError> {
+    let open = home.order_ids()?.into_iter().map(|id| home.order_chain(id));
+    let mut open = open.filter_map(Result::ok);
+    Ok(home.waiting()?.is_empty() && !open.any(|chain| chain.order().is_open()))
 }

@@ -116,8 +116,9 @@ struct ExportedAct {
     outcome: String,
 }
 
-const ELSEWHERE: [&str; 3] = [
+const ELSEWHERE: [&str; 4] = [
     "orders, carts, addresses and lists: on the person's own devices; `kirana` shows them",
+    "without a device: at this hub, see /v1/orders, /v1/me/carts and /v1/me/addresses",
     "orders with the name and address that were given for them: at each shop that was ordered from",
     "sealed mail on its way to or from the person's devices: the hub keeps it and cannot read it",
 ];

@@ -35,6 +35,7 @@ pub mod spoken;
 pub mod stamp;
 pub mod statement;
 pub mod stock;
+pub mod terms;
 pub mod text;
 pub mod time;
 pub mod token;

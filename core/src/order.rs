@@ -39,9 +39,9 @@
 //! // The customer's device signs; the shop decides against what it has, and signs the answer.
 //! let first = placed.clone().sign(id, shop, now, by, &device)?;
 //! let mut chain = Chain::begin(first, Author::customer(customer))?;
-//! let offer = Offer { price, deals: vec![], tax_bp: 0, unit: Unit::Gram, available: 800, counted: true };
+//! let offer = Offer { price, deals: vec![], tax_bp: 0, unit: Unit::Gram, available: 800, counted: true, age_min: None };
 //! let decision = decide(&placed, &BTreeSet::new(), &BTreeMap::from([(variant, offer)]), Judge::Program);
-//! let body = decision.into_body(Hash::of(b"the ledger's head after the reservation"));
+//! let body = decision.into_body(Hash::of(b"the ledger's head after the reservation"), None);
 //! chain.append(1, now, &body, &node)?;
 //! assert_eq!(chain.order().stage.label(), "accepted");
 //! assert_eq!(Totals::of(chain.order())?.sum.to_string(), "22.50 INR");
@@ -63,6 +63,7 @@ mod code;
 pub mod decide;
 pub mod entry;
 pub mod facts;
+pub mod handing;
 pub mod merge;
 pub mod personal;
 pub mod placed;

@@ -36,6 +36,8 @@ pub enum Purpose {
     Challenge,
     /// What a household's device gives to another one.
     Household,
+    /// A shop's numbered terms.
+    Terms,
 }
 
 impl Purpose {
@@ -52,6 +54,7 @@ impl Purpose {
             Self::Record => b"kirana record 1",
             Self::Challenge => b"kirana challenge 1",
             Self::Household => b"kirana household 1",
+            Self::Terms => b"kirana terms 1",
         }
     }
 }

@@ -41,6 +41,7 @@ pub mod shop;
 mod sibling;
 pub mod snapshot;
 pub mod status;
+pub mod terms;
 pub mod verify;
 
 /// One household's device with its database.
@@ -351,6 +352,14 @@ pub enum HouseholdError {
     /// No question stands, or not about that.
     #[error("the shop asks nothing about that just now: see `kirana order status`")]
     NobodyAsks,
+    /// The shop would not take it, by what it said last.
+    #[error("{reason}; so the shop said at {said_at}: `kirana sync` asks it again")]
+    NotOnTheseTerms {
+        /// Why not.
+        reason: kirana_core::order::facts::DeclineReason,
+        /// When the shop set these terms.
+        said_at: kirana_core::time::UnixMs,
+    },
     /// A message that is too long.
     #[error("a message has at most {max} bytes", max = asking::MESSAGE_BYTES_MAX)]
     MessageTooLong,

@@ -23,6 +23,7 @@ mod problem;
 mod qr;
 mod rounds;
 mod setup;
+mod slots;
 mod stock;
 mod verify;
 
@@ -75,6 +76,7 @@ fn obey(cli: Cli) -> Result<ExitCode, Failure> {
             categories::list(&desk, shop.as_deref(), &language)
         }
         Command::Cart { cart, command } => carts::cart(&desk, cart.as_deref(), command),
+        Command::Slots { shop, pickup, days } => slots::slots(&desk, &shop, pickup, days),
         Command::Address { command } => places::addresses(&desk, command),
         Command::Order { command } => orders::order(&desk, command),
         Command::Sync(sync) => rounds::sync(&desk, &sync),

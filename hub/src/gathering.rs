@@ -193,6 +193,9 @@ async fn pull(
             Effect::Availability(snapshots) => {
                 shelves.keep_availability(snapshots).await.map_err(app::Error::from)?;
             }
+            Effect::Terms(terms) => {
+                shelves.keep_terms(*terms).await.map_err(app::Error::from)?;
+            }
             Effect::Current => {}
             Effect::Missing => return Err(NotGathered::Bad("it refused")),
             Effect::Bad(why) => return Err(NotGathered::Bad(why)),

@@ -50,6 +50,7 @@ pub mod sessions;
 pub mod shop_profile;
 pub mod shops;
 pub mod sign_ins;
+mod terms;
 mod wellknown;
 
 use problem::Problem;
@@ -108,6 +109,9 @@ fn hosted() -> OpenApiRouter<Door> {
         .routes(routes!(orders::complain))
         .routes(routes!(orders::reorder))
         .routes(routes!(orders::home))
+        .routes(routes!(terms::look))
+        .routes(routes!(terms::slots))
+        .routes(routes!(terms::quote))
 }
 
 fn routes() -> OpenApiRouter<Door> {

@@ -26,6 +26,7 @@ pub mod projection;
 pub mod question;
 pub mod saved;
 pub mod search;
+pub mod terms;
 
 pub use card::Filter;
 

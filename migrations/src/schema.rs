@@ -51,6 +51,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/018_questions.sql")),
         M::up(include_str!("../shop/019_till.sql")),
         M::up(include_str!("../shop/020_invoices.sql")),
+        M::up_with_hook(include_str!("../shop/022_slots.sql"), ages),
     ]
 }
 
@@ -68,6 +69,7 @@ fn customer() -> Vec<M<'static>> {
         M::up(include_str!("../shared/kept_pictures.sql")),
         M::up(include_str!("../customer/006_messages.sql")),
         M::up(include_str!("../customer/007_once.sql")),
+        M::up(include_str!("../shared/terms.sql")),
     ]
 }
 
@@ -97,6 +99,7 @@ fn shelves() -> Vec<M<'static>> {
         M::up_with_hook(include_str!("../shared/categories.sql"), shelve),
         M::up_with_hook(include_str!("../shared/product_image.sql"), images),
         M::up(include_str!("../shared/kept_pictures.sql")),
+        M::up(include_str!("../shared/terms.sql")),
     ]
 }
 
@@ -113,6 +116,11 @@ fn index(tx: &Transaction<'_>) -> HookResult {
 /// Notes the pictures of the products that an older version had stored.
 fn images(tx: &Transaction<'_>) -> HookResult {
     hooked(projection::refresh_images(tx))
+}
+
+/// Notes from which age on the products that an older version had stored are sold.
+fn ages(tx: &Transaction<'_>) -> HookResult {
+    hooked(projection::refresh_ages(tx))
 }
 
 fn hooked(done: Result<(), StoreError>) -> HookResult {

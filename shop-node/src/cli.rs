@@ -40,6 +40,7 @@ mod purchases;
 mod qr;
 mod recovery;
 mod starter;
+mod terms;
 mod till;
 
 /// One shop's server and its tools.
@@ -144,6 +145,8 @@ enum Command {
     Till(till::Till),
     /// Shows what came in and went out, by form of money and day.
     Takings(till::Takings),
+    /// When the shop is open, where it brings goods and for how much, and in which spans of time.
+    Terms(terms::TermsOf),
     /// Takes in an order that was carried here as a file, and writes the reply as a file.
     Receive(carry::Receive),
     /// Describes the HTTP door (OpenAPI 3.1).
@@ -229,6 +232,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Margin(margin) => margin.run(with),
         Command::Till(till) => till.run(with),
         Command::Takings(takings) => takings.run(with),
+        Command::Terms(terms) => terms.run(with),
         Command::Receive(receive) => receive.run(with),
         Command::Openapi => {
             let api = json!(crate::http::api().1);

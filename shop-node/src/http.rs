@@ -66,6 +66,7 @@ pub mod staff;
 pub mod starter;
 pub mod stock;
 pub mod suppliers;
+pub mod terms;
 pub mod till;
 
 use problem::Problem;
@@ -183,6 +184,8 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(people::set_pin))
         .routes(routes!(health::profile, health::set))
         .routes(routes!(closing::look, closing::close, closing::reopen))
+        .routes(routes!(terms::look, terms::set))
+        .routes(routes!(terms::slots))
         .routes(routes!(orders::list, orders::place))
         .routes(routes!(orders::one))
         .routes(routes!(deeds::act))

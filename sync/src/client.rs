@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
     availability::SignedAvailability, hash::Hash, id::ShopId, key::KeyId, known_time::KnownNow,
-    mail::Address, mail::Mail, time::UnixMs, trust::Trust,
+    mail::Address, mail::Mail, terms::SignedTerms, time::UnixMs, trust::Trust,
 };
 use minicbor::bytes::ByteVec;
 
@@ -245,6 +245,13 @@ pub enum Effect {
         shop: ShopId,
         /// The snapshots, with signatures checked.
         snapshots: Vec<SignedAvailability>,
+    },
+    /// Store the terms of a shop, if they are news.
+    Terms {
+        /// Whose.
+        shop: ShopId,
+        /// The terms, with their signature checked.
+        terms: Box<SignedTerms>,
     },
     /// A followed catalogue is as new as the peer knows it.
     CatalogueCurrent {

@@ -14,6 +14,7 @@ use kirana_core::{
     key::{KeyPair, SigningKey},
     mail::{Address, Mail},
     stamp,
+    terms::{Published, SignedTerms, Terms},
     time::{DAY_MS, UnixMs},
     trust::Trust,
 };
@@ -128,6 +129,13 @@ impl Shelf {
         said.sign(&self.box_keys.signing)
     }
 
+    /// On which terms the shop hands goods over: any.
+    pub fn terms(&self, n: u64) -> SignedTerms {
+        let (shop, generation) = (self.shop, self.generation);
+        let said = Published { shop, generation, n, at: NOW, terms: Terms::default(), place: None };
+        said.sign(&self.box_keys.signing)
+    }
+
     fn chunk_head(&self, bucket: u32, n: u64) -> SignedHead {
         self.head(bucket, n, Extent::Chunk, &self.bytes(bucket, n))
     }
@@ -142,7 +150,8 @@ impl Shelf {
                 let certificates = self.certificates.clone();
                 let stock = ByteVec::from(self.stock(1).bytes().to_vec());
                 let availability = vec![stock];
-                Response::Heads { heads: heads.collect(), certificates, availability }
+                let terms = Some(ByteVec::from(self.terms(1).bytes().to_vec()));
+                Response::Heads { heads: heads.collect(), certificates, availability, terms }
             }
             Request::Chunks { generation, .. } if *generation != self.generation => {
                 Response::refused(Code::OtherGeneration, "of another generation")

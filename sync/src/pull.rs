@@ -17,6 +17,7 @@ use kirana_core::{
     id::ShopId,
     key::PublicKey,
     known_time::KnownNow,
+    terms::{SignedTerms, UnverifiedTerms},
     trust::Trust,
 };
 use minicbor::bytes::ByteVec;
@@ -44,6 +45,9 @@ pub enum Effect {
     /// Numbered stock snapshots by the shop's node, whose signatures were checked; whether they are
     /// news is for the caller, who knows what was stored.
     Availability(Vec<SignedAvailability>),
+    /// Terms by the shop's node, whose signature was checked; whether they are news is for the
+    /// caller.
+    Terms(Box<SignedTerms>),
     /// All that the heads named is loaded.
     Current,
     /// The peer does not have it, or not yet.
@@ -121,8 +125,8 @@ impl Pull {
     pub fn answer(&mut self, now: KnownNow, trust: &Trust, response: Response) -> Vec<Effect> {
         let stage = std::mem::replace(&mut self.stage, Stage::Idle);
         match (stage, response) {
-            (Stage::Heads, Response::Heads { heads, certificates, availability }) => {
-                self.heads(now, trust, heads, &certificates, availability)
+            (Stage::Heads, Response::Heads { heads, certificates, availability, terms }) => {
+                self.heads(now, trust, heads, &certificates, (availability, terms))
             }
             (Stage::Chunks { bucket }, Response::Chunks { chunks, .. }) => {
                 self.chunks(bucket, chunks)
@@ -173,7 +177,7 @@ impl Pull {
         trust: &Trust,
         heads: Vec<ByteVec>,
         certificates: &[ByteVec],
-        availability: Vec<ByteVec>,
+        (availability, terms): (Vec<ByteVec>, Option<ByteVec>),
     ) -> Vec<Effect> {
         let node = trust.check(certificates, now).ok();
         let node = node.filter(|node| node.shop() == Some(self.shop));
@@ -201,6 +205,11 @@ impl Pull {
         if !snapshots.is_empty() {
             effects.push(Effect::Availability(snapshots));
         }
+        match terms.map(|terms| self.terms(&terms)) {
+            Some(Some(terms)) => effects.push(Effect::Terms(Box::new(terms))),
+            Some(None) => return vec![Effect::Bad("a shop's terms are damaged or forged")],
+            None => {}
+        }
         effects.extend(self.next());
         effects
     }
@@ -223,6 +232,14 @@ impl Pull {
             of_this.then_some(read)
         });
         verified.collect()
+    }
+
+    /// Terms by the shop's node of its present generation.
+    fn terms(&self, bytes: &[u8]) -> Option<SignedTerms> {
+        let (key, generation) = self.node?;
+        let read = UnverifiedTerms::parse(bytes).ok()?.verify(&key).ok()?;
+        let of_this = read.said().shop == self.shop && read.said().generation == generation;
+        of_this.then_some(read)
     }
 
     /// Goes on with the next document that is behind.

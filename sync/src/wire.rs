@@ -281,6 +281,9 @@ pub enum Response {
         /// The newest signed, numbered stock snapshots.
         #[n(2)]
         availability: Vec<ByteVec>,
+        /// The newest signed terms, where the shop has set any: [`kirana_core::terms`].
+        #[n(3)]
+        terms: Option<ByteVec>,
     },
     /// Chunks in ascending order, without gaps.
     #[n(41)]

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     TAX_BP_MAX,
     entry::Body,
-    facts::{Accepted, DeclineReason, Declined, GrantedLine, LineRefusal, Received, RefusedLine},
+    facts::{
+        Accepted, DeclineReason, Declined, Fee, GrantedLine, LineRefusal, Received, RefusedLine,
+    },
     placed::{Method, Placed, WantedLine, check_price},
 };
 use crate::{
@@ -20,6 +22,8 @@ use crate::{
     money::{Money, Price},
     planted::{Bug, is_planted},
     quantity::Unit,
+    terms::{Terms, Way},
+    time::UnixMs,
 };
 
 /// What the shop offers of one variant at the moment of the decision.
@@ -37,6 +41,8 @@ pub struct Offer {
     pub available: u64,
     /// Whether the ledger counts it; otherwise only a person accepts.
     pub counted: bool,
+    /// From which age on it is sold, in years.
+    pub age_min: Option<u8>,
 }
 
 /// Who decides.
@@ -65,11 +71,12 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// The entry to write, with the head of the stock ledger after the reservation.
-    pub fn into_body(self, ledger: Hash) -> Body {
+    /// The entry to write, with the head of the stock ledger after the reservation and what is
+    /// charged for bringing it.
+    pub fn into_body(self, ledger: Hash, fee: Option<Fee>) -> Body {
         match self {
             Self::Accept { lines, refused } => {
-                Body::Accepted(Accepted { lines, refused, ledger, fee: None })
+                Body::Accepted(Accepted { lines, refused, ledger, fee })
             }
             Self::Decline(declined) => Body::Declined(declined),
             Self::Wait => Body::Received(Received { ledger: Some(ledger) }),
@@ -125,6 +132,60 @@ pub fn decide(
     Decision::Accept { lines, refused }
 }
 
+/// What goods come to, tax included, as much as was asked for of them: a shop that has too little of
+/// something does not make an order too small by it. A line that `price` gives nothing for, or that
+/// is `out`, does not count.
+pub fn goods(
+    placed: &Placed,
+    out: &BTreeSet<u16>,
+    price: impl Fn(u16, &WantedLine) -> Option<Price>,
+) -> Money {
+    let mut goods = Money::zero(placed.currency);
+    for (line, wanted) in placed.lines.iter().enumerate() {
+        let line = line as u16;
+        let price = price(line, wanted).filter(|_| !out.contains(&line));
+        let sum = price.and_then(|price| price.of(wanted.quantity.amount()).ok());
+        goods = sum.and_then(|sum| goods.checked_add(sum).ok()).unwrap_or(goods);
+    }
+    goods
+}
+
+/// What the shop sells a line for now; nothing where it does not, to this customer.
+pub fn price_for(placed: &Placed, wanted: &WantedLine, offer: &Offer) -> Option<Price> {
+    let price = pricing::best(offer.price, offer.deals.iter().copied(), wanted.quantity.amount());
+    let is_sold = offer.unit == wanted.quantity.unit() && is_old_enough(placed, offer);
+    Some(price).filter(|price| is_sold && wanted.allows(*price))
+}
+
+/// Whether an order of so many [`goods`] may be handed over as it is wanted, and what is charged for
+/// that. `distance_m` is how far it has to be brought, `taken` how many others have the same span of
+/// time.
+///
+/// # Errors
+/// [`DeclineReason`] says why not.
+pub fn hand_over(
+    placed: &Placed,
+    goods: Money,
+    terms: &Terms,
+    (distance_m, taken): (Option<u32>, u32),
+    now: UnixMs,
+) -> Result<Option<Fee>, DeclineReason> {
+    let (way, slot) = Way::of(placed.handover);
+    terms.takes((way, slot), taken, now)?;
+    let fee = terms.fee(way, goods, distance_m)?;
+    let most = placed.fee.map_or(0, |most| most.minor);
+    match fee {
+        Some(fee) if fee.amount.currency != placed.currency || fee.amount.minor > most => {
+            Err(DeclineReason::FeeChanged)
+        }
+        fee => Ok(fee),
+    }
+}
+
+fn is_old_enough(placed: &Placed, offer: &Offer) -> bool {
+    offer.age_min.is_none_or(|min| placed.of_age.is_some_and(|age| age >= min))
+}
+
 /// How much may be granted of an offer; of what is not counted, a person says whether it is there.
 fn available(offer: Option<&Offer>) -> u64 {
     match offer {
@@ -150,6 +211,9 @@ fn decide_line(
     }
     if offer.unit != wanted.quantity.unit() {
         return Err(LineRefusal::WrongUnit);
+    }
+    if !is_old_enough(placed, offer) {
+        return Err(LineRefusal::AgeLimit);
     }
     let amount = wanted.quantity.amount();
     let price_of = |amount| pricing::best(offer.price, offer.deals.iter().copied(), amount);

@@ -9,8 +9,8 @@ use super::{
     facts::{
         Accepted, Adopted, Answered, Cancelled, Changed, ComplaintAnswered, ComplaintFollowed,
         ComplaintOpened, ComplaintSettled, Completed, Declined, DeliveryFailed, Expired, GivenBack,
-        OfGroup, PROPOSALS_MAX, Packed, Packing, Paid, Question, Received, Refunded, Shortage,
-        Side, Substituted, Withdrawn,
+        HandedOver, OfGroup, PROPOSALS_MAX, Packed, Packing, Paid, Question, Received, Refunded,
+        Shortage, Side, Substituted, Withdrawn,
     },
     placed::{Invalid, Placed},
 };
@@ -262,11 +262,11 @@ bodies! {
     /// It waits in the shop.
     ReadyForPickup(OfGroup),
     /// The customer has fetched it.
-    Collected(OfGroup),
+    Collected(HandedOver),
     /// It is on its way.
     OutForDelivery(OfGroup),
     /// The customer has got it.
-    Delivered(OfGroup),
+    Delivered(HandedOver),
     /// It could not be delivered.
     DeliveryFailed(DeliveryFailed),
     /// It is back in the shop.

@@ -152,6 +152,10 @@ codes! {
         NoSuchSlot = 9, "no_such_slot", "the shop offers no such time";
         /// Bringing it costs more than the customer agreed to.
         FeeChanged = 10, "fee_changed", "bringing it now costs more than you saw";
+        /// Nobody may come and collect.
+        NoPickup = 11, "no_pickup", "the shop brings its goods, and nobody can collect them";
+        /// No span of time was chosen.
+        SlotNeeded = 12, "slot_needed", "the shop hands things over at certain times only: choose one";
     }
 }
 
@@ -252,6 +256,32 @@ pub struct WeighedLine {
     /// How much it is, in base units.
     #[n(1)]
     pub amount: u64,
+}
+
+/// A group of lines is in the customer's hands, or in those of somebody whom the customer trusts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct HandedOver {
+    /// The group of lines.
+    #[n(0)]
+    pub group: u8,
+    /// What shows it, where something does.
+    #[n(1)]
+    pub proof: Option<Proof>,
+}
+
+codes! {
+    /// What shows that goods were handed over.
+    Proof {
+        /// The customer told the order's code.
+        Code = 1, "code", "the customer told the code";
+        /// It was left with a neighbour.
+        Neighbour = 2, "neighbour", "it was left with a neighbour";
+        /// It was left where the customer asked for it.
+        Left = 3, "left", "it was left where the customer wanted it";
+        /// Whoever handed it over knows the customer.
+        Known = 4, "known", "handed over to somebody who is known";
+    }
 }
 
 /// A step of one group of lines that says nothing else.

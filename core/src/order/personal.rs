@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cbor::{self, Malformed},
     envelope::{PERSONAL_BYTES_MAX, PersonalPart},
+    geohash::Place,
 };
 
 /// A person as the shop's people read it; what was not given is empty.
@@ -37,6 +38,10 @@ pub struct Personal {
     /// What else to know.
     #[n(3)]
     pub note: String,
+    /// Where that is on the map, where the customer said so.
+    #[n(4)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
 }
 
 impl Personal {

@@ -15,6 +15,7 @@ use kirana_core::{
     id::{OrderId, ShopId},
     key::KeyId,
     mail::{Address, Mail},
+    terms::SignedTerms,
     time::UnixMs,
 };
 use kirana_sync::{
@@ -173,6 +174,7 @@ impl Run<'_> {
             Effect::Suspect { peer, why } => self.note(format!("peer {peer}: {why}")),
             Effect::Load(load) => self.load(&load)?,
             Effect::Availability { shop, snapshots } => self.stock(shop, snapshots),
+            Effect::Terms { shop, terms } => self.terms(shop, &terms),
             Effect::CatalogueCurrent { .. } | Effect::Answered { .. } => {}
         }
         Ok(None)
@@ -237,6 +239,13 @@ impl Run<'_> {
     fn stock(&mut self, shop: ShopId, snapshots: Vec<SignedAvailability>) {
         if let Err(e) = self.household.save_availability(shop, snapshots) {
             self.note(format!("what is in stock was not saved: {e}"));
+        }
+    }
+
+    /// Saves on which terms a shop hands goods over; what could not be saved comes again.
+    fn terms(&mut self, shop: ShopId, terms: &SignedTerms) {
+        if let Err(e) = self.household.save_terms(shop, terms) {
+            self.note(format!("a shop's terms were not saved: {e}"));
         }
     }
 

@@ -4,13 +4,14 @@ use kirana_core::{
     envelope::PersonalPart,
     hash::Hash,
     id::{OrderId, ShopId},
-    money::Currency,
+    key::KeyId,
+    money::{Currency, Money},
     order::{
         personal::Personal,
         placed::{Handover, Method, Placed, WantedLine},
     },
     planted::{self, Bug},
-    statement::SignedStatement,
+    statement::{Party, SignedStatement},
     time::UnixMs,
 };
 use rand_core::CryptoRng;
@@ -37,6 +38,29 @@ pub struct NewOrder {
     pub personal: Option<Personal>,
     /// Until when the shop's answer is wanted.
     pub answer_by: UnixMs,
+    /// The most that is paid for having it brought: what a [`Quote`](super::terms::Quote) says.
+    pub fee: Option<Money>,
+    /// How old the customer says to be, at least.
+    pub of_age: Option<u8>,
+}
+
+impl NewOrder {
+    /// What is going to be signed, for working out what it comes to.
+    pub(super) fn draft(&self) -> Placed {
+        Placed {
+            customer: Party::Guest(KeyId::of(&[0; 32])),
+            currency: self.currency,
+            lines: self.lines.clone(),
+            handover: self.handover,
+            payment: self.payment,
+            partial_ok: self.partial_ok,
+            personal: None,
+            anchors: Vec::new(),
+            generation: 0,
+            fee: self.fee,
+            of_age: self.of_age,
+        }
+    }
 }
 
 /// An order that is on this device's disk.
@@ -138,16 +162,9 @@ impl Household {
     ) -> Result<SignedStatement, HouseholdError> {
         let placed = Placed {
             customer: self.party(),
-            currency: order.currency,
-            lines: order.lines,
-            handover: order.handover,
-            payment: order.payment,
-            partial_ok: order.partial_ok,
             personal: personal.map(PersonalPart::hash),
-            anchors: Vec::new(),
             generation,
-            fee: None,
-            of_age: None,
+            ..order.draft()
         };
         Ok(placed.sign(id, order.shop, now, order.answer_by, &self.keys.signing)?)
     }

@@ -6,7 +6,9 @@ use kirana_core::{
     money::Money,
     order::{
         Order,
+        axes::Stage,
         chain::{Chain, Entry, EntryShown},
+        handing::HandoverCode,
         totals::Totals,
         wish::RefusalCode,
     },
@@ -108,6 +110,9 @@ pub struct OrderStatus {
     pub stage: &'static str,
     /// What it costs as things stand.
     pub total: Option<Money>,
+    /// What to tell whoever hands the goods over, once the shop has taken the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// What follows from its entries; nothing where not even the first can be read.
     pub order: Option<Order>,
     /// Its entries, as far as they can be read.
@@ -143,6 +148,7 @@ impl Household {
                 says: whereabouts.sentence(),
                 stage: whole.map_or("damaged", |order| order.stage.label()),
                 total: whole.and_then(|order| Totals::of(order).ok()).map(|totals| totals.sum),
+                code: held.sound.as_ref().and_then(code),
                 messages: self.messages(reader, entries)?,
                 entries: entries.iter().map(Entry::shown).collect(),
                 order: held.sound.as_ref().map(|chain| chain.order().clone()),
@@ -178,6 +184,14 @@ impl Household {
     pub fn journal(&self) -> Result<Vec<JournalLine>, HouseholdError> {
         self.db.reader.read(|reader| Ok(journal::all(reader)?))
     }
+}
+
+/// The code of an order of which something is still to be handed over.
+fn code(chain: &Chain) -> Option<String> {
+    let order = chain.order();
+    let waits = order.groups.iter().any(|group| !group.stage.is_final());
+    let is_taken = matches!(order.stage, Stage::Accepted { .. });
+    (is_taken && waits).then(|| HandoverCode::of(chain).to_string())
 }
 
 fn whereabouts(

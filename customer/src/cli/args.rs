@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kirana_core::id::OrderId;
+use kirana_core::{geohash, id::OrderId};
 
 use super::qr::{Photos, ShownAs};
 
@@ -89,6 +89,19 @@ pub enum Command {
         /// What to do with it; shows it if left out.
         #[command(subcommand)]
         command: Option<Cart>,
+    },
+    /// When a shop is open, where it brings things and for how much, and which spans of time may be
+    /// chosen; needs no network.
+    Slots {
+        /// Which: its id, or how its name begins.
+        #[arg(long)]
+        shop: String,
+        /// For what you collect, rather than for what is brought.
+        #[arg(long)]
+        pickup: bool,
+        /// For how many days from today on.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(0..=31))]
+        days: u16,
     },
     /// Where orders are brought.
     Address {
@@ -236,23 +249,43 @@ pub enum Addresses {
     /// Show them.
     List,
     /// Add one; the first becomes the usual one.
-    Add {
-        /// What you call it, such as `home`.
-        label: String,
-        /// Street, house, landmark.
-        text: String,
-        /// Where to call.
-        #[arg(long, default_value = "")]
-        phone: String,
-        /// Make it the usual one.
-        #[arg(long)]
-        default: bool,
-    },
+    Add(NewAddress),
     /// Remove one.
     Remove {
         /// What you call it.
         label: String,
     },
+}
+
+/// An address to be added.
+#[derive(Debug, Args)]
+pub struct NewAddress {
+    /// What you call it, such as `home`.
+    pub label: String,
+    /// Street, house, landmark.
+    pub text: String,
+    /// Where to call.
+    #[arg(long, default_value = "")]
+    pub phone: String,
+    /// The town.
+    #[arg(long, default_value = "")]
+    pub city: String,
+    /// The state or region.
+    #[arg(long, default_value = "")]
+    pub region: String,
+    /// The PIN or postcode.
+    #[arg(long, default_value = "")]
+    pub postcode: String,
+    /// The country, as two letters: `IN`.
+    #[arg(long, default_value = "")]
+    pub country: String,
+    /// Where that is, `LATITUDE,LONGITUDE` in degrees: a shop that brings things within some radius
+    /// decides by it.
+    #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
+    pub position: Option<geohash::Place>,
+    /// Make it the usual one.
+    #[arg(long)]
+    pub default: bool,
 }
 
 /// What to do with orders.
@@ -314,6 +347,9 @@ pub struct Change {
     /// Come and collect it after all.
     #[arg(long)]
     pub pickup: bool,
+    /// In another span of time, as `kirana slots` lists them.
+    #[arg(long, value_name = "WHEN")]
+    pub slot: Option<String>,
 }
 
 /// An answer to the shop's question.
@@ -381,6 +417,16 @@ pub struct Place {
     /// What else the shop should know.
     #[arg(long, default_value = "")]
     pub note: String,
+    /// In which span of time, as `kirana slots` lists them; a part of it will do: `"Sa 10:00"`.
+    #[arg(long, value_name = "WHEN")]
+    pub slot: Option<String>,
+    /// How old you are at least, in years: some goods are sold from an age on, and whoever hands them
+    /// over looks.
+    #[arg(long, value_name = "YEARS")]
+    pub of_age: Option<u8>,
+    /// Only show what it comes to: nothing is placed.
+    #[arg(long)]
+    pub preview: bool,
 }
 
 /// A round of sending and fetching.

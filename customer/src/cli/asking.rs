@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{
     Desk, Failure,
     args::{Approve, Change, Complain},
-    carts, meant, now, orders,
+    carts, meant, now, orders, slots,
 };
 use crate::{
     app::{Household, asking::Complaining, status::OrderStatus},
@@ -72,9 +72,12 @@ fn alteration(
         let (item, quantity) = carts::wanted(household, order.shop, variant, amount)?;
         wanted.added.push(orders::line(household, &CartLine { item, quantity })?);
     }
-    if change.pickup {
-        wanted.handover = Some(Handover::Pickup { slot: None });
+    let way = if change.pickup { Handover::Pickup { slot: None } } else { order.placed.handover };
+    if change.pickup || change.slot.is_some() {
+        let slot = change.slot.as_deref();
+        wanted.handover = Some(slots::chosen(household, order.shop, way, slot, now())?);
     }
+    wanted.fee = household.fee_when_changed(order, &wanted, now())?;
     Ok(wanted)
 }
 

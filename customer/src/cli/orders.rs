@@ -19,10 +19,10 @@ use super::{
     Desk, Failure,
     args::{Order, Place},
     asking::{self, Asked},
-    carts, meant, now,
+    carts, meant, now, slots,
 };
 use crate::{
-    app::{Household, file::FILE_BYTES_MAX, place::NewOrder, status::OrderStatus},
+    app::{Household, file::FILE_BYTES_MAX, place::NewOrder, status::OrderStatus, terms::Quote},
     clock,
 };
 
@@ -37,6 +37,8 @@ struct Placed {
     shop: ShopId,
     /// The number that a person can read aloud.
     number: String,
+    /// The most that it comes to.
+    quote: Quote,
 }
 
 pub(super) fn order(desk: &Desk, command: Order) -> Result<(), Failure> {
@@ -68,9 +70,21 @@ fn place(desk: &Desk, place: &Place) -> Result<(), Failure> {
     }
     let personal = personal(&household, place)?;
     let collected = personal.address.is_empty();
-    let mut orders = Vec::new();
+    let mut quoted = Vec::new();
     for (shop, lines) in by_shop {
-        let new = new_order(place, shop, lines, personal.clone(), at)?;
+        let mut new = new_order(place, shop, lines, personal.clone(), at)?;
+        let handover = new.handover;
+        new.handover = slots::chosen(&household, shop, handover, place.slot.as_deref(), at)?;
+        let quote = household.quote(&new, at)?;
+        new.fee = quote.fee.map(|fee| fee.amount);
+        quoted.push((new, quote));
+    }
+    if place.preview {
+        return preview(desk, &household, quoted);
+    }
+    let mut orders = Vec::new();
+    for (new, quote) in quoted {
+        let shop = new.shop;
         let placed = household.place(new, at, &mut rng)?;
         // The order is safe; a cart that is not emptied is only shown once more.
         if from_cart {
@@ -79,12 +93,13 @@ fn place(desk: &Desk, place: &Place) -> Result<(), Failure> {
             })?;
         }
         let number = ShortNumber::of(shop, placed.id);
-        orders.push(Placed { id: placed.id, shop, number: number.to_string() });
+        orders.push(Placed { id: placed.id, shop, number: number.to_string(), quote });
     }
     let placed = Orders { orders };
     desk.say(&placed, || {
         let lines = placed.orders.iter().map(|order| {
-            format!("Order {} is placed and saved on this device ({}).", order.number, order.id)
+            let (number, sum, id) = (&order.number, order.quote.sum, order.id);
+            format!("Order {number} over {sum} is placed and saved on this device ({id}).")
         });
         let mut says = lines.collect::<Vec<_>>().join("\n");
         if collected && !place.pickup {
@@ -121,7 +136,52 @@ fn new_order(
         partial_ok: place.partial,
         personal: (personal != Personal::default()).then_some(personal),
         answer_by,
+        fee: None,
+        of_age: place.of_age,
     })
+}
+
+#[derive(Serialize)]
+struct Previewed {
+    shop: ShopId,
+    lines: Vec<WantedLine>,
+    handover: Handover,
+    quote: Quote,
+}
+
+/// Shows what orders would come to, in full.
+fn preview(
+    desk: &Desk,
+    household: &Household,
+    quoted: Vec<(NewOrder, Quote)>,
+) -> Result<(), Failure> {
+    let mut says = Vec::new();
+    for (new, quote) in &quoted {
+        let shop = household.known_shop(new.shop)?.map(|shop| shop.name).unwrap_or_default();
+        says.push(format!("{shop}: {} line(s), goods {}", new.lines.len(), quote.goods));
+        match (quote.fee, quote.terms_of) {
+            (Some(fee), _) => says.push(format!("  brought for {}", fee.amount)),
+            (None, Some(_)) => says.push("  nothing more for handing it over".to_owned()),
+            (None, None) => says.push("  the shop has not said what bringing it costs".to_owned()),
+        }
+        let taxes = quote.taxes.iter();
+        says.extend(taxes.map(|(rate, tax)| format!("  of it tax {}: {tax}", percent(*rate))));
+        says.push(format!("  {} at most", quote.sum));
+    }
+    let shown = quoted.into_iter().map(|(new, quote)| {
+        let NewOrder { shop, lines, handover, .. } = new;
+        Previewed { shop, lines, handover, quote }
+    });
+    let orders = Orders { orders: shown.collect() };
+    desk.say(&orders, || says.join("\n"));
+    Ok(())
+}
+
+fn percent(rate_bp: u32) -> String {
+    match rate_bp % 100 {
+        0 => format!("{} %", rate_bp / 100),
+        rest => format!("{}.{rest:02} %", rate_bp / 100),
+    }
 }
 
 /// What is to be ordered where: the given items, or the cart.
@@ -175,6 +235,7 @@ fn personal(household: &Household, place: &Place) -> Result<Personal, Failure> {
     if let (Some(label), None) = (&place.to, &chosen) {
         return Err(Failure::NotForSale(format!("there is no address «{label}»")));
     }
+    let position = chosen.as_ref().and_then(|chosen| chosen.position);
     let (address, phone) =
         chosen.map(|chosen| (chosen.written(), chosen.phone)).unwrap_or_default();
     let personal = Personal {
@@ -182,6 +243,7 @@ fn personal(household: &Household, place: &Place) -> Result<Personal, Failure> {
         address: if place.pickup { String::new() } else { address },
         phone,
         note: place.note.clone(),
+        place: position.filter(|_| !place.pickup),
     };
     Ok(personal)
 }
@@ -191,6 +253,8 @@ fn status(desk: &Desk, id: Option<OrderId>) -> Result<(), Failure> {
     if let Some(id) = id {
         let status = household.order_status(id, now())?;
         let mut says = vec![sentence(&status)];
+        let code = status.code.iter();
+        says.extend(code.map(|code| format!("Tell this code when you get the goods: {code}")));
         says.extend(asking::told(&household, &status)?);
         desk.say(&status, || says.join("\n"));
         return Ok(());

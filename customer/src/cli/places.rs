@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     Desk, Failure,
-    args::{Addresses, Hubs, Shops},
+    args::{Addresses, Hubs, NewAddress, Shops},
     now, wait,
 };
 use crate::{app::carriers::Carrier, clock, net::meet, store::shops::KnownShop};
@@ -131,8 +131,10 @@ pub(super) fn addresses(desk: &Desk, command: Option<Addresses>) -> Result<(), F
     let (at, mut rng) = (now(), clock::rng());
     match command.unwrap_or(Addresses::List) {
         Addresses::List => {}
-        Addresses::Add { label, text, phone, default } => {
-            let address = Address { label, text, phone, ..Address::default() };
+        Addresses::Add(new) => {
+            let NewAddress { label, text, phone, city, region, postcode, country, .. } = new;
+            let (default, position) = (new.default, new.position);
+            let address = Address { label, text, phone, city, region, postcode, country, position };
             let mut random = [0; 10];
             rng.fill_bytes(&mut random);
             let fresh = AddressId::new(at, random);

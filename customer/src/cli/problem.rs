@@ -105,6 +105,7 @@ fn household(error: &HouseholdError) -> &'static str {
         HouseholdError::UnknownOrder => "unknown-order",
         HouseholdError::NobodyAsks => "nobody-asks",
         HouseholdError::MessageTooLong => "message-too-long",
+        HouseholdError::NotOnTheseTerms { .. } => "not-on-these-terms",
         HouseholdError::TooLate => "too-late",
         HouseholdError::Invalid(_) => "invalid-order",
         HouseholdError::Malformed(_) => "malformed",

@@ -91,7 +91,7 @@ fn p4_a_stolen_folder_without_its_key_does_not_tell_who_lives_there() {
     let first = household.order_chain(order).unwrap().first().hash();
     let mail = household.mail_for(first, &mut rng(2)).unwrap().unwrap();
     let parcel = envelope::open(&mail.sealed, std::slice::from_ref(&shop.node.sealing)).unwrap();
-    let Personal { name, address, phone, note } =
+    let Personal { name, address, phone, note, .. } =
         Personal::read(&parcel.personal[0].bytes).unwrap();
     assert_eq!([name, address, phone, note], PERSONAL);
 }
@@ -105,7 +105,8 @@ fn as_before(folder: &Path) -> (Home, Neighbour, OrderId, PersonalPart) {
     shop.introduce_to(&household);
     let mut new = two_kilos_of_rice(shop.id);
     let (address, phone) = (STREET.to_owned(), PHONE.to_owned());
-    new.personal = Some(Personal { name: NAME.to_owned(), address, phone, note: NOTE.to_owned() });
+    let (name, note) = (NAME.to_owned(), NOTE.to_owned());
+    new.personal = Some(Personal { name, address, phone, note, place: None });
     let order = household.place(new, NOW, &mut rng(3)).unwrap().id;
     let edit = household.edit_document(&mut rng(4), |document| {
         document.set_name(NAME, NOW)?;
@@ -133,7 +134,7 @@ fn as_before(folder: &Path) -> (Home, Neighbour, OrderId, PersonalPart) {
                 ALTER TABLE product DROP COLUMN shelves;
                 ALTER TABLE catalogue_base DROP COLUMN signed_at;
                 ALTER TABLE customer_order DROP COLUMN sealed_personal;
-                DROP TABLE sealed_setting; DROP TABLE message; DROP TABLE edited_once;
+                DROP TABLE sealed_setting; DROP TABLE message; DROP TABLE edited_once; DROP TABLE shop_terms;
                 PRAGMA user_version = 4;
                 DROP TABLE word; DROP INDEX product_in_order; DROP INDEX product_by_price;
                 DROP INDEX product_by_unit_price; DROP INDEX product_by_name;

@@ -68,6 +68,7 @@ impl Street {
             schedule: kirana_core::catalogue::pricing::Schedule::default(),
             version: 1,
             closed: false,
+            age_min: None,
         };
         let writer = &self.shop.database().writer;
         writer.write(move |tx| Ok::<_, Abort<()>>(offers::put(tx, &shelf)?)).unwrap();

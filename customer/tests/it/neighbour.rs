@@ -166,6 +166,8 @@ pub fn two_kilos_of_rice(shop: ShopId) -> NewOrder {
         partial_ok: false,
         personal: Some(Personal { name: "Meena".to_owned(), ..Personal::default() }),
         answer_by: NOW.plus_ms(DAY_MS),
+        fee: None,
+        of_age: None,
     }
 }
 

@@ -4,7 +4,7 @@ use kirana_core::{
     mail::Mail,
     order::{
         entry::Body,
-        facts::{OfGroup, Packed, Packing},
+        facts::{HandedOver, OfGroup, Packed, Packing},
     },
     time::DAY_MS,
 };
@@ -85,7 +85,7 @@ fn entries_that_come_in_the_wrong_order_wait_for_the_one_before() {
         Body::Packing(Packing::default()),
         Body::Packed(Packed::default()),
         Body::ReadyForPickup(OfGroup::default()),
-        Body::Collected(OfGroup::default()),
+        Body::Collected(HandedOver::default()),
     ];
     for body in steps {
         let at = NOW.plus_ms(10_000);

@@ -182,6 +182,7 @@ impl From<HouseholdError> for Error {
             HouseholdError::Store(error) => error.into(),
             HouseholdError::Storage(_) => Self::Unavailable(error.to_string()),
             HouseholdError::Invalid(_) => declined("no-such-order", &error),
+            HouseholdError::NotOnTheseTerms { .. } => declined("not-on-these-terms", &error),
             HouseholdError::NobodyAsks => declined("nobody-asks", &error),
             HouseholdError::Document(_) => declined("conflict", &error),
             other => declined("cannot-be-done", &other),

@@ -13,13 +13,17 @@ use kirana_core::{
     geohash::Place as Spot,
     id::{ProductId, ShopId},
     record::SignedRecord,
+    terms::{Published, UnverifiedTerms},
     time::{DAY_MS, UnixMs},
 };
-use kirana_migrations::catalogue::{
-    categories::listed::Listed,
-    facets::Facets,
-    place::Place,
-    search::{Count, Query},
+use kirana_migrations::{
+    StoreError,
+    catalogue::{
+        categories::listed::Listed,
+        facets::Facets,
+        place::Place,
+        search::{Count, Query},
+    },
 };
 use kirana_sync::wire::{Code, Refused, Request};
 
@@ -179,6 +183,17 @@ impl Hub {
     /// When the database cannot be read.
     pub fn categories(&self) -> Result<Vec<Listed>, Error> {
         Ok(self.shelves()?.categories()?)
+    }
+
+    /// On which terms a shop hands goods over, as it said last; nothing where it never did.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn terms_of(&self, shop: ShopId) -> Result<Option<Published>, Error> {
+        let signed = self.shelves()?.terms(shop)?;
+        let damaged = |_| StoreError::damaged("the terms of", shop);
+        let read = |bytes: Vec<u8>| UnverifiedTerms::parse(&bytes).map_err(damaged);
+        Ok(signed.map(read).transpose()?.map(|read| read.claimed().clone()))
     }
 
     /// One product of a shelf, and whose it is.

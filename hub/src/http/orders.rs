@@ -25,6 +25,7 @@ use super::{
     extract::{Body, Key, Limit, Query, Signed, Whole, id},
     problem::Problem,
     shops::{ShopItem, near_home},
+    terms::{ChosenSlot, age},
 };
 use crate::{
     app::{
@@ -66,6 +67,11 @@ pub struct NewOrders {
     /// For how many hours an answer is of use.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 2160)]
     answer_within_hours: Option<Whole>,
+    /// In which of the spans of time that the shop offers.
+    slot: Option<ChosenSlot>,
+    /// How old the customer says to be, at least, in years.
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 120)]
+    of_age: Option<Whole>,
 }
 
 /// Something to order at the shop that is named.
@@ -101,6 +107,11 @@ pub struct Terms {
     /// For how many hours an answer is of use.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 2160)]
     answer_within_hours: Option<Whole>,
+    /// In which of the spans of time that the shop offers.
+    slot: Option<ChosenSlot>,
+    /// How old the customer says to be, at least, in years.
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 120)]
+    of_age: Option<Whole>,
 }
 
 /// Which part of the orders.
@@ -146,6 +157,8 @@ pub struct OrderItem {
     /// What it costs as things stand.
     #[schema(value_type = Option<Object>)]
     total: Option<Money>,
+    /// What to tell whoever hands the goods over, once the shop has taken the order.
+    code: Option<String>,
     /// All that its entries say.
     #[schema(value_type = Object)]
     order: Value,
@@ -168,6 +181,7 @@ impl From<OrderStatus> for OrderItem {
             stage: status.stage,
             says: status.says,
             total: status.total,
+            code: status.code,
             order: json!(status.order),
             entries: json!(status.entries),
             messages: json!(status.messages),
@@ -190,8 +204,7 @@ pub async fn place(
     let request = Hash::of(serde_json::to_string(&given).unwrap_or_default().as_bytes());
     let once = key.once(&actor.account.to_string(), "orders", request);
     let (now, mut rng) = (clock::now(), clock::rng());
-    let basket = given.basket()?;
-    let checkout = given.terms().checkout(basket, now)?;
+    let checkout = given.checkout(now)?;
     let placed = door.hub.check_out(&actor, once, checkout, now, &mut rng).await?;
     let orders = placed.into_iter().map(OrderItem::from).collect();
     Ok((StatusCode::CREATED, Json(Placed { orders })))
@@ -244,6 +257,8 @@ pub struct Changes {
     added: Vec<NewLine>,
     /// Come and collect it after all.
     pickup: bool,
+    /// In another of the spans of time that the shop offers.
+    slot: Option<ChosenSlot>,
 }
 
 /// How much of a line.
@@ -304,7 +319,8 @@ pub async fn change(
     let amounts = given.amounts.iter().map(|new| Ok((line(new.line)?, new.amount.0)));
     let amounts = amounts.collect::<Result<_, Error>>()?;
     let added = given.added.iter().map(NewLine::parse).collect::<Result<_, _>>()?;
-    let asking = Asking::Change { amounts, added, pickup: given.pickup };
+    let slot = given.slot.as_ref().map(ChosenSlot::parse).transpose()?;
+    let asking = Asking::Change { amounts, added, pickup: given.pickup, slot };
     ask(door, signed, order, (asking, key)).await
 }
 
@@ -444,10 +460,22 @@ fn lines(indices: &[Whole]) -> Result<Vec<u16>, Error> {
 
 impl NewOrders {
     fn terms(self) -> Terms {
-        let Self {
-            pickup, address_id, name, note, partial, substitution, answer_within_hours, ..
-        } = self;
-        Terms { pickup, address_id, name, note, partial, substitution, answer_within_hours }
+        Terms {
+            pickup: self.pickup,
+            address_id: self.address_id,
+            name: self.name,
+            note: self.note,
+            partial: self.partial,
+            substitution: self.substitution,
+            answer_within_hours: self.answer_within_hours,
+            slot: self.slot,
+            of_age: self.of_age,
+        }
+    }
+
+    pub(super) fn checkout(self, now: UnixMs) -> Result<Checkout, Error> {
+        let basket = self.basket()?;
+        self.terms().checkout(basket, now)
     }
 
     fn basket(&self) -> Result<Basket, Error> {
@@ -497,6 +525,8 @@ impl Terms {
             partial_ok: self.partial,
             substitution,
             answer_by: now.plus_ms(hours * 60 * 60 * 1000),
+            slot: self.slot.as_ref().map(ChosenSlot::parse).transpose()?,
+            of_age: self.of_age.map(age).transpose()?,
         })
     }
 }

@@ -16,6 +16,7 @@ use kirana_core::{
     hash::Hash,
     id::{ProductId, ShopId, VariantId},
     record::RECORD_BYTES_MAX,
+    terms::SignedTerms,
     time::UnixMs,
 };
 use kirana_migrations::{
@@ -27,6 +28,7 @@ use kirana_migrations::{
         pictures::{self, Picture},
         saved::{self, NotKept},
         search::{self, Page, Query},
+        terms,
     },
     rusqlite::{self, Connection, OptionalExtension},
 };
@@ -140,6 +142,22 @@ impl Shelves {
             Ok(())
         })
         .await
+    }
+
+    /// Keeps on which terms a shop's node said that it hands goods over.
+    ///
+    /// # Errors
+    /// When nothing could be written.
+    pub async fn keep_terms(&self, signed: SignedTerms) -> Result<(), WriteError<Never>> {
+        self.write(move |tx| Ok(terms::keep(tx, &signed).map(drop)?)).await
+    }
+
+    /// On which terms a shop hands goods over, as it signed them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn terms(&self, shop: ShopId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.reader.read(|c| terms::signed(c, shop))
     }
 
     /// Throws away what is kept of all shops but these; how many that were.
@@ -305,7 +323,8 @@ impl Shelves {
                 let said = catalogue::availability::signed(c, shop, bucket)?;
                 availability.extend(said.map(ByteVec::from));
             }
-            let answer = Response::Heads { heads, certificates, availability };
+            let terms = terms::signed(c, shop)?.map(ByteVec::from);
+            let answer = Response::Heads { heads, certificates, availability, terms };
             Ok(match &answer {
                 Response::Heads { heads, .. } if heads.is_empty() => None,
                 _ => Some(answer),

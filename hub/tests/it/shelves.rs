@@ -124,6 +124,7 @@ impl Shelf {
                     .collect(),
                 certificates: self.shop.chain.clone(),
                 availability: Vec::new(),
+                terms: None,
             },
             Request::Image { image, .. } => match self.pictures.get(image) {
                 Some(jpeg) => Response::Image { jpeg: jpeg.clone().into() },

@@ -167,6 +167,24 @@ pub(crate) fn refresh_images(c: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Notes at the offers of all products from which age on they are sold: after a migration of a
+/// shop's database, which alone has offers.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn refresh_ages(c: &Connection) -> Result<(), StoreError> {
+    let mut select = c.prepare("SELECT value FROM product_value")?;
+    let mut rows = select.query([])?;
+    let mut update = c.prepare("UPDATE offer SET age_min = ?2 WHERE product = ?1")?;
+    while let Some(row) = rows.next()? {
+        let product = decoded(&row.get::<_, Vec<u8>>(0)?)?;
+        if let Some(age) = product.age_min {
+            update.execute((product.id.as_bytes(), age))?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes a product's rows away.
 ///
 /// # Errors

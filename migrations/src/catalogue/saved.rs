@@ -97,8 +97,11 @@ pub fn keep_availability(tx: &Tx<'_>, signed: &SignedAvailability) -> Result<boo
 /// [`StoreError`].
 pub fn forget(tx: &Tx<'_>, shop: ShopId) -> Result<(), StoreError> {
     chunks::forget(tx, shop)?;
-    let sql = "DELETE FROM availability WHERE shop = ?1";
-    tx.prepare_cached(sql)?.execute([shop.as_bytes()])?;
+    for sql in
+        ["DELETE FROM availability WHERE shop = ?1", "DELETE FROM shop_terms WHERE shop = ?1"]
+    {
+        tx.prepare_cached(sql)?.execute([shop.as_bytes()])?;
+    }
     Ok(())
 }
 

@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use kirana_core::{
     hash::Hash,
     order::{
+        Order,
         axes::{Fulfilment, Stage},
         chain::Chain,
         decide::{self, Decision, Judge},
         entry::Body,
         facts::{
-            BackLine, CancelReason, Cancelled, Changed, GivenBack, GrantedLine, LineRefusal,
+            BackLine, CancelReason, Cancelled, Changed, Fee, GivenBack, GrantedLine, LineRefusal,
             RefusedLine, ReturnReason, Side,
         },
         placed::{Alteration, Placed},
@@ -60,14 +61,17 @@ impl Desk<'_, '_> {
         if is_decided && asked.amounts.iter().any(|new| !is_granted(new.line)) {
             return Ok(Some(RefusalCode::NotNow));
         }
-        let (mut lines, mut refused) = (Vec::new(), Vec::new());
-        if !order.stage.is_undecided() {
+        let (mut lines, mut refused, mut fee) = (Vec::new(), Vec::new(), None);
+        if is_decided {
+            match self.fee_when_changed(row, order, &placed, asked)? {
+                Some(allowed) => fee = allowed,
+                None => return Ok(Some(RefusalCode::CannotGrant)),
+            }
             match self.grant_anew(row, chain, &placed, asked)? {
                 Some(granted) => (lines, refused) = granted,
                 None => return Ok(Some(RefusalCode::CannotGrant)),
             }
         }
-        let fee = chain.order().fee.filter(|_| placed.is_brought());
         let (ledger, asked) = (self.ledger()?.hash, Some(asked.clone()));
         let body =
             Body::Changed(Changed { lines, refused, request: Some(request), ledger, asked, fee });
@@ -80,6 +84,27 @@ impl Desk<'_, '_> {
         };
         self.call_off_if_empty(row, chain, by_customer)?;
         Ok(None)
+    }
+
+    /// What bringing it costs once it is changed; nothing where the terms do not allow that.
+    fn fee_when_changed(
+        &self,
+        row: &OrderRow,
+        before: &Order,
+        placed: &Placed,
+        asked: &Alteration,
+    ) -> Result<Option<Option<Fee>>, StoreError> {
+        let mut out = before.cancelled();
+        out.extend(asked.amounts.iter().filter(|new| new.amount == 0).map(|new| new.line));
+        for new in asked.amounts.iter().filter(|new| new.amount > 0) {
+            out.remove(&new.line);
+        }
+        // An order of which nothing is left is called off, whatever the terms say.
+        if out.len() >= placed.lines.len() {
+            return Ok(Some(None));
+        }
+        let offers = offers_for(self.tx, placed, self.shop, self.now.at)?;
+        self.fee_anew(row, before, (placed, &out), &offers)
     }
 
     /// What the lines get that the customer named; nothing where one of them cannot be granted.

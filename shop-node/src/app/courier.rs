@@ -140,6 +140,7 @@ impl Run<'_> {
             // A shop has no outbox of this kind, and follows no catalogue.
             Effect::Put { .. } | Effect::Reached { .. } | Effect::Forget { .. } => {}
             Effect::CompareHeads { .. } | Effect::Load(_) | Effect::Availability { .. } => {}
+            Effect::Terms { .. } => {}
             Effect::CatalogueCurrent { .. } | Effect::Answered { .. } => {}
         }
         Ok(None)

@@ -273,7 +273,7 @@ impl Inner {
                 _ => {}
             }
             let new = match &read.said {
-                Said::Entry(Body::Placed(placed)) => desk.place(read, device, placed)?,
+                Said::Entry(Body::Placed(placed)) => desk.place(read, device, (placed, parcel))?,
                 Said::Wish(wish) => desk.grant(read, device, (wish, parcel))?,
                 Said::Entry(_) | Said::Answer(_) => {
                     return Err(Abort::Refused(Undeliverable::WrongAuthor));
@@ -281,7 +281,9 @@ impl Inner {
                 // From a later version: neither acted on nor refused for ever.
                 Said::Unknown { .. } => vec![Outcome::Noted],
             };
-            if let ([Outcome::Order { n, .. }, ..], Said::Entry(_)) = (&new[..], &read.said) {
+            if let ([Outcome::Order { n, new: false, .. }, ..], Said::Entry(_)) =
+                (&new[..], &read.said)
+            {
                 desk.keep_personal_parts(*n, parcel)?;
             }
             outcomes.extend(new);

@@ -35,6 +35,7 @@ use super::{
     access::By,
     complaints::MESSAGE_BYTES_MAX,
     desk::{AppendError, Desk, Visit},
+    handing::Handing,
     ledger::NotMoved,
     once::{Before, Once, request_hash},
     packing::Swap,
@@ -69,11 +70,11 @@ pub enum Deed {
     /// It waits for the customer in the shop.
     Ready(u8),
     /// The customer has fetched it.
-    Collected(u8),
+    Collected(u8, Handing),
     /// It leaves for the customer.
     Dispatch(u8),
     /// The customer has got it.
-    Delivered(u8),
+    Delivered(u8, Handing),
     /// The attempt did not succeed.
     DeliveryFailed(u8, FailReason),
     /// It came back.
@@ -170,6 +171,12 @@ pub enum NotDone {
     /// Too little is left of what should come in a line's place.
     #[error("there is not enough left of {0} to promise it")]
     NotEnough(VariantId),
+    /// The code that was told is that of no such order.
+    #[error("that is not the code of order {0}: ask the customer to read it out once more")]
+    WrongCode(OrderId),
+    /// Something in it is sold from an age on.
+    #[error("something in it is sold from {0} years on: look how old the customer is, and say so")]
+    AgeNotChecked(u8),
     /// A message that is too long.
     #[error("a message has at most {MESSAGE_BYTES_MAX} bytes")]
     MessageTooLong,
@@ -427,9 +434,9 @@ impl Desk<'_, '_> {
                 Body::Packed(Packed { group: *group, weighed: weighed.clone() })
             }
             Deed::Ready(group) => Body::ReadyForPickup(OfGroup { group: *group }),
-            Deed::Collected(group) => Body::Collected(OfGroup { group: *group }),
+            Deed::Collected(group, seen) => Body::Collected(self.handed_over(chain, *group, seen)?),
             Deed::Dispatch(group) => Body::OutForDelivery(OfGroup { group: *group }),
-            Deed::Delivered(group) => Body::Delivered(OfGroup { group: *group }),
+            Deed::Delivered(group, seen) => Body::Delivered(self.handed_over(chain, *group, seen)?),
             Deed::DeliveryFailed(group, reason) => {
                 Body::DeliveryFailed(DeliveryFailed { group: *group, reason: *reason })
             }
@@ -443,7 +450,7 @@ impl Desk<'_, '_> {
             }),
         };
         let handed_over = match deed {
-            Deed::Collected(group) | Deed::Delivered(group) => amounts(chain.order(), *group),
+            Deed::Collected(group, _) | Deed::Delivered(group, _) => amounts(chain.order(), *group),
             _ => BTreeMap::new(),
         };
         self.append(row, chain, &body)?;

@@ -9,7 +9,7 @@ use kirana_core::{
     order::{Order, personal::Personal},
     statement::Party,
 };
-use kirana_migrations::StoreError;
+use kirana_migrations::{StoreError, rusqlite::Connection};
 
 use super::{Inner, Shop, desk::Desk};
 use crate::store::people;
@@ -62,14 +62,24 @@ impl Shop {
         customer: &Party,
         hash: Hash,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.reader().read(|c| {
-            let (Some(wrapped), Some(sealed)) =
-                (people::wrapped_key(c, customer)?, people::part(c, hash)?)
-            else {
-                return Ok(None);
-            };
-            opened(&self.inner, customer, &wrapped, &sealed).map(Some)
-        })
+        self.reader().read(|c| self.inner.personal_part(c, customer, hash))
+    }
+}
+
+impl Inner {
+    /// [`Shop::personal_part`], in whatever state of the database it is asked.
+    pub(crate) fn personal_part(
+        &self,
+        c: &Connection,
+        customer: &Party,
+        hash: Hash,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let (Some(wrapped), Some(sealed)) =
+            (people::wrapped_key(c, customer)?, people::part(c, hash)?)
+        else {
+            return Ok(None);
+        };
+        opened(self, customer, &wrapped, &sealed).map(Some)
     }
 }
 

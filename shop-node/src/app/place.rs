@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kirana_core::{
+    envelope::Parcel,
     id::VariantId,
     order::{
         chain::{Author, Chain},
         decide::{self, Decision, Judge, Offer},
         entry::Body,
+        facts::Declined,
         placed::Placed,
         wish::{Answer, HeadsReply, RefusalCode, Said},
     },
@@ -26,6 +28,7 @@ use super::{
     deliver::Outcome,
     desk::{Desk, Visit},
     reading::{By, Device, Read, Reading},
+    terms::OnTerms,
 };
 use crate::store::{
     batches, damage,
@@ -45,7 +48,7 @@ impl Desk<'_, '_> {
         &mut self,
         read: &Read,
         device: &Device,
-        placed: &Placed,
+        (placed, parcel): (&Placed, &Parcel),
     ) -> Result<Vec<Outcome>, Abort<Undeliverable>> {
         let signed = &read.signed;
         let author = match is_planted(Bug::AcceptForgedAuthor) {
@@ -69,7 +72,7 @@ impl Desk<'_, '_> {
                 let refusal = self.refuse(signed, author, device.certified.key().id(), code)?;
                 Ok(vec![Outcome::Answered { bytes: refusal.bytes().to_vec() }])
             }
-            None => self.take_in(chain, signed, device),
+            None => self.take_in(chain, signed, (device, parcel)),
         }
     }
 
@@ -139,11 +142,17 @@ impl Desk<'_, '_> {
         &mut self,
         mut chain: Chain,
         signed: &SignedStatement,
-        device: &Device,
+        (device, parcel): (&Device, &Parcel),
     ) -> Result<Vec<Outcome>, Abort<Undeliverable>> {
         let order = chain.order();
         let (customer, id) = (order.customer, order.id);
         self.remember_customer(&customer)?;
+        // Kept before the decision, which may depend on how far it is to be brought.
+        let named = order.placed.personal;
+        if let Some((hash, part)) = named.and_then(|hash| Some((hash, parcel.personal_part(hash)?)))
+        {
+            self.keep_personal_part(&customer, hash, part)?;
+        }
         let number = ShortNumber::of(self.shop.identity.shop, id).to_string();
         let n = orders::insert(self.tx, &chain, device.certified.key(), &number)?;
         let row = orders::by_number(self.tx, n)?;
@@ -178,11 +187,18 @@ impl Desk<'_, '_> {
             // A person goes through what waited when the shop closed.
             Judge::Person => None,
         };
-        let decision = match (closed, asks) {
-            (Some(declined), _) => declined,
-            (None, true) => Decision::Wait,
-            (None, false) => apart.unwrap_or_else(|| decide::decide(placed, &out, &offers, judge)),
+        let on_terms = self.on_terms(row, (placed, &out), &offers, judge)?;
+        let decision = match (closed, on_terms, asks) {
+            (Some(declined), ..) => declined,
+            (None, OnTerms::Declines(reason), _) => {
+                Decision::Decline(Declined { reason, lines: Vec::new() })
+            }
+            (None, OnTerms::Asks, _) | (None, _, true) => Decision::Wait,
+            (None, OnTerms::Takes(_), false) => {
+                apart.unwrap_or_else(|| decide::decide(placed, &out, &offers, judge))
+            }
         };
+        let fee = if let OnTerms::Takes(fee) = on_terms { fee } else { None };
         if let Decision::Accept { lines, .. } = &decision {
             for granted in lines.iter().filter(|_| reserves) {
                 let variant = placed.lines[usize::from(granted.line)].variant;
@@ -194,7 +210,7 @@ impl Desk<'_, '_> {
         let waits = decision == Decision::Wait;
         let ledger = self.ledger()?;
         let (ledger_n, ledger_head) = (ledger.seq, ledger.hash);
-        let body = decision.into_body(ledger_head);
+        let body = decision.into_body(ledger_head, fee);
         self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
         if !waits {
             orders::decided(self.tx, row.n, ledger_n)?;
@@ -289,5 +305,6 @@ pub(crate) fn offer_of(
         available: balance.available(shelf.safety.saturating_add(past)),
         // What may be wrong is not promised by the program: a person looks first.
         counted: shelf.counted && !shelf.closed,
+        age_min: shelf.age_min,
     })
 }

@@ -5,12 +5,13 @@ use kirana_core::{
     money::Money,
     order::{
         axes::{Line, LineState},
-        facts::{CancelReason, DeclineReason, FailReason, Means, Packing},
+        facts::{CancelReason, DeclineReason, FailReason, Means, Packing, Proof},
         personal::Personal,
         placed::Handover,
     },
     quantity::Quantity,
     spoken::ShortNumber,
+    terms::Way,
 };
 use serde_json::{Value, json};
 
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     app::{
         Shop,
+        handing::Handing,
         import::{Locale, price},
         orders::{Deed, NotDone, OrderView, Which},
     },
@@ -37,6 +39,27 @@ const LOOKED_AT_MAX: u32 = 5_000;
 pub struct Orders {
     #[command(subcommand)]
     what: OrdersCommand,
+}
+
+/// What was seen when goods changed hands.
+#[derive(clap::Args)]
+struct Seen {
+    /// The six digits that the customer told.
+    #[arg(long)]
+    code: Option<String>,
+    /// What else shows that they are in the right hands: `neighbour`, `left` or `known`.
+    #[arg(long)]
+    proof: Option<String>,
+    /// Somebody looked how old the customer is.
+    #[arg(long)]
+    age_checked: bool,
+}
+
+impl Seen {
+    fn handing(self) -> Result<Handing, Failure> {
+        let proof = self.proof.map(|proof| known(Some(&proof), Proof::from_label, Proof::Known));
+        Ok(Handing { code: self.code, proof: proof.transpose()?, age_checked: self.age_checked })
+    }
 }
 
 #[derive(clap::Subcommand)]
@@ -70,6 +93,8 @@ enum OrdersCommand {
         /// Why, where a reason belongs to it, such as `nobody_there`.
         #[arg(long)]
         reason: Option<String>,
+        #[command(flatten)]
+        seen: Seen,
     },
     /// Writes down that money came in.
     Pay {
@@ -129,9 +154,9 @@ impl Orders {
                 let view = shop.order(find(&shop, &order)?)?;
                 told(&shop, &view)
             }
-            OrdersCommand::Mark { data, order, step, reason } => {
+            OrdersCommand::Mark { data, order, step, reason, seen } => {
                 let shop = with(data).shop()?;
-                let deed = deed(step, reason.as_deref())?;
+                let deed = deed(step, reason.as_deref(), seen)?;
                 act(&shop, &order, deed)
             }
             OrdersCommand::Pay { data, order, amount, by } => {
@@ -152,7 +177,7 @@ fn act(shop: &Shop, order: &str, deed: Deed) -> Result<Done, Failure> {
     Ok(Done::new(line(&view), shown(&view)))
 }
 
-fn deed(step: Step, reason: Option<&str>) -> Result<Deed, Failure> {
+fn deed(step: Step, reason: Option<&str>, seen: Seen) -> Result<Deed, Failure> {
     // Without splitting, an order is one group, and that is group 0.
     const WHOLE: u8 = 0;
     let why_not = || known(reason, DeclineReason::from_label, DeclineReason::ByShop);
@@ -164,9 +189,9 @@ fn deed(step: Step, reason: Option<&str>) -> Result<Deed, Failure> {
         Step::Packing => Deed::Pack(Packing { group: WHOLE, lines: Vec::new() }),
         Step::Packed => Deed::Packed(WHOLE, Vec::new()),
         Step::Ready => Deed::Ready(WHOLE),
-        Step::Collected => Deed::Collected(WHOLE),
+        Step::Collected => Deed::Collected(WHOLE, seen.handing()?),
         Step::Dispatched => Deed::Dispatch(WHOLE),
-        Step::Delivered => Deed::Delivered(WHOLE),
+        Step::Delivered => Deed::Delivered(WHOLE, seen.handing()?),
         Step::NotDelivered => Deed::DeliveryFailed(WHOLE, failed()?),
         Step::Returned => Deed::Returned(WHOLE),
         Step::Cancelled => Deed::Cancel(called_off()?),
@@ -261,6 +286,11 @@ fn told(shop: &Shop, view: &OrderView) -> Result<Done, Failure> {
         says.push(format!("  {}", of_line(shop, ordered)?));
     }
     says.push(format!("  in all {}, paid {}", view.totals.sum, view.totals.paid));
+    let (_, slot) = Way::of(view.order.placed.handover);
+    let terms = shop.terms()?.map(|said| said.terms).unwrap_or_default();
+    says.extend(slot.map(|slot| format!("  when: {}", terms.written(slot))));
+    let age = shop.age_for(&view.order)?;
+    says.extend(age.map(|age| format!("  look at the age: from {age} years on")));
     says.extend(person.iter().flat_map(of_person));
     let mut shown = shown(view);
     shown["personal"] = json!(person);
@@ -286,7 +316,7 @@ fn of_line(shop: &Shop, line: &Line) -> Result<String, Failure> {
 }
 
 fn of_person(person: &Personal) -> Vec<String> {
-    let Personal { name, address, phone, note } = person;
+    let Personal { name, address, phone, note, .. } = person;
     let parts = [("for", name), ("to", address), ("call", phone), ("note", note)];
     let given = parts.into_iter().filter(|(_, text)| !text.is_empty());
     given.map(|(what, text)| format!("  {what}: {}", plain(text))).collect()

@@ -5,8 +5,8 @@ use kirana_core::{
     id::VariantId,
     money::Money,
     order::facts::{
-        BackLine, CancelReason, DeclineReason, FailReason, Means, PROPOSALS_MAX, Packing, Remedy,
-        ReturnReason, Settlement, WeighedLine,
+        BackLine, CancelReason, DeclineReason, FailReason, Means, PROPOSALS_MAX, Packing, Proof,
+        Remedy, ReturnReason, Settlement, WeighedLine,
     },
     policy::Action,
 };
@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     app::{
+        handing::Handing,
         orders::Deed,
         packing::{ANSWER_MINUTES, Swap},
     },
@@ -63,6 +64,12 @@ pub struct Details {
     remedy: Option<String>,
     /// Whether the complaint ends with that, by the shop's word.
     settled: bool,
+    /// The six digits that the customer tells when the goods are handed over.
+    code: Option<String>,
+    /// What else shows that they are in the right hands: `neighbour`, `left` or `known`.
+    proof: Option<String>,
+    /// Whether somebody looked how old the customer is.
+    age_checked: bool,
 }
 
 /// What comes in the place of a line.
@@ -145,9 +152,9 @@ fn deed_of(name: &str, details: Details) -> Result<(Deed, Action), Problem> {
             (Deed::Miss { line, found: details.found.unwrap_or(0) }, Action::PackOrder)
         }
         "ready" => (Deed::Ready(group), Action::PackOrder),
-        "collection" => (Deed::Collected(group), Action::HandOverOrder),
+        "collection" => (Deed::Collected(group, details.handing()?), Action::HandOverOrder),
         "dispatch" => (Deed::Dispatch(group), Action::HandOverOrder),
-        "delivery" => (Deed::Delivered(group), Action::HandOverOrder),
+        "delivery" => (Deed::Delivered(group, details.handing()?), Action::HandOverOrder),
         "delivery-failure" => {
             let why = reason(details.reason, FailReason::from_label, FailReason::NobodyThere)?;
             (Deed::DeliveryFailed(group, why), Action::HandOverOrder)
@@ -212,6 +219,12 @@ fn settled(name: &str, details: Details) -> Result<(Deed, Action), Problem> {
 }
 
 impl Details {
+    fn handing(self) -> Result<Handing, Problem> {
+        let proof = self.proof.map(|label| reason(Some(label), Proof::from_label, Proof::Known));
+        let (code, age_checked) = (self.code, self.age_checked);
+        Ok(Handing { code, proof: proof.transpose()?, age_checked })
+    }
+
     fn swaps(&self) -> Result<Vec<Swap>, Problem> {
         if !(1..=PROPOSALS_MAX).contains(&self.swaps.len()) {
             return Err(Problem::malformed(format!("swaps names 1 to {PROPOSALS_MAX} lines")));

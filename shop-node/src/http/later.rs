@@ -8,7 +8,6 @@ const LATER: &[(&str, &str)] = &[
     ("/v1/khata", "the credit book"),
     ("/v1/khata/{customer}", "the credit book"),
     ("/v1/payments/webhooks/{provider}", "a payment provider"),
-    ("/v1/slots", "a choice of delivery times"),
     ("/v1/reports/{name}", "a report"),
 ];
 

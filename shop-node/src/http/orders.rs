@@ -281,6 +281,8 @@ impl From<NotDone> for Problem {
             NotDone::StockClosed(_) => conflict("stock-closed"),
             NotDone::NotSold(_) => conflict("not-sold"),
             NotDone::NotEnough(_) => conflict("not-enough"),
+            NotDone::WrongCode(_) => conflict("wrong-code"),
+            NotDone::AgeNotChecked(_) => conflict("age-not-checked"),
             NotDone::MessageTooLong => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "message-too-long", title)
             }

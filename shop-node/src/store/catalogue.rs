@@ -140,6 +140,7 @@ pub fn offer(tx: &Tx<'_>, shop: ShopId, product: &Product, version: u64) -> Resu
             safety: variant.safety,
             version,
             closed: false,
+            age_min: product.age_min,
         };
         offers::put(tx, &shelf)?;
         offered.insert(*id);

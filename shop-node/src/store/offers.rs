@@ -40,12 +40,14 @@ pub struct Shelf {
     pub version: u64,
     /// Whether nothing is sold of it until somebody has counted.
     pub closed: bool,
+    /// From which age on it is sold, in years.
+    pub age_min: Option<u8>,
 }
 
 /// Reads one.
 pub fn get(c: &Connection, variant: VariantId) -> Result<Option<Shelf>, StoreError> {
     let sql = "SELECT variant, product, currency, minor, per, tax_bp, unit, counted, safety,
-                      version, closed, terms
+                      version, closed, terms, age_min
                FROM offer WHERE variant = ?1";
     let mut statement = c.prepare_cached(sql)?;
     statement.query_row([variant.as_bytes()], |row| Ok(read(row))).optional()?.transpose()
@@ -54,13 +56,14 @@ pub fn get(c: &Connection, variant: VariantId) -> Result<Option<Shelf>, StoreErr
 /// Writes one as the catalogue says; whether it is closed stays as it was.
 pub fn put(tx: &Tx<'_>, shelf: &Shelf) -> Result<(), StoreError> {
     let sql = "INSERT INTO offer (variant, product, currency, minor, per, tax_bp, unit, counted,
-                                  safety, version, closed, terms)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                                  safety, version, closed, terms, age_min)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
                ON CONFLICT (variant) DO UPDATE SET
                  product = excluded.product, currency = excluded.currency,
                  minor = excluded.minor, per = excluded.per, tax_bp = excluded.tax_bp,
                  unit = excluded.unit, counted = excluded.counted, safety = excluded.safety,
-                 version = excluded.version, terms = excluded.terms";
+                 version = excluded.version, terms = excluded.terms,
+                 age_min = excluded.age_min";
     tx.prepare_cached(sql)?.execute((
         shelf.variant.as_bytes(),
         shelf.product.as_bytes(),
@@ -74,6 +77,7 @@ pub fn put(tx: &Tx<'_>, shelf: &Shelf) -> Result<(), StoreError> {
         int(shelf.version),
         shelf.closed,
         (!shelf.schedule.is_empty()).then(|| cbor::to_vec(&shelf.schedule)),
+        shelf.age_min,
     ))?;
     Ok(())
 }
@@ -126,6 +130,7 @@ fn read(row: &Row<'_>) -> Result<Shelf, StoreError> {
         safety: uint("a safety stock", row.get(8)?)?,
         version: uint("a price version", row.get(9)?)?,
         closed: row.get(10)?,
+        age_min: row.get(12)?,
         schedule: match row.get::<_, Option<Vec<u8>>>(11)? {
             Some(bytes) => cbor::from_slice("planned prices", &bytes, TERMS_BYTES_MAX)
                 .map_err(|_| damaged())?,

@@ -8,11 +8,13 @@ use kirana_core::{
     id::OrderId,
     key::PublicKey,
     order::{
-        axes::Fulfilment,
+        axes::{Fulfilment, Stage},
         chain::{Author, Chain, Entry},
+        placed::Slot,
     },
     sign1::Forged,
     statement::{Party, Seen, SignedStatement, UnverifiedStatement},
+    terms::Way,
     time::UnixMs,
 };
 use kirana_migrations::{
@@ -210,7 +212,7 @@ pub fn insert(
     ])?;
     let n = tx.last_insert_rowid();
     put_entries(tx, n, chain, 0)?;
-    if question_until(chain).is_some() {
+    if chain.entries().len() > 1 {
         note_end(tx, n, chain)?;
     }
     Ok(n)
@@ -226,8 +228,12 @@ pub fn extend(tx: &Tx<'_>, n: i64, chain: &Chain, from_seq: u32) -> Result<(), S
 pub fn note_end(tx: &Tx<'_>, n: i64, chain: &Chain) -> Result<(), StoreError> {
     let sql =
         "UPDATE customer_order SET stage = ?2, is_open = ?3, generation = ?4, seq = ?5, head = ?6,
-                                         question_until_ms = ?7
+                                         question_until_ms = ?7, slot_way = ?8,
+                                         slot_from_ms = ?9, slot_until_ms = ?10
                WHERE n = ?1";
+    let (way, slot) = Way::of(chain.order().placed.handover);
+    // Only what was accepted takes a place.
+    let slot = slot.filter(|_| matches!(chain.order().stage, Stage::Accepted { .. }));
     tx.prepare_cached(sql)?.execute(params![
         n,
         chain.order().stage.label(),
@@ -236,8 +242,24 @@ pub fn note_end(tx: &Tx<'_>, n: i64, chain: &Chain) -> Result<(), StoreError> {
         chain.last().seq(),
         chain.head().as_bytes(),
         question_until(chain).map(|until| int(until.get())),
+        slot.map(|_| way as u8),
+        slot.map(|slot| int(slot.from.get())),
+        slot.map(|slot| int(slot.until.get())),
     ])?;
     Ok(())
+}
+
+/// How many open orders have this span of time, without one of them.
+pub fn count_in_slot(
+    c: &Connection,
+    (way, slot): (Way, Slot),
+    without: Option<i64>,
+) -> Result<u32, StoreError> {
+    let sql = "SELECT count(*) FROM customer_order
+               WHERE slot_from_ms = ?1 AND slot_until_ms = ?2 AND slot_way = ?3 AND is_open
+                 AND n IS NOT ?4";
+    let row = params![int(slot.from.get()), int(slot.until.get()), way as u8, without];
+    Ok(c.prepare_cached(sql)?.query_row(row, |row| row.get(0))?)
 }
 
 /// Until when the first of the questions that stand may be answered.

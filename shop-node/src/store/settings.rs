@@ -44,6 +44,8 @@ pub enum Setting {
     ScaleLayouts,
     /// [`crate::app::invoices::Seller`]: who sells, as it stands on invoices.
     Seller,
+    /// [`kirana_core::terms::Published`]: on which terms goods are handed over.
+    Terms,
 }
 
 impl Setting {
@@ -66,6 +68,7 @@ impl Setting {
             Self::Closing => "closing",
             Self::ScaleLayouts => "scale_layouts",
             Self::Seller => "seller",
+            Self::Terms => "terms",
         }
     }
 }

@@ -14,6 +14,7 @@ use kirana_migrations::Abort;
 use kirana_shop::{
     app::{
         counter::{SaleLine, What},
+        handing::Handing,
         orders::{Deed, Which},
     },
     store::offers,
@@ -56,7 +57,10 @@ fn catch_weight_shows_what_was_reserved_and_what_was_handed_over_side_by_side() 
     for (given, left) in [(950, 4_050), (1_050, 3_950)] {
         let (street, fish, which) = weighed(given);
         assert_eq!(street.balance(fish), (5_000, 1_000), "kept as ordered until it is fetched");
-        street.shop.act(which, Deed::Collected(0), NOW, &mut rng(7)).expect("it is fetched");
+        street
+            .shop
+            .act(which, Deed::Collected(0, Handing::default()), NOW, &mut rng(7))
+            .expect("it is fetched");
         let movements = street.shop.stock_movements(0, 10).expect("read");
         let last = movements.last().expect("a movement");
         assert_eq!(last.change, Change::Sale { amount: given, reserved: 1_000 });

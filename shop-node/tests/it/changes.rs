@@ -15,6 +15,7 @@ use kirana_core::{
 };
 use kirana_shop::app::{
     Outcome,
+    handing::Handing,
     orders::{Deed, NotDone, Which},
 };
 
@@ -167,7 +168,7 @@ fn an_order_is_completed_when_what_was_not_paid_came_back() {
         Deed::Pack(Packing::default()),
         Deed::Packed(0, Vec::new()),
         Deed::Ready(0),
-        Deed::Collected(0),
+        Deed::Collected(0, Handing::default()),
         Deed::Pay(Money::new(6_000, rupees()), Means::Cash),
     ];
     for deed in way {
@@ -188,7 +189,7 @@ fn p2_what_comes_back_can_be_sold_again_and_its_money_goes_back_once() {
         Deed::Pack(Packing::default()),
         Deed::Packed(0, Vec::new()),
         Deed::Ready(0),
-        Deed::Collected(0),
+        Deed::Collected(0, Handing::default()),
         Deed::Pay(sum, Means::Cash),
     ];
     for deed in way {

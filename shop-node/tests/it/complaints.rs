@@ -15,6 +15,7 @@ use kirana_migrations::{Abort, Tx};
 use kirana_shop::{
     app::{
         Delivered, Outcome,
+        handing::Handing,
         orders::{Deed, NotDone, OrderView, Which},
     },
     store::people,
@@ -44,7 +45,7 @@ impl Case {
             Deed::Pack(Packing::default()),
             Deed::Packed(0, Vec::new()),
             Deed::Ready(0),
-            Deed::Collected(0),
+            Deed::Collected(0, Handing::default()),
             Deed::Pay(Money::new(9_000, rupees()), Means::Cash),
         ];
         for deed in way {

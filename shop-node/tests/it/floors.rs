@@ -142,6 +142,7 @@ fn fill(_: &Home, shop: &Shop) -> anyhow::Result<()> {
             schedule: kirana_core::catalogue::pricing::Schedule::default(),
             version: 1,
             closed: false,
+            age_min: None,
         };
         let (variant, what) = (shelf.variant, What::Receipt(1_000_000));
         let put = shop.database().writer.write(move |tx| -> Result<(), Abort<std::fmt::Error>> {

@@ -9,6 +9,7 @@ use kirana_core::{
 };
 use kirana_paper::{fonts::Fonts, invoice::Form};
 use kirana_shop::app::{
+    handing::Handing,
     invoices::{Number, Seller, Series},
     orders::{Deed, OrderView, Which},
 };
@@ -36,7 +37,7 @@ fn complete(street: &Neighbourhood, n: u8) -> OrderView {
         Deed::Pack(Packing::default()),
         Deed::Packed(0, vec![]),
         Deed::Ready(0),
-        Deed::Collected(0),
+        Deed::Collected(0, Handing::default()),
     ];
     for deed in way {
         act(street, n, deed);

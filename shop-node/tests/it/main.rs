@@ -46,6 +46,7 @@ mod starter;
 mod succession;
 mod superseded;
 mod supplier;
+mod terms;
 mod till;
 mod turns;
 mod without_a_till;

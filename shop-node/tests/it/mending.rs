@@ -16,6 +16,7 @@ use kirana_customer::app::{Household, place::NewOrder, shop::Introduced};
 use kirana_migrations::{Database, Location, Schema, rusqlite::Connection};
 use kirana_shop::app::{
     counter::What,
+    handing::Handing,
     mend::Looked,
     orders::{Deed, NotDone, Which},
 };
@@ -68,6 +69,8 @@ impl Story {
             partial_ok: false,
             personal: None,
             answer_by: NOW.plus_ms(DAY_MS),
+            fee: None,
+            of_age: None,
         };
         let placed = self.meena.place(order, NOW, &mut rng(61)).expect("it is placed");
         let mail =
@@ -184,7 +187,7 @@ fn p8_a_completed_order_is_found_by_the_walk_and_mended() {
         Deed::Pack(Default::default()),
         Deed::Packed(0, Vec::new()),
         Deed::Ready(0),
-        Deed::Collected(0),
+        Deed::Collected(0, Handing::default()),
         Deed::Pay(sum, Means::Cash),
     ];
     for deed in deeds {

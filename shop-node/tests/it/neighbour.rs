@@ -54,10 +54,18 @@ impl Neighbourhood {
     }
 
     pub fn at(location: Location) -> Self {
+        Self::founded(location, None)
+    }
+
+    /// In memory, with a place on the map.
+    pub fn in_bengaluru() -> Self {
+        Self::founded(Location::Memory, Some("12.97,77.59".to_owned()))
+    }
+
+    fn founded(location: Location, place: Option<String>) -> Self {
         let database = Database::open(Schema::Shop, location).expect("it opens");
         let mut rng = rng(1);
-        let founding =
-            Founding { name: "Corner".into(), currency: rupees(), place: None, hub: None };
+        let founding = Founding { name: "Corner".into(), currency: rupees(), place, hub: None };
         let keys = Keys::draw(&mut rng);
         let shop = Shop::found(database, keys, founding, NOW, &mut rng).expect("it is founded");
         let hub = SigningKey::from_seed([40; 32]);
@@ -82,6 +90,15 @@ impl Neighbourhood {
     }
 
     pub fn stock(&self, n: u8, price_minor: i64, amount: u64) -> VariantId {
+        self.shelve(n, (price_minor, amount), None)
+    }
+
+    /// Goods that are sold from an age on.
+    pub fn stock_from_age(&self, n: u8, price_minor: i64, amount: u64, age: u8) -> VariantId {
+        self.shelve(n, (price_minor, amount), Some(age))
+    }
+
+    fn shelve(&self, n: u8, (price_minor, amount): (i64, u64), age_min: Option<u8>) -> VariantId {
         let variant = VariantId::new(NOW, [n; 10]);
         let shelf = Shelf {
             variant,
@@ -94,6 +111,7 @@ impl Neighbourhood {
             schedule: kirana_core::catalogue::pricing::Schedule::default(),
             version: 1,
             closed: false,
+            age_min,
         };
         let put = self
             .shop

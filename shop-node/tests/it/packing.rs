@@ -13,6 +13,7 @@ use kirana_core::{
 use kirana_shop::app::{
     Outcome,
     counter::What,
+    handing::Handing,
     orders::{Deed, NotDone, OrderView, Which},
     packing::Swap,
 };
@@ -86,7 +87,9 @@ fn p2_what_replaces_a_line_is_kept_for_it_and_the_line_itself_is_free_again() {
     bench.act(1, Deed::Substitute(bench.swap(3))).expect("the customer allowed it");
     assert_eq!(bench.shop.balance(bench.milk), (5, 0));
     assert_eq!(bench.shop.balance(bench.other), (4, 3));
-    for deed in [Deed::Packed(0, Vec::new()), Deed::Ready(0), Deed::Collected(0)] {
+    for deed in
+        [Deed::Packed(0, Vec::new()), Deed::Ready(0), Deed::Collected(0, Handing::default())]
+    {
         bench.act(1, deed).expect("it goes on");
     }
     assert_eq!(bench.shop.balance(bench.other), (1, 0), "the other milk was sold");

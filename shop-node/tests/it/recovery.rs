@@ -13,6 +13,7 @@ use kirana_migrations::{Abort, Database, Location, Schema};
 use kirana_shop::app::{
     Outcome, Shop, Undeliverable, Unopened,
     counter::What,
+    handing::Handing,
     orders::{Deed, NotDone, Which},
 };
 
@@ -278,7 +279,7 @@ fn goods_are_packed_fetched_and_paid_and_the_ledger_follows() {
         Deed::Pack(Default::default()),
         Deed::Packed(0, Vec::new()),
         Deed::Ready(0),
-        Deed::Collected(0),
+        Deed::Collected(0, Handing::default()),
         Deed::Pay(sum, kirana_core::order::facts::Means::Cash),
     ];
     for deed in steps {

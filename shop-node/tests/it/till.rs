@@ -9,6 +9,7 @@ use kirana_core::{
 use kirana_shop::app::{
     Once,
     counter::{NotEntered, SaleLine},
+    handing::Handing,
     orders::{Deed, Which},
     scan::Rung,
     till::Kind,
@@ -33,7 +34,7 @@ fn street() -> (Neighbourhood, VariantId) {
         Deed::Pack(Packing::default()),
         Deed::Packed(0, vec![]),
         Deed::Ready(0),
-        Deed::Collected(0),
+        Deed::Collected(0, Handing::default()),
     ];
     for deed in way {
         act(&street, None, deed).expect("it goes on");

@@ -17,6 +17,7 @@ use kirana_core::{
 use kirana_customer::app::place::NewOrder;
 use kirana_shop::app::{
     counter::{Entry, SaleLine, What},
+    handing::Handing,
     orders::{Deed, OrderView, Which},
 };
 use kirana_sync::client::Input;
@@ -74,6 +75,8 @@ impl World {
             partial_ok,
             personal: None,
             answer_by: program.household.known_now(now).at.plus_ms(answer_ms),
+            fee: None,
+            of_age: None,
         };
         let rng = machine.dice.source();
         let Ok(placed) = program.household.place(order, now, rng) else {
@@ -298,7 +301,7 @@ impl World {
                 Deed::Pack(packing),
                 Deed::Packed(0, Vec::new()),
                 Deed::Ready(0),
-                Deed::Collected(0),
+                Deed::Collected(0, Handing::default()),
             ];
             if steps.into_iter().all(|deed| self.deed(node, &view, deed)) {
                 self.take_home(node, view.order.id);

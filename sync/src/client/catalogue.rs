@@ -105,6 +105,7 @@ impl Run<'_> {
                 pull::Effect::Availability(snapshots) => {
                     self.effects.push(Effect::Availability { shop, snapshots });
                 }
+                pull::Effect::Terms(terms) => self.effects.push(Effect::Terms { shop, terms }),
                 pull::Effect::Current => {
                     if let Some(followed) = self.client.followed.get_mut(&shop) {
                         followed.avoid = None;

@@ -168,9 +168,26 @@ fn p6_stock_snapshots_by_another_key_of_another_shop_or_of_a_lost_box_are_refuse
     let elsewhere = Shelf { shop: shop(1), ..Shelf::new(0, 1, &[3]) };
     for liar in [thief, lost_box, elsewhere] {
         let (loads, ends) = tampered(|_, response| match response {
-            Response::Heads { heads, certificates, mut availability } => {
+            Response::Heads { heads, certificates, mut availability, terms } => {
                 availability.push(ByteVec::from(liar.stock(2).bytes().to_vec()));
-                Response::Heads { heads, certificates, availability }
+                Response::Heads { heads, certificates, availability, terms }
+            }
+            other => other,
+        });
+        assert!(loads.is_empty() && is_bad(&ends), "{ends:?}");
+    }
+}
+
+#[test]
+fn p6_terms_by_another_key_of_another_shop_or_of_a_lost_box_are_refused() {
+    let thief = Shelf { box_keys: crate::fixture::keys(7), ..Shelf::new(0, 1, &[3]) };
+    let lost_box = Shelf { generation: 0, ..Shelf::new(0, 1, &[3]) };
+    let elsewhere = Shelf { shop: shop(1), ..Shelf::new(0, 1, &[3]) };
+    for liar in [thief, lost_box, elsewhere] {
+        let (loads, ends) = tampered(|_, response| match response {
+            Response::Heads { heads, certificates, availability, .. } => {
+                let terms = Some(ByteVec::from(liar.terms(2).bytes().to_vec()));
+                Response::Heads { heads, certificates, availability, terms }
             }
             other => other,
         });

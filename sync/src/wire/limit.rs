@@ -4,6 +4,7 @@ use kirana_core::{
     catalogue::head,
     cbor::Malformed,
     mail::{Mail, SEALED_BYTES_MAX},
+    terms::TERMS_BYTES_MAX,
 };
 use minicbor::bytes::ByteVec;
 
@@ -127,7 +128,12 @@ pub(super) fn check_response(response: &Response) -> Result<(), Malformed> {
             at_most("a list of records", records.len(), RECORDS_MAX)?;
             each("a record", records, RECORD_BYTES_MAX)
         }
-        Response::Heads { heads, certificates: chain, availability } => {
+        Response::Heads { heads, certificates: chain, availability, terms } => {
+            at_most(
+                "a shop's terms",
+                terms.as_ref().map_or(0, |terms| terms.len()),
+                TERMS_BYTES_MAX,
+            )?;
             at_most("a list of heads", heads.len(), HEADS_MAX)?;
             each("a signed head", heads, HEAD_BYTES_MAX)?;
             at_most("a list of stock snapshots", availability.len(), HEADS_MAX)?;

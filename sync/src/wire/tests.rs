@@ -1,7 +1,9 @@
 //! Frames at and past their limits, damaged, and from a later version.
 
 use super::*;
-use kirana_core::{id::OrderId, key::KeyId, mail::SEALED_BYTES_MAX, time::UnixMs};
+use kirana_core::{
+    id::OrderId, key::KeyId, mail::SEALED_BYTES_MAX, terms::TERMS_BYTES_MAX, time::UnixMs,
+};
 use limit::*;
 use proptest::prelude::*;
 
@@ -69,7 +71,8 @@ fn a_request_one_past_any_limit_is_refused() {
 fn a_response_one_past_any_limit_is_refused() {
     let mails = |n| Response::Mails { items: vec![(1, mail(9, 9, vec![])); n], more: false };
     let records = |n, len| Response::Records { records: many(n, len) };
-    let heads = |h, c, a| Response::Heads { heads: h, certificates: c, availability: a };
+    let heads =
+        |h, c, a| Response::Heads { heads: h, certificates: c, availability: a, terms: None };
     let chunk = |head, len| Chunk { head: bytes(head), bytes: bytes(len) };
     let chunks = |n, head, len| Response::Chunks { chunks: vec![chunk(head, len); n], more: true };
     let snapshot = |total, part| Response::Snapshot { head: bytes(9), total, part: bytes(part) };
@@ -80,6 +83,10 @@ fn a_response_one_past_any_limit_is_refused() {
     let welcome = |n| {
         let (certificates, lists) = (vec![], vec![]);
         Response::Welcome { certificates, lists, roster: Some(bytes(n)) }
+    };
+    let terms = |n| {
+        let (heads, certificates, availability) = (vec![], vec![], vec![]);
+        Response::Heads { heads, certificates, availability, terms: Some(bytes(n)) }
     };
     let image = |n| Response::Image { jpeg: bytes(n) };
     let half = AVAILABILITY_BYTES_MAX / 2;
@@ -106,6 +113,7 @@ fn a_response_one_past_any_limit_is_refused() {
         (snapshot(9, CHUNK_BYTES_MAX), snapshot(9, CHUNK_BYTES_MAX + 1)),
         (refused(REASON_BYTES_MAX), refused(REASON_BYTES_MAX + 1)),
         (image(IMAGE_BYTES_MAX), image(IMAGE_BYTES_MAX + 1)),
+        (terms(TERMS_BYTES_MAX), terms(TERMS_BYTES_MAX + 1)),
     ];
     for (within, past) in pairs {
         assert!(accepts_response(&within), "{within:.60?} at its limit");
@@ -175,7 +183,7 @@ fn every_kind_on_the_wire_has_its_number_in_the_list() {
         Response::Deleted,
         Response::Published,
         Response::Records { records: vec![] },
-        Response::Heads { heads: vec![], certificates: vec![], availability: vec![] },
+        Response::Heads { heads: vec![], certificates: vec![], availability: vec![], terms: None },
         Response::Chunks { chunks: vec![], more: false },
         Response::Snapshot { head: bytes(9), total: 9, part: bytes(9) },
         Response::Admitted { id: Hash::of(b"x") },

@@ -3,6 +3,7 @@
 mod after_placing;
 mod data;
 mod lost_phone;
+mod on_terms;
 mod street;
 mod thin_client;
 mod tidy;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::street::Street;
 
-async fn signed_in(hub: &Hub, login: &str) -> anyhow::Result<Door> {
+pub async fn signed_in(hub: &Hub, login: &str) -> anyhow::Result<Door> {
     let door = Door::new(&door::client()?, &hub.url());
     let session = json!({"login": login, "password": PASSWORD});
     let signed_in = door.post("/v1/sessions", &session).await?;
@@ -19,7 +19,7 @@ async fn signed_in(hub: &Hub, login: &str) -> anyhow::Result<Door> {
 }
 
 /// Asks until an order is at some stage.
-async fn reaches(door: &Door, order: &str, stage: &str) -> anyhow::Result<Value> {
+pub async fn reaches(door: &Door, order: &str, stage: &str) -> anyhow::Result<Value> {
     until(&format!("the order {order} to be {stage}"), async || {
         let seen = door.get(&format!("/v1/orders/{order}")).await?;
         Ok((seen["stage"] == stage).then_some(seen))

@@ -18,11 +18,8 @@ pub(super) fn fulfil(order: &mut Order, at: UnixMs, body: &Body) -> Result<(), M
     let group_no = match body {
         Body::Packing(Packing { group, .. }) | Body::Packed(Packed { group, .. }) => *group,
         Body::DeliveryFailed(failed) => failed.group,
-        Body::ReadyForPickup(of)
-        | Body::Collected(of)
-        | Body::OutForDelivery(of)
-        | Body::Delivered(of)
-        | Body::ReturnedToShop(of) => of.group,
+        Body::ReadyForPickup(of) | Body::OutForDelivery(of) | Body::ReturnedToShop(of) => of.group,
+        Body::Collected(handed) | Body::Delivered(handed) => handed.group,
         _ => 0,
     };
     let index = usize::from(group_no);

@@ -17,7 +17,7 @@ use super::*;
 
 fn offer(minor: i64, per: u64, unit: Unit, available: u64) -> Offer {
     let (price, deals) = (price(minor, per), Vec::new());
-    Offer { price, deals, tax_bp: 500, unit, available, counted: true }
+    Offer { price, deals, tax_bp: 500, unit, available, counted: true, age_min: None }
 }
 
 fn offers() -> BTreeMap<VariantId, Offer> {
@@ -131,7 +131,7 @@ fn an_order_of_which_nothing_is_left_is_declined_with_every_reason() {
     let decision = decide(&placed(), &BTreeSet::new(), &BTreeMap::new(), Judge::Program);
     let Decision::Decline(declined) = decision.clone() else { panic!("nothing is sold") };
     assert_eq!((declined.reason, declined.lines.len()), (DeclineReason::NothingLeft, 2));
-    let order = step(begin(placed()).order(), at(1), &decision.into_body(ledger()));
+    let order = step(begin(placed()).order(), at(1), &decision.into_body(ledger(), None));
     assert_eq!(order.map(|order| order.stage.label()), Ok("declined"));
     let on_khata = Placed { payment: Method::OnKhata, ..placed() };
     let Decision::Decline(declined) =
@@ -186,7 +186,7 @@ proptest! {
                 prop_assert!(sum <= offer.available);
             }
         }
-        let body = decision.into_body(ledger());
+        let body = decision.into_body(ledger(), None);
         prop_assert!(step(begin(placed).order(), at(1), &body).is_ok());
     }
 }

@@ -169,6 +169,7 @@ fn lines_can_be_packed_apart_and_handed_over_in_two_groups() {
     let order = after(begin(placed()), &[accepted(), only_milk]);
     assert_eq!(standing(&order), "accepted [pending packing] on_delivery");
     let (first, second) = (OfGroup { group: 0 }, OfGroup { group: 1 });
+    let handed = |group| HandedOver { group, proof: None };
     let order = after(
         begin(placed()),
         &[
@@ -176,13 +177,13 @@ fn lines_can_be_packed_apart_and_handed_over_in_two_groups() {
             Body::Packing(Packing { group: 0, lines: vec![0] }),
             Body::Packed(Packed { group: 1, weighed: vec![] }),
             Body::OutForDelivery(second),
-            Body::Delivered(second),
+            Body::Delivered(handed(1)),
             paid(5_900),
         ],
     );
     assert_eq!(step(&order, at(9), &body("completed")).err(), Some(Misstep::NotHandedOver));
     let bodies =
-        [body("packing"), packed(&[]), Body::OutForDelivery(first), Body::Delivered(first)];
+        [body("packing"), packed(&[]), Body::OutForDelivery(first), Body::Delivered(handed(0))];
     let order = bodies.iter().fold(order, |order, body| step(&order, at(9), body).expect("fits"));
     let due = rupees(2_250);
     assert_eq!(step(&order, at(9), &body("completed")).err(), Some(Misstep::NotSettled { due }));
@@ -190,7 +191,7 @@ fn lines_can_be_packed_apart_and_handed_over_in_two_groups() {
     let order = step(&order, at(9), &body("completed")).expect("fits");
     assert!(matches!(order.stage, Stage::Completed { .. }));
     assert!(order.lines.iter().all(|l| matches!(l.state, LineState::HandedOver { .. })));
-    let elsewhere = Body::Delivered(OfGroup { group: 7 });
+    let elsewhere = Body::Delivered(handed(7));
     let pending = after(begin(placed()), &[accepted()]);
     assert_eq!(step(&pending, at(9), &elsewhere).err(), Some(Misstep::NoSuchGroup(7)));
 }

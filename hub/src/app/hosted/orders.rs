@@ -11,14 +11,20 @@ use kirana_core::{
     order::{
         facts::Grievance,
         personal::Personal,
-        placed::{Alteration, Handover, Method, Substitution, WantedLine},
+        placed::{Alteration, Method, Slot, Substitution, WantedLine},
         wish::ComplaintStep,
     },
     record::SignedRecord,
+    terms::{UnverifiedTerms, Way},
     time::UnixMs,
 };
 use kirana_customer::app::{
-    Household, asking::Complaining, place::NewOrder, shop::Introduced, status::OrderStatus,
+    Household,
+    asking::Complaining,
+    place::NewOrder,
+    shop::Introduced,
+    status::OrderStatus,
+    terms::{Quote, quote, rate_of},
 };
 
 use super::{
@@ -53,6 +59,10 @@ pub struct Checkout {
     pub substitution: Substitution,
     /// Until when an answer is of use.
     pub answer_by: UnixMs,
+    /// In which span of time.
+    pub slot: Option<Slot>,
+    /// How old the customer says to be, at least.
+    pub of_age: Option<u8>,
 }
 
 /// From where the lines of a checkout come.
@@ -79,6 +89,8 @@ pub enum Asking {
         added: Vec<Wanted>,
         /// Come and collect it after all.
         pickup: bool,
+        /// In another span of time.
+        slot: Option<Slot>,
     },
     /// For these lines the proposal may come.
     Approve(Vec<u16>),
@@ -113,33 +125,16 @@ impl Hub {
         if let Some(ids) = self.placed_before(&home, once.as_ref()).await? {
             return self.seen(&home, &ids, now);
         }
-        let wanted = self.basket(&home, &document, &checkout.basket)?;
-        let mut by_shop: BTreeMap<ShopId, Vec<WantedLine>> = BTreeMap::new();
-        for one in wanted {
-            let line = self.line(one, checkout.substitution, now)?;
-            by_shop.entry(one.shop).or_default().push(line);
-        }
-        if by_shop.is_empty() || by_shop.len() > SHOPS_MAX {
-            let why =
-                format!("an order is for 1 to {SHOPS_MAX} shops with at least one thing each");
-            return Err(Error::Declined { kind: "nothing-to-order", why });
-        }
-        let personal = self.personal(actor, &document, &checkout, now).await?;
-        for shop in by_shop.keys() {
-            self.introduce(&home, *shop, now).await?;
-        }
-        let drawn = by_shop.keys().map(|shop| (*shop, OrderId::new(now, draw(rng))));
+        let drafts = self.drafts(actor, (&home, &document), &checkout, now).await?;
+        let drawn = drafts.keys().map(|shop| (*shop, OrderId::new(now, draw(rng))));
         let drawn: BTreeMap<ShopId, OrderId> = drawn.collect();
-        let mut orders = Vec::new();
-        for (shop, lines) in by_shop {
-            let order = new_order(shop, lines, personal.clone(), &checkout)?;
+        for (order, _) in drafts.values() {
             // All of them can be, or none is placed.
-            on_disk(|| home.could_place(&order, now))?;
-            orders.push((shop, order));
+            on_disk(|| home.could_place(order, now))?;
         }
         let ids = self.ids_once(once, drawn, now).await?;
         self.store().hosted_waits(actor.account, true).await?;
-        for (shop, order) in orders {
+        for (shop, (order, _)) in drafts {
             let Some(id) = ids.get(&shop).copied() else { continue };
             on_disk(|| home.place_as(id, order, now, rng))?;
             if let Basket::Cart(cart) = checkout.basket {
@@ -157,6 +152,64 @@ impl Hub {
         }
         let ids: Vec<OrderId> = ids.into_values().collect();
         self.seen(&home, &ids, now)
+    }
+
+    /// What a checkout comes to, shop by shop; nothing is placed.
+    ///
+    /// # Errors
+    /// As for [`Hub::check_out`].
+    pub async fn quote(
+        &self,
+        actor: &Actor,
+        checkout: Checkout,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<Vec<(ShopId, Quote)>, Error> {
+        let home = self.home_of(actor, now, rng).await?;
+        let document = on_disk(|| home.document())?;
+        let drafts = self.drafts(actor, (&home, &document), &checkout, now).await?;
+        Ok(drafts.into_iter().map(|(shop, (_, quote))| (shop, quote)).collect())
+    }
+
+    /// The orders of a checkout with what each comes to.
+    async fn drafts(
+        &self,
+        actor: &Actor,
+        (home, document): (&Household, &Document),
+        checkout: &Checkout,
+        now: UnixMs,
+    ) -> Result<BTreeMap<ShopId, (NewOrder, Quote)>, Error> {
+        let mut by_shop: BTreeMap<ShopId, Vec<WantedLine>> = BTreeMap::new();
+        for one in self.basket(home, document, &checkout.basket)? {
+            let line = self.line(one, checkout.substitution, now)?;
+            by_shop.entry(one.shop).or_default().push(line);
+        }
+        if by_shop.is_empty() || by_shop.len() > SHOPS_MAX {
+            let why =
+                format!("an order is for 1 to {SHOPS_MAX} shops with at least one thing each");
+            return Err(Error::Declined { kind: "nothing-to-order", why });
+        }
+        let personal = self.personal(actor, document, checkout, now).await?;
+        let mut drafts = BTreeMap::new();
+        for (shop, lines) in by_shop {
+            self.introduce(home, shop, now).await?;
+            let mut order = new_order(shop, lines, personal.clone(), checkout)?;
+            let quote = self.quoted(home, &order, now)?;
+            order.fee = quote.fee.map(|fee| fee.amount);
+            drafts.insert(shop, (order, quote));
+        }
+        Ok(drafts)
+    }
+
+    fn quoted(&self, home: &Household, order: &NewOrder, now: UnixMs) -> Result<Quote, Error> {
+        let published = on_disk(|| home.terms(order.shop))?;
+        let mut rates = BTreeMap::new();
+        for WantedLine { variant, .. } in &order.lines {
+            if let Some((shelved, _)) = self.on_the_shelf(order.shop, *variant)? {
+                rates.insert(*variant, rate_of(&shelved.product, *variant));
+            }
+        }
+        Ok(quote(order, published.as_ref(), &rates, now)?)
     }
 
     /// The own orders, newest first; the shops' answers are taken in first.
@@ -217,7 +270,8 @@ impl Hub {
                 on_disk(|| home.withdraw(id, now, rng))?
             }
             Asking::Withdraw => on_disk(|| home.cancel(id, now, rng))?,
-            Asking::Change { amounts, added, pickup } => {
+            Asking::Change { amounts, added, pickup, slot } => {
+                self.introduce(&home, chain.order().shop, now).await?;
                 let mut wanted = Alteration::default();
                 let new = |(line, amount)| kirana_core::order::placed::NewAmount { line, amount };
                 wanted.amounts = amounts.into_iter().map(new).collect();
@@ -227,7 +281,12 @@ impl Hub {
                     }
                     wanted.added.push(self.line(one, Substitution::LeaveOut, now)?);
                 }
-                wanted.handover = pickup.then_some(Handover::Pickup { slot: None });
+                let (way, had) = Way::of(chain.order().placed.handover);
+                let way = if pickup { Way::Pickup } else { way };
+                let slot = slot.or(had.filter(|_| !pickup));
+                let handover = way.at(slot);
+                wanted.handover = (handover != chain.order().placed.handover).then_some(handover);
+                wanted.fee = on_disk(|| home.fee_when_changed(chain.order(), &wanted, now))?;
                 on_disk(|| home.change(id, (wanted, once), now, rng))?
             }
             Asking::Approve(lines) => on_disk(|| home.approve(id, lines, now, rng))?,
@@ -359,6 +418,7 @@ impl Hub {
                 },
             });
         }
+        let place = address.as_ref().and_then(|at| at.position).filter(|_| !checkout.pickup);
         let (text, phone) = address.map(|at| (at.written(), at.phone)).unwrap_or_default();
         let name = match &checkout.name {
             Some(name) => name.clone(),
@@ -368,7 +428,7 @@ impl Hub {
             }
         };
         let address = if checkout.pickup { String::new() } else { text };
-        Ok(Personal { name, address, phone, note: checkout.note.clone() })
+        Ok(Personal { name, address, phone, note: checkout.note.clone(), place })
     }
 
     /// Tells a household how to reach a shop, by the shop's own signed record.
@@ -393,6 +453,12 @@ impl Hub {
             hubs: Vec::new(),
         };
         on_disk(|| home.choose_shop(introduced, now))?;
+        // The newest terms that were gathered; those of another box are none.
+        let signed = self.shelves()?.terms(shop)?;
+        let signed = signed.and_then(|bytes| UnverifiedTerms::parse(&bytes).ok());
+        if let Some(Ok(terms)) = signed.map(|terms| terms.verify(read.node().key())) {
+            on_disk(|| home.save_terms(shop, &terms))?;
+        }
         Ok(())
     }
 }
@@ -405,14 +471,23 @@ fn new_order(
 ) -> Result<NewOrder, Error> {
     let first = lines.first().ok_or(Error::NotFound { what: "line" })?;
     let currency: Currency = first.seen.currency;
-    let handover = match checkout.pickup {
-        true => Handover::Pickup { slot: None },
-        false => Handover::Delivery { slot: None },
-    };
+    let way = if checkout.pickup { Way::Pickup } else { Way::Delivery };
+    let handover = way.at(checkout.slot);
     let personal = (personal != Personal::default()).then_some(personal);
     let (payment, partial_ok) = (Method::OnDelivery, checkout.partial_ok);
     let answer_by = checkout.answer_by;
-    Ok(NewOrder { shop, currency, lines, handover, payment, partial_ok, personal, answer_by })
+    Ok(NewOrder {
+        shop,
+        currency,
+        lines,
+        handover,
+        payment,
+        partial_ok,
+        personal,
+        answer_by,
+        fee: None,
+        of_age: checkout.of_age,
+    })
 }
 
 /// Shops and orders as they are noted under a key: sixteen bytes each.

@@ -22,6 +22,7 @@ use kirana_sync::wire::{Chunk, Code, Request, Response};
 use minicbor::bytes::ByteVec;
 
 use super::{Inner, Shop};
+use crate::store::settings::{self, Setting};
 
 /// The most bytes of a snapshot in one answer.
 const PART_BYTES_MAX: usize = 128 * 1024;
@@ -64,7 +65,11 @@ impl Inner {
         }
         let certificates = super::super::chain(c)?.into_iter().map(ByteVec::from).collect();
         let availability = stock.iter().map(|one| ByteVec::from(one.bytes().to_vec())).collect();
-        Ok(Response::Heads { heads, certificates, availability })
+        // A box that no longer speaks for the shop says nothing of its own.
+        let is_read_only = settings::get::<String>(c, Setting::ReadOnly)?.is_some();
+        let terms = if is_read_only { None } else { self.signed_terms(c)? };
+        let terms = terms.map(|terms| ByteVec::from(terms.bytes().to_vec()));
+        Ok(Response::Heads { heads, certificates, availability, terms })
     }
 
     /// The newest head of a document: that of its last chunk, or in a new generation one for the

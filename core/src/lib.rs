@@ -40,5 +40,6 @@ pub mod text;
 pub mod time;
 pub mod token;
 pub mod trust;
+pub mod upi;
 pub mod vault;
 pub mod whole;

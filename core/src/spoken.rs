@@ -54,6 +54,23 @@ impl ShortNumber {
         Self { shop: [letter(0), letter(1)], digits: (number % 10_000) as u16 }
     }
 
+    /// The numbers that stand in a text, such as what somebody wrote beside a payment; whatever
+    /// stands between their letters and digits.
+    ///
+    /// ```
+    /// # use kirana_core::spoken::ShortNumber;
+    /// let number: ShortNumber = "WD 5150-5".parse().expect("a number");
+    /// assert_eq!(ShortNumber::all_in("UPI/4123/order wd-51505/okbank"), [number]);
+    /// assert_eq!(ShortNumber::all_in("WD51506"), []);
+    /// ```
+    pub fn all_in(text: &str) -> Vec<Self> {
+        let kept: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+        let windows = (0..kept.len()).filter_map(|at| kept.get(at..at + 7));
+        let mut all: Vec<Self> = windows.filter_map(|part| part.parse().ok()).collect();
+        all.dedup();
+        all
+    }
+
     /// The last digit, which tells whether the others were heard right.
     pub fn check_digit(self) -> u8 {
         let mut state = 0;

@@ -32,6 +32,7 @@ use crate::{
         placed::{Handover, Slot, check_price},
     },
     time::UnixMs,
+    upi::{NotAPayee, Payee},
 };
 
 mod published;
@@ -110,6 +111,10 @@ pub struct Terms {
     /// Whether an order has to name one of them, where there is one for its way.
     #[n(6)]
     pub only_in_windows: bool,
+    /// Where the shop is paid by UPI.
+    #[n(7)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upi: Option<Payee>,
 }
 
 impl Default for Terms {
@@ -122,6 +127,7 @@ impl Default for Terms {
             delivery: None,
             windows: Vec::new(),
             only_in_windows: false,
+            upi: None,
         }
     }
 }
@@ -171,6 +177,7 @@ impl Terms {
         if !self.pickup && self.delivery.is_none() {
             return Err(Unsound::NoWay);
         }
+        self.upi.iter().try_for_each(Payee::check)?;
         self.delivery.iter().try_for_each(|delivery| delivery.check(currency))
     }
 
@@ -290,6 +297,9 @@ pub enum Unsound {
     /// The radius.
     #[error("a shop brings things at most {} km far", RADIUS_M_MAX / 1000)]
     Radius,
+    /// To whom money goes.
+    #[error(transparent)]
+    Upi(#[from] NotAPayee),
     /// One of the sums.
     #[error(
         "minimum, fee and free-from are sums from zero on in the shop's currency, and tax at most 100 %"

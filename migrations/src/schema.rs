@@ -52,6 +52,9 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/019_till.sql")),
         M::up(include_str!("../shop/020_invoices.sql")),
         M::up_with_hook(include_str!("../shop/022_slots.sql"), ages),
+        M::up(include_str!("../shop/023_bank.sql")),
+        M::up(include_str!("../shop/024_hand_ins.sql")),
+        M::up(include_str!("../shop/025_callers.sql")),
     ]
 }
 

@@ -15,6 +15,7 @@ use crate::{
     serve::{self, ServeError},
 };
 
+mod bank;
 mod carry;
 mod catalogue;
 mod categories;
@@ -38,6 +39,7 @@ mod owner;
 mod people;
 mod purchases;
 mod qr;
+mod queue;
 mod recovery;
 mod starter;
 mod terms;
@@ -145,6 +147,14 @@ enum Command {
     Till(till::Till),
     /// Shows what came in and went out, by form of money and day.
     Takings(till::Takings),
+    /// What the bank says about payments, and what does not fit together.
+    Bank(bank::Bank),
+    /// Accepted orders by their span of time.
+    Queue(queue::Queue),
+    /// What is to be taken from the shelves, in their order.
+    Picking(queue::Picking),
+    /// What is out for delivery, and the cash that comes back.
+    Deliveries(queue::Deliveries),
     /// When the shop is open, where it brings goods and for how much, and in which spans of time.
     Terms(terms::TermsOf),
     /// Takes in an order that was carried here as a file, and writes the reply as a file.
@@ -232,6 +242,10 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Margin(margin) => margin.run(with),
         Command::Till(till) => till.run(with),
         Command::Takings(takings) => takings.run(with),
+        Command::Bank(bank) => bank.run(with),
+        Command::Queue(queue) => queue.run(with),
+        Command::Picking(picking) => picking.run(with),
+        Command::Deliveries(deliveries) => deliveries.run(with),
         Command::Terms(terms) => terms.run(with),
         Command::Receive(receive) => receive.run(with),
         Command::Openapi => {

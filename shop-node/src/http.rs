@@ -33,12 +33,15 @@ use crate::{
 
 pub mod answers;
 pub mod auth;
+pub mod bank;
 pub mod batches;
+pub mod callers;
 pub mod catalogue;
 pub mod categories;
 mod closing;
 pub mod counts;
 pub mod deeds;
+pub mod deliveries;
 pub mod exports;
 mod extract;
 pub mod feeds;
@@ -163,6 +166,15 @@ fn money() -> OpenApiRouter<Door> {
         .routes(routes!(till::days, till::open))
         .routes(routes!(till::close))
         .routes(routes!(till::move_cash))
+        .routes(routes!(bank::take))
+        .routes(routes!(bank::list))
+        .routes(routes!(bank::settle))
+        .routes(routes!(bank::reconcile))
+        .routes(routes!(bank::upi))
+        .routes(routes!(deliveries::queue))
+        .routes(routes!(deliveries::picking))
+        .routes(routes!(deliveries::stops))
+        .routes(routes!(deliveries::cash, deliveries::hand_in))
 }
 
 /// The whole door with its description.
@@ -189,6 +201,9 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(orders::list, orders::place))
         .routes(routes!(orders::one))
         .routes(routes!(deeds::act))
+        .routes(routes!(callers::take))
+        .routes(routes!(callers::list))
+        .routes(routes!(callers::forget))
         .routes(routes!(mail::deliver))
         .routes(routes!(stock::balances))
         .routes(routes!(stock::movements, stock::enter))

@@ -6,12 +6,15 @@
 use kirana_core::{cbor, hash::Hash, statement::Party};
 use kirana_migrations::StoreError;
 
+pub mod bank;
 pub mod batches;
+pub mod callers;
 pub mod catalogue;
 pub mod counts;
 pub mod damage;
 pub mod epochs;
 pub mod feeds;
+pub mod hand_ins;
 pub mod images;
 pub mod imports;
 pub mod invoices;

@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use kirana_core::{
     catalogue::product::Product,
     geohash::Place,
-    id::{ShopId, VariantId},
+    id::{OrderId, ShopId, VariantId},
     money::{Money, tax_within},
     order::{
         Order, decide,
         facts::{DeclineReason, Fee},
         placed::{Alteration, WantedLine},
+        totals::Totals,
     },
+    spoken::ShortNumber,
     terms::{Published, SignedTerms, Way},
     time::UnixMs,
 };
@@ -97,6 +99,21 @@ impl Household {
         let fee = published.terms.fee(way, goods, None).map_err(refused)?;
         let signed = placed.fee.map_or(0, |fee| fee.minor);
         Ok(fee.map(|fee| fee.amount).filter(|fee| fee.minor > signed))
+    }
+
+    /// The link by which what is due for an order is paid by UPI; nothing where nothing is, or the
+    /// shop takes none.
+    ///
+    /// # Errors
+    /// [`HouseholdError::UnknownOrder`], or when stored data cannot be read.
+    pub fn upi_link(&self, order: OrderId) -> Result<Option<String>, HouseholdError> {
+        let chain = self.order_chain(order)?;
+        let order = chain.order();
+        let payee = self.terms(order.shop)?.and_then(|said| said.terms.upi);
+        // Before the decision nobody knows what it comes to.
+        let due = Totals::of(order).ok().filter(|_| !order.stage.is_undecided());
+        let number = ShortNumber::of(order.shop, order.id).to_string();
+        Ok(payee.zip(due).and_then(|(payee, t)| payee.link_for(order.id, &number, t.due)))
     }
 
     /// What an order would come to, by what this device knows.

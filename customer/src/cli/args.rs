@@ -310,6 +310,15 @@ pub enum Order {
         /// Which.
         id: OrderId,
     },
+    /// Show how an order is paid by UPI: a link, and a code for the app on a phone. The shop says when
+    /// the money has come.
+    Pay {
+        /// Which.
+        id: OrderId,
+        /// As what.
+        #[command(flatten)]
+        show: ShownAs,
+    },
     /// Write an order into a file, to be carried to the shop by hand.
     Export {
         /// Which.

@@ -19,7 +19,9 @@ use super::{
     Desk, Failure,
     args::{Order, Place},
     asking::{self, Asked},
-    carts, meant, now, slots,
+    carts, meant, now,
+    qr::ShownAs,
+    slots,
 };
 use crate::{
     app::{Household, file::FILE_BYTES_MAX, place::NewOrder, status::OrderStatus, terms::Quote},
@@ -48,6 +50,7 @@ pub(super) fn order(desk: &Desk, command: Order) -> Result<(), Failure> {
         Order::List => status(desk, None),
         Order::Withdraw { id } => ask(desk, id, "withdraw"),
         Order::Cancel { id } => ask(desk, id, "cancel"),
+        Order::Pay { id, show } => pay(desk, id, &show),
         Order::Export { id, file } => export(desk, id, &file),
         Order::Receive { file } => receive(desk, &file),
         Order::Change(change) => asking::change(desk, &change),
@@ -289,6 +292,22 @@ fn ask(desk: &Desk, id: OrderId, what: &'static str) -> Result<(), Failure> {
         _ => household.cancel(id, at, &mut rng)?,
     };
     Asked { id, asked: what }.told(desk);
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Payable {
+    id: OrderId,
+    link: String,
+}
+
+fn pay(desk: &Desk, id: OrderId, show: &ShownAs) -> Result<(), Failure> {
+    let household = desk.household()?;
+    let link = household.upi_link(id)?;
+    let link = link.ok_or(Failure::Nothing("nothing is to be paid, or the shop takes no UPI"))?;
+    let pictures = show.pictures(&link)?;
+    let payable = Payable { id, link };
+    desk.say(&payable, || format!("{pictures}{}", payable.link));
     Ok(())
 }
 

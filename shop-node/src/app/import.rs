@@ -55,6 +55,20 @@ pub const IMPORT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// The most notes that a report lists of each kind.
 pub const NOTES_MAX: usize = 10_000;
 
+/// A small table of text with its header, in whatever encoding and with whatever separators.
+pub(crate) fn text_table(
+    mut file: impl Read + Seek,
+    bytes_max: u64,
+) -> Result<(Vec<String>, Vec<records::Numbered>), NotImported> {
+    let examined = examine::examine(&mut file, bytes_max)?;
+    let (header, mut table) = table::open(file, &examined, Format::Csv)?;
+    let mut rows = Vec::new();
+    while let Some(row) = table.next().map_err(NotImported::Unreadable)? {
+        rows.push(row);
+    }
+    Ok((header, rows))
+}
+
 /// Which kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {

@@ -6,11 +6,14 @@
 use kirana_core::{
     at_rest::{open, seal},
     cbor,
+    hash::Hash,
     key::{KeyPair, SealingSecret, SigningKey},
 };
 use minicbor::{Decode, Encode, bytes::ByteVec};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
+
+use super::Once;
 
 /// What a box keeps secret.
 #[derive(Clone)]
@@ -88,6 +91,18 @@ impl Keys {
     /// Wraps a customer's key.
     pub(crate) fn wrap(&self, key: &[u8; 32], nonce: [u8; 12]) -> Vec<u8> {
         seal(&self.wrapping, nonce, &[], key)
+    }
+
+    /// The seed of a guest's key that is drawn for a request: the same for the same one.
+    pub(crate) fn caller_seed(&self, once: &Once) -> Zeroizing<[u8; 64]> {
+        let half = |which: &[u8]| {
+            let (device, key) = once.parts();
+            Hash::of_parts(&[b"kirana caller 1", which, &*self.wrapping, device, key])
+        };
+        let mut seed = Zeroizing::new([0; 64]);
+        seed[..32].copy_from_slice(half(b"sign").as_bytes());
+        seed[32..].copy_from_slice(half(b"seal").as_bytes());
+        seed
     }
 
     /// Seals what is known of somebody outside the shop, for one place.

@@ -26,6 +26,11 @@ impl Once {
         let fits = !key.is_empty() && key.len() <= KEY_BYTES_MAX && plain;
         fits.then(|| Self { device, key: key.to_owned() })
     }
+
+    /// Whose key it is, and the key.
+    pub(crate) fn parts(&self) -> (&[u8], &[u8]) {
+        (self.device.as_bytes(), self.key.as_bytes())
+    }
 }
 
 /// What is known of a key.

@@ -185,13 +185,13 @@ impl Shop {
         moved.map(drop)
     }
 
-    fn minor(&self, amount: Money, least: i64) -> Result<i64, NotEntered> {
+    pub(super) fn minor(&self, amount: Money, least: i64) -> Result<i64, NotEntered> {
         let fits = amount.currency == self.identity().currency && amount.minor >= least;
         if fits { Ok(amount.minor) } else { Err(NotEntered::Amount) }
     }
 }
 
-fn check_note(note: &str) -> Result<(), NotEntered> {
+pub(super) fn check_note(note: &str) -> Result<(), NotEntered> {
     match note.len() > NOTE_BYTES_MAX || note.chars().any(char::is_control) {
         true => Err(NotEntered::TillNote),
         false => Ok(()),

@@ -209,7 +209,7 @@ fn known<T>(
 }
 
 /// The order of a short number or an id.
-fn find(shop: &Shop, name: &str) -> Result<Which, Failure> {
+pub(super) fn find(shop: &Shop, name: &str) -> Result<Which, Failure> {
     if let Ok(id) = name.parse() {
         return Ok(Which { id, customer: None });
     }

@@ -13,6 +13,7 @@ use kirana_core::{
         placed::Slot,
     },
     sign1::Forged,
+    spoken::ShortNumber,
     statement::{Party, Seen, SignedStatement, UnverifiedStatement},
     terms::Way,
     time::UnixMs,
@@ -247,6 +248,30 @@ pub fn note_end(tx: &Tx<'_>, n: i64, chain: &Chain) -> Result<(), StoreError> {
         slot.map(|slot| int(slot.until.get())),
     ])?;
     Ok(())
+}
+
+/// Orders that a text names by short number or id and of which money may still be expected: those
+/// that are open, and those with a payment by UPI that no bank has shown yet.
+pub fn named_in(c: &Connection, text: &str) -> Result<Vec<OrderRow>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM customer_order o WHERE (number = ?1 OR id = ?2) AND (is_open OR EXISTS (
+           SELECT 1 FROM takings t WHERE t.order_n = o.n AND t.kind = 'payment' AND t.means = 'upi'
+             AND NOT EXISTS (SELECT 1 FROM bank_line WHERE taking = t.n)))
+         ORDER BY n"
+    );
+    let hex: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+    let ids = (0..hex.len()).filter_map(|at| hex.get(at..at + 32)?.parse::<OrderId>().ok());
+    let ids = ids.map(|id| (None, Some(id.as_bytes().to_vec())));
+    let numbers = ShortNumber::all_in(text).into_iter().map(|n| (Some(n.to_string()), None));
+    let mut found: Vec<OrderRow> = Vec::new();
+    for (number, id) in ids.chain(numbers) {
+        for row in many(c, &sql, params![number, id])? {
+            if !found.iter().any(|known| known.n == row.n) {
+                found.push(row);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// How many open orders have this span of time, without one of them.

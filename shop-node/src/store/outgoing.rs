@@ -32,7 +32,9 @@ pub enum What {
 pub fn order_changed(tx: &Tx<'_>, device: KeyId, order_n: i64) -> Result<(), StoreError> {
     let sql = "DELETE FROM outgoing WHERE device = ?1 AND order_n = ?2";
     tx.prepare_cached(sql)?.execute(params![device.as_bytes(), order_n])?;
-    let sql = "INSERT INTO outgoing (device, order_n) VALUES (?1, ?2)";
+    // Whoever has no device waits for nothing: the shop keeps that key itself.
+    let sql = "INSERT INTO outgoing (device, order_n)
+               SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM caller WHERE device = ?1)";
     tx.prepare_cached(sql)?.execute(params![device.as_bytes(), order_n])?;
     Ok(())
 }

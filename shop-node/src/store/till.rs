@@ -254,7 +254,7 @@ fn read_day(row: &Row<'_>) -> Result<TillDay, StoreError> {
     })
 }
 
-fn key_of(bytes: &[u8]) -> Result<KeyId, StoreError> {
+pub(super) fn key_of(bytes: &[u8]) -> Result<KeyId, StoreError> {
     let damaged = |_| StoreError::damaged("the name of a key", "of the takings");
     Ok(KeyId::from_bytes(bytes.try_into().map_err(damaged)?))
 }

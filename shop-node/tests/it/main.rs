@@ -1,7 +1,9 @@
 //! Stories about one shop, told through its library and through its program.
 
 mod availability;
+mod bank;
 mod batches;
+mod callers;
 mod catalogue;
 mod catch_weight;
 mod categories;
@@ -9,6 +11,7 @@ mod changes;
 mod closing;
 mod complaints;
 mod counts;
+mod deliveries;
 mod desk;
 mod devices;
 mod disk;

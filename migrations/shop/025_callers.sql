@@ -1,0 +1,7 @@
+-- People without a device for whom the shop's staff take orders: a guest key that the shop keeps for
+-- each, and name, phone and address, sealed under the box's key.
+CREATE TABLE caller (
+  device   BLOB PRIMARY KEY CHECK (length(device) = 16),  -- the short name of the key
+  sealed   BLOB,                                          -- NULL once the person was erased
+  since_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,147 @@
+//! Orders that staff take for people who have no device.
+
+use kirana_core::{
+    id::VariantId,
+    key::KeyId,
+    order::{
+        axes::Stage,
+        facts::{DeclineReason, Packing},
+        personal::Personal,
+        placed::Substitution,
+    },
+    terms::{Delivery, Terms, Way},
+};
+use kirana_shop::app::{
+    Once,
+    access::By,
+    callers::{Call, NotTaken},
+    handing::Handing,
+    orders::{Deed, NotDone, OrderView, Which},
+};
+
+use crate::neighbour::{NOW, Neighbourhood, rng, rupees};
+
+fn asha() -> Personal {
+    Personal {
+        name: "Asha".into(),
+        phone: "98450 11111".into(),
+        address: "3 Temple Street".into(),
+        note: "the dog is harmless".into(),
+        ..Personal::default()
+    }
+}
+
+fn call(milk: VariantId, packs: u64) -> Call {
+    Call {
+        caller: None,
+        person: asha(),
+        lines: vec![(milk, packs)],
+        way: Way::Delivery,
+        slot: None,
+        partial_ok: false,
+        substitution: Substitution::LeaveOut,
+        of_age: None,
+    }
+}
+
+fn take(
+    street: &Neighbourhood,
+    key: Option<&str>,
+    call: Call,
+) -> Result<(KeyId, OrderView), NotTaken> {
+    let who = street.shop.keys().node.id();
+    let once = key.map(|key| Once::new(who, key).expect("a key"));
+    street.shop.take_call(once, call, By { who, till: None }, NOW, &mut rng(11))
+}
+
+fn is_sound(street: &Neighbourhood) {
+    let faults = street.shop.verify().expect("it is read").faults;
+    assert_eq!(faults, Vec::<String>::new());
+}
+
+#[test]
+fn somebody_who_calls_is_served_like_anybody_else_and_known_the_next_time() {
+    let street = Neighbourhood::new();
+    let milk = street.stock(10, 3_000, 10);
+    let (who, view) = take(&street, None, call(milk, 2)).expect("it is taken");
+    assert!(matches!(view.order.stage, Stage::Accepted { .. }), "{:?}", view.order.stage);
+    assert_eq!(street.balance(milk), (10, 2));
+    let person = street.shop.person(&view.order).expect("it is read").expect("it is there");
+    assert_eq!(person, asha());
+    assert_eq!(street.shop.done_by(&view).expect("it is read").len(), 1, "who took it is known");
+    let found = street.shop.callers("asha 98450").expect("they are read");
+    assert_eq!(found.iter().map(|caller| caller.id).collect::<Vec<_>>(), [who]);
+    assert_eq!(found[0].person.note, "", "what belongs to one order is not kept of the person");
+    assert!(street.shop.callers("meena").expect("they are read").is_empty());
+    let again = Call { caller: Some(who), ..call(milk, 1) };
+    let (same, second) = take(&street, None, again).expect("it is taken");
+    assert_eq!((same, second.order.customer), (who, view.order.customer));
+    let which = Which { id: view.order.id, customer: None };
+    for deed in [
+        Deed::Pack(Packing::default()),
+        Deed::Packed(0, vec![]),
+        Deed::Ready(0),
+        Deed::Collected(0, Handing::default()),
+    ] {
+        street.shop.act(which, deed, NOW, &mut rng(4)).expect("it goes on");
+    }
+    is_sound(&street);
+}
+
+#[test]
+fn p2_a_call_takes_no_more_than_there_is_and_the_shops_own_terms_hold() {
+    let street = Neighbourhood::new();
+    let milk = street.stock(10, 3_000, 3);
+    let (_, much) = take(&street, None, call(milk, 4)).expect("it is answered");
+    assert!(matches!(much.order.stage, Stage::Declined { .. }));
+    let money = |minor| Some(kirana_core::money::Money::new(minor, rupees()));
+    let delivery = Delivery { minimum: money(5_000), fee: money(1_500), ..Delivery::default() };
+    let terms = Terms { delivery: Some(delivery), ..Terms::default() };
+    street.shop.set_terms(terms, NOW).expect("they are sound");
+    let small = take(&street, None, call(milk, 1));
+    assert!(matches!(small, Err(NotTaken::Terms(DeclineReason::BelowMinimum))), "{small:?}");
+    let (_, view) = take(&street, None, call(milk, 2)).expect("it is taken");
+    assert_eq!(view.totals.sum.minor, 7_500);
+    is_sound(&street);
+}
+
+#[test]
+fn p1_the_same_call_again_is_one_order_of_one_person() {
+    let street = Neighbourhood::new();
+    let milk = street.stock(10, 3_000, 10);
+    let (who, first) = take(&street, Some("monday"), call(milk, 2)).expect("it is taken");
+    let (same, again) = take(&street, Some("monday"), call(milk, 2)).expect("it is taken");
+    assert_eq!((who, first.order.id), (same, again.order.id));
+    assert_eq!(street.balance(milk), (10, 2));
+    assert_eq!(street.shop.callers("").expect("they are read").len(), 1);
+    let other = take(&street, Some("monday"), call(milk, 3));
+    assert!(matches!(other, Err(NotTaken::Order(NotDone::KeyReused))), "{other:?}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_and_who_is_forgotten_leaves_no_name() {
+    let street = Neighbourhood::new();
+    let milk = street.stock(10, 3_000, 10);
+    let nobody = Call { person: Personal::default(), ..call(milk, 1) };
+    assert!(matches!(take(&street, None, nobody), Err(NotTaken::Nameless)));
+    let unknown = Call { caller: Some(KeyId::of(&[7; 32])), ..call(milk, 1) };
+    assert!(matches!(take(&street, None, unknown), Err(NotTaken::UnknownCaller)));
+    assert!(matches!(take(&street, None, call(milk, 0)), Err(NotTaken::NotSold(_))));
+    let nothing = Call { lines: vec![], ..call(milk, 1) };
+    assert!(matches!(take(&street, None, nothing), Err(NotTaken::Invalid(_))));
+    let long = Personal { note: "x".repeat(5_000), ..asha() };
+    assert!(matches!(
+        take(&street, None, Call { person: long, ..call(milk, 1) }),
+        Err(NotTaken::TooLong)
+    ));
+    assert!(street.shop.callers("").expect("they are read").is_empty(), "nothing was kept");
+
+    let (who, view) = take(&street, None, call(milk, 1)).expect("it is taken");
+    street.shop.forget_caller(who).expect("it is known");
+    assert_eq!(street.shop.person(&view.order).expect("it is read"), None);
+    assert!(street.shop.callers("").expect("they are read").is_empty());
+    assert!(matches!(street.shop.forget_caller(who), Err(NotTaken::UnknownCaller)));
+    let again = Call { caller: Some(who), ..call(milk, 1) };
+    assert!(matches!(take(&street, None, again), Err(NotTaken::UnknownCaller)));
+    is_sound(&street);
+}

@@ -1,0 +1,206 @@
+//! What the shop's people work through: the queue, the shelves, the stops, and the cash.
+
+use kirana_core::{
+    catalogue::product::Language,
+    id::{OrderId, VariantId},
+    money::Money,
+    order::{
+        facts::{FailReason, Means, Packing, Proof},
+        handing::HandoverCode,
+        personal::Personal,
+        placed::{Placed, Slot},
+    },
+    terms::{Terms, Way, Window},
+};
+use kirana_shop::app::{
+    access::By,
+    handing::Handing,
+    orders::{Deed, Which},
+};
+
+use crate::neighbour::{Customer, NOW, Neighbourhood, rng, rupees};
+
+struct Counter {
+    street: Neighbourhood,
+    milk: VariantId,
+    bread: VariantId,
+}
+
+impl Counter {
+    fn new() -> Self {
+        let street = Neighbourhood::new();
+        let (milk, bread) = (street.stock(10, 3_000, 100), street.stock(11, 4_000, 100));
+        let window = |from_min| Window {
+            way: Way::Delivery,
+            days: "Mo-Su".parse().expect("days"),
+            from_min,
+            until_min: from_min + 60,
+            capacity: 9,
+            last_call_min: 0,
+        };
+        let delivery = Some(kirana_core::terms::Delivery::default());
+        let windows = vec![window(600), window(1_080)];
+        let terms = Terms { windows, delivery, ..Terms::default() };
+        street.shop.set_terms(terms, NOW).expect("they are sound");
+        Self { street, milk, bread }
+    }
+
+    fn slot(&self, at: usize) -> Slot {
+        self.street.shop.slots(Way::Delivery, NOW, 3).expect("they are read")[at].offered.slot
+    }
+
+    fn order(&self, n: u8, lines: &[(VariantId, u64, i64)], slot: Option<Slot>) -> Customer {
+        let who = Customer::new(&self.street, n);
+        let meena = Personal {
+            name: format!("Meena {n}"),
+            address: "14 Second Cross".into(),
+            phone: "98450 00000".into(),
+            ..Personal::default()
+        };
+        let part = meena.part(&mut rng(n));
+        let (handover, personal) = (Way::Delivery.at(slot), Some(part.hash()));
+        let placed = Placed { handover, personal, ..who.wants(lines) };
+        let signed = who.sign(n, placed);
+        let mut parcel = who.parcel(&[&signed]);
+        parcel.personal.push(part);
+        self.street.deliver(&who.mail(&self.street, &parcel)).expect("it is taken in");
+        who
+    }
+
+    fn act(&self, n: u8, deed: Deed, by: Option<By>) {
+        let shop = &self.street.shop;
+        shop.act_once(None, which(n), deed, by, NOW, &mut rng(4)).expect("it is done");
+    }
+
+    fn dispatch(&self, n: u8) {
+        for deed in [Deed::Pack(Packing::default()), Deed::Packed(0, vec![]), Deed::Dispatch(0)] {
+            self.act(n, deed, None);
+        }
+    }
+
+    fn is_sound(&self) {
+        let faults = self.street.shop.verify().expect("it is read").faults;
+        assert_eq!(faults, Vec::<String>::new());
+    }
+}
+
+fn which(n: u8) -> Which {
+    Which { id: OrderId::new(NOW, [n; 10]), customer: None }
+}
+
+#[test]
+fn the_queue_begins_with_the_soonest_time_and_ends_with_those_that_have_none() {
+    let counter = Counter::new();
+    let (soon, later) = (counter.slot(0), counter.slot(1));
+    counter.order(1, &[(counter.milk, 1, 3_000)], None);
+    counter.order(2, &[(counter.milk, 1, 3_000)], Some(later));
+    counter.order(3, &[(counter.milk, 1, 3_000)], Some(soon));
+    let queue = |way| counter.street.shop.queue(way).expect("it is read");
+    let ids = |way| queue(way).iter().map(|queued| queued.id).collect::<Vec<_>>();
+    assert_eq!(ids(None), [3, 2, 1].map(|n| which(n).id));
+    assert!(
+        queue(None)[0]
+            .when
+            .as_deref()
+            .is_some_and(|when| when.ends_with("10:00-11:00") || when.ends_with("18:00-19:00"))
+    );
+    assert_eq!(ids(Some(Way::Pickup)), []);
+    counter.dispatch(3);
+    counter.act(3, Deed::Delivered(0, Handing::default()), None);
+    assert_eq!(ids(None), [2, 1].map(|n| which(n).id), "what is handed over is in no queue");
+}
+
+#[test]
+fn picking_adds_up_what_several_orders_need_and_leaves_out_what_is_packed() {
+    let counter = Counter::new();
+    counter.order(1, &[(counter.milk, 2, 3_000), (counter.bread, 1, 4_000)], None);
+    counter.order(2, &[(counter.milk, 3, 3_000)], Some(counter.slot(0)));
+    let picks = |only: &[u8], until| {
+        let only: Vec<_> = only.iter().map(|n| which(*n).id).collect();
+        let picks = counter.street.shop.picking(&only, until, Language::ENGLISH);
+        let picks = picks.expect("it is read").into_iter();
+        let mut picks: Vec<_> = picks.map(|p| (p.variant_id, p.amount, p.orders.len())).collect();
+        picks.sort();
+        picks
+    };
+    assert_eq!(picks(&[], None), [(counter.milk, 5, 2), (counter.bread, 1, 1)]);
+    assert_eq!(picks(&[2], None), [(counter.milk, 3, 1)]);
+    let before = Some(counter.slot(0).from);
+    assert_eq!(picks(&[], before), [(counter.milk, 2, 1), (counter.bread, 1, 1)]);
+    counter.act(1, Deed::Pack(Packing::default()), None);
+    assert_eq!(picks(&[1], None).len(), 2, "somebody is at it");
+    counter.act(1, Deed::Packed(0, vec![]), None);
+    assert_eq!(picks(&[], None), [(counter.milk, 3, 1)]);
+}
+
+#[test]
+fn p6_a_courier_sees_what_is_out_with_all_that_is_needed_and_nothing_else() {
+    let counter = Counter::new();
+    let who = counter.order(1, &[(counter.milk, 2, 3_000)], Some(counter.slot(0)));
+    counter.order(2, &[(counter.milk, 1, 3_000)], None);
+    assert!(counter.street.shop.stops().expect("they are read").is_empty());
+    counter.dispatch(1);
+    let stops = counter.street.shop.stops().expect("they are read");
+    let [stop] = &stops[..] else { panic!("{stops:?}") };
+    assert_eq!((stop.name.as_str(), stop.phone.as_str()), ("Meena 1", "98450 00000"));
+    assert_eq!((stop.due.minor, stop.attempt), (6_000, 1));
+    let signed = counter.street.shop.entries(which(1)).expect("they are read");
+    let first = kirana_core::statement::UnverifiedStatement::parse(&signed[0]).expect("one");
+    let first = first.verify(&who.keys.signing.public()).expect("hers");
+    let author = kirana_core::order::chain::Author::customer(who.party);
+    let own = kirana_core::order::chain::Chain::begin(first, author).expect("an order");
+    let code = HandoverCode::of(&own).to_string();
+    assert_eq!(HandoverCode::hint_for(&code), Some(stop.code_hint));
+    let shown = serde_json::to_string(stop).expect("JSON");
+    assert!(!shown.contains(&code.replace(' ', "")), "the code itself is not shown");
+
+    counter.act(1, Deed::DeliveryFailed(0, FailReason::NobodyThere), None);
+    let failed = counter.street.shop.stops().expect("they are read");
+    assert_eq!(failed[0].failed, Some(FailReason::NobodyThere));
+    counter.act(1, Deed::Dispatch(0), None);
+    let again = counter.street.shop.stops().expect("they are read");
+    assert_eq!((again[0].attempt, again[0].failed), (2, None));
+    let left = Handing { proof: Some(Proof::Neighbour), ..Handing::default() };
+    counter.act(1, Deed::Delivered(0, left), None);
+    assert!(counter.street.shop.stops().expect("they are read").is_empty());
+    counter.is_sound();
+}
+
+#[test]
+fn cash_that_a_courier_took_is_handed_in_once_and_the_difference_is_kept() {
+    let counter = Counter::new();
+    let shop = &counter.street.shop;
+    let (ravi, asha) = (Customer::new(&counter.street, 50), Customer::new(&counter.street, 51));
+    let by = |who: &Customer| Some(By { who: who.keys.id(), till: None });
+    for (n, who, means) in
+        [(1, &ravi, Means::Cash), (2, &ravi, Means::Upi), (3, &asha, Means::Cash)]
+    {
+        counter.order(n, &[(counter.milk, 2, 3_000)], None);
+        counter.dispatch(n);
+        counter.act(n, Deed::Delivered(0, Handing::default()), by(who));
+        counter.act(n, Deed::Pay(Money::new(6_000, rupees()), means), by(who));
+    }
+    let outside = || {
+        let all = shop.cash_outside().expect("it is read").into_iter();
+        all.map(|one| (one.courier, one.minor)).collect::<Vec<_>>()
+    };
+    let mut expected = vec![(ravi.keys.id(), 6_000), (asha.keys.id(), 6_000)];
+    expected.sort();
+    let mut there = outside();
+    there.sort();
+    assert_eq!(there, expected, "what came by UPI is in nobody's pocket");
+    let owner = shop.keys().node.id();
+    let hand_in = |key: &str, minor| {
+        let once = kirana_shop::app::Once::new(owner, key).expect("a key");
+        let what = (ravi.keys.id(), Money::new(minor, rupees()), "a coin is missing".to_owned());
+        shop.hand_in(Some(once), what, owner, NOW, &mut rng(7)).map(|money| money.minor)
+    };
+    assert_eq!(hand_in("first", 5_990).expect("it is counted"), 6_000);
+    assert_eq!(hand_in("first", 5_990).expect("it is the same"), 6_000);
+    assert_eq!(outside(), [(asha.keys.id(), 6_000)]);
+    let kept = shop.hand_ins().expect("they are read");
+    assert_eq!((kept.len(), kept[0].expected_minor, kept[0].counted_minor), (1, 6_000, 5_990));
+    // Nothing more was taken since.
+    assert_eq!(hand_in("second", 0).expect("it is counted"), 0);
+    counter.is_sound();
+}

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod bank;
+mod call;
 mod carry;
 mod catalogue;
 mod categories;
@@ -149,6 +150,8 @@ enum Command {
     Takings(till::Takings),
     /// What the bank says about payments, and what does not fit together.
     Bank(bank::Bank),
+    /// Takes an order for somebody without a device, who phones or stands at the counter.
+    Call(call::TakeCall),
     /// Accepted orders by their span of time.
     Queue(queue::Queue),
     /// What is to be taken from the shelves, in their order.
@@ -243,6 +246,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Till(till) => till.run(with),
         Command::Takings(takings) => takings.run(with),
         Command::Bank(bank) => bank.run(with),
+        Command::Call(call) => call.run(with),
         Command::Queue(queue) => queue.run(with),
         Command::Picking(picking) => picking.run(with),
         Command::Deliveries(deliveries) => deliveries.run(with),

@@ -4,6 +4,7 @@ mod after_placing;
 mod data;
 mod lost_phone;
 mod on_terms;
+mod shop_day;
 mod street;
 mod thin_client;
 mod tidy;

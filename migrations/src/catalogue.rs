@@ -29,6 +29,7 @@ pub mod search;
 pub mod terms;
 
 pub use card::Filter;
+pub use index::gather;
 
 /// A product as the catalogue has it, and whether any of it can be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,23 +106,12 @@ pub fn shown_at(c: &Connection, row: i64, now: UnixMs) -> Result<Ready, StoreErr
     c.prepare_cached(sql)?.query_row([row], |row| Ok(ready(row, now)))?
 }
 
-/// One product that is listed, as it is shown.
+/// A product as it is shown, of a row with `id`, `in_stock` and `counted` of `product`, `shown` of
+/// `product_value`, and its `value` where that is empty, in this order.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn shown(
-    c: &Connection,
-    shop: ShopId,
-    id: ProductId,
-    now: UnixMs,
-) -> Result<Option<Ready>, StoreError> {
-    let sql = "SELECT p.id, p.in_stock, p.counted, v.shown, CASE v.shown WHEN '' THEN v.value END FROM product p JOIN product_value v USING (row)
-               WHERE p.shop = ?1 AND p.id = ?2 AND p.listed = 1";
-    let keys = (shop.as_bytes(), id.as_bytes());
-    c.prepare_cached(sql)?.query_row(keys, |row| Ok(ready(row, now))).optional()?.transpose()
-}
-
-fn ready(row: &Row<'_>, now: UnixMs) -> Result<Ready, StoreError> {
+pub fn ready(row: &Row<'_>, now: UnixMs) -> Result<Ready, StoreError> {
     let id: [u8; 16] = row.get(0)?;
     let id = ProductId::from_slice(&id).ok_or_else(|| StoreError::damaged("a product", "id"))?;
     let json = match row.get::<_, Option<Vec<u8>>>(4)? {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::Schema;
 
@@ -111,10 +111,17 @@ pub(crate) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into()))?;
+    keep_prepared(&connection)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
+}
+
+/// Statements stay prepared whatever is bound to them. Without this SQLite prepares each one that
+/// ends in `LIMIT ?` anew every time it is run, in case the number makes for a better plan.
+fn keep_prepared(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Writes a file anew through a connection of its own, and empties its write-ahead log.
@@ -154,6 +161,7 @@ fn prepare(schema: Schema, path: &Path, connection: &mut Connection) -> Result<(
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    keep_prepared(connection)?;
     connection.set_prepared_statement_cache_capacity(256);
     if fresh {
         connection.pragma_update(None, "application_id", schema.application_id())?;

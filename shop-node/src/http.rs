@@ -82,9 +82,20 @@ const BODY_BYTES_HEARD_OUT: usize = 16 * 1024 * 1024;
 /// How long a request may take.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// What handlers work with; cheap to clone.
+/// What handlers work with; every request clones it several times, so that costs next to nothing.
 #[derive(Clone)]
-pub struct Door {
+pub struct Door(std::sync::Arc<Parts>);
+
+impl std::ops::Deref for Door {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What the door is made of.
+pub struct Parts {
     /// Who may come in.
     pub access: Access,
     /// Renders the counters.
@@ -110,6 +121,11 @@ pub struct Door {
 }
 
 impl Door {
+    /// The door of these parts.
+    pub fn of(parts: Parts) -> Self {
+        Self(std::sync::Arc::new(parts))
+    }
+
     /// The shop behind the door.
     pub fn shop(&self) -> &Shop {
         self.access.shop()
@@ -127,8 +143,8 @@ impl Door {
         T: Send + 'static,
         E: Into<Problem> + Send + 'static,
     {
-        let access = self.access.clone();
-        match tokio::task::spawn_blocking(move || job(&access)).await {
+        let door = self.clone();
+        match tokio::task::spawn_blocking(move || job(&door.access)).await {
             Ok(done) => done.map_err(Into::into),
             Err(panicked) => Err(Problem::internal(&panicked)),
         }
@@ -307,7 +323,7 @@ pub fn router(door: Door) -> Router {
         .merge(pictures)
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(problems_only))
-        .layer(middleware::from_fn_with_state(door.clone(), count))
+        .layer(middleware::from_fn(count))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal(&"a handler panicked").into_response()
         }))
@@ -382,7 +398,7 @@ async fn problems_only(request: Request, next: Next) -> Response {
 }
 
 /// Counts requests by route and status, and nothing else about them.
-async fn count(State(_): State<Door>, request: Request, next: Next) -> Response {
+async fn count(request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<axum::extract::MatchedPath>()

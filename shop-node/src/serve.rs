@@ -21,7 +21,7 @@ use crate::{
     config::{self, BadConfig, Config},
     feeds::Feeds,
     home::{Home, HomeError},
-    http::{self, Door},
+    http::{self, Door, Parts},
     imports::Imports,
     lookup::Lookups,
     net::{self, NetError},
@@ -68,7 +68,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     });
     let stopping = imports.clone();
     let (answers, studio) = (http::answers::Answers::default(), http::images::Studio::default());
-    let door = http::router(Door {
+    let door = http::router(Door::of(Parts {
         access,
         metrics,
         held_ms,
@@ -80,7 +80,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         feeds,
         lookups,
         fonts,
-    });
+    }));
     let door = door.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, door).with_graceful_shutdown(async {
         // Either somebody said so or everybody who could is gone.

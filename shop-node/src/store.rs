@@ -31,6 +31,7 @@ pub mod pins;
 pub mod purchases;
 pub mod reorder;
 pub mod settings;
+pub mod shelf;
 pub mod staff;
 pub mod stock;
 pub mod suppliers;

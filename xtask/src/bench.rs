@@ -80,14 +80,22 @@ struct Floor {
 }
 
 /// What is measured, by the names that others rely on.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 17] = [
     "place_order_c1",
     "place_order_c32",
     "search_10k",
+    "search_10k_again",
+    "facets_10k",
     "search_100k",
+    "category_100k",
+    "category_rare_100k",
     "list",
     "product",
     "ready_ms",
+    "ready_ms_10k",
+    "rest_memory_100k",
+    "import_100k",
+    "import_memory_100k",
     "login",
     "token_check",
 ];

@@ -12,6 +12,9 @@
 /// assert_eq!(errors("lait", "laie", 0), None);
 /// ```
 pub fn errors(one: &str, other: &str, max: usize) -> Option<usize> {
+    if max <= 1 {
+        return at_most_one(one, other).filter(|errors| *errors <= max);
+    }
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     if one.len().abs_diff(other.len()) > max {
         return None;
@@ -35,6 +38,33 @@ pub fn errors(one: &str, other: &str, max: usize) -> Option<usize> {
     last.last().copied().filter(|errors| *errors <= max)
 }
 
+/// The same for one error at most, which is looked for in many words: what both begin and end with
+/// aside, nothing is left but the error.
+fn at_most_one(one: &str, other: &str) -> Option<usize> {
+    let alike = |one: &str, other: &str| {
+        one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
+    };
+    let mut begin = alike(one, other);
+    while !(one.is_char_boundary(begin) && other.is_char_boundary(begin)) {
+        begin -= 1;
+    }
+    let (one, other) = (&one[begin..], &other[begin..]);
+    let ends = one.bytes().rev().zip(other.bytes().rev());
+    let mut end = ends.take_while(|(one, other)| one == other).count();
+    while !(one.is_char_boundary(one.len() - end) && other.is_char_boundary(other.len() - end)) {
+        end -= 1;
+    }
+    let (mut one, mut other) = (one[..one.len() - end].chars(), other[..other.len() - end].chars());
+    match [one.next(), one.next(), one.next(), other.next(), other.next(), other.next()] {
+        [None, _, _, None, _, _] => Some(0),
+        [_, None, _, _, None, _] => Some(1),
+        [first, Some(last), None, begun, Some(ended), None] => {
+            (first == Some(ended) && begun == Some(last)).then_some(1)
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +84,25 @@ mod tests {
         ] {
             assert_eq!(errors(one, other, 2), expected, "{one} {other}");
             assert_eq!(errors(other, one, 2), expected, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn the_short_way_for_one_error_says_what_the_long_way_says() {
+        let letters = ['a', 'b', 'é', 'द'];
+        let words: Vec<String> = (0..4_usize.pow(4))
+            .flat_map(|n| {
+                let word = |length: u32| {
+                    (0..length).map(|at| letters[n / 4_usize.pow(at) % 4]).collect::<String>()
+                };
+                (0..=4).map(word).collect::<Vec<_>>()
+            })
+            .collect();
+        for one in words.iter().step_by(7) {
+            for other in &words {
+                let long = errors(one, other, 2).filter(|errors| *errors <= 1);
+                assert_eq!(errors(one, other, 1), long, "{one} {other}");
+            }
         }
     }
 }

@@ -26,6 +26,9 @@ pub fn is_devanagari(word: &str) -> bool {
     word.chars().any(|c| ('\u{900}'..='\u{97f}').contains(&c))
 }
 
+/// The first letter of Devanagari: a word that has a sound comes before it, or is written in it.
+pub const DEVANAGARI: &str = "\u{900}";
+
 /// Letter by letter; the vowel that a consonant carries is an `a` and so is left out anyway.
 fn spelled(word: &str) -> Option<String> {
     let mut latin = String::new();

@@ -1,6 +1,6 @@
 //! The few columns of a product that lists filter, sort and count by, and the filter itself.
 //!
-//! **Invariant:** a filter means the same whether SQL or [`Filter::lets`] applies it.
+//! **Invariant:** a filter means the same whether SQL or a [`Sieve`] applies it.
 
 use std::collections::BTreeSet;
 
@@ -30,30 +30,33 @@ pub struct Filter {
     pub in_stock: bool,
 }
 
-/// What lists know of a product.
+/// What lists know of a product, as it stands in its row.
 #[derive(Debug, Clone)]
-pub(super) struct Card {
+pub(super) struct Card<'r> {
     pub(super) shop: ShopId,
     pub(super) in_stock: bool,
     pub(super) price: i64,
     pub(super) unit_price: i64,
-    pub(super) folded: String,
-    pub(super) shelves: Option<String>,
-    pub(super) diets: Option<String>,
+    pub(super) folded: &'r str,
+    pub(super) shelves: Option<&'r str>,
+    pub(super) diets: Option<&'r str>,
 }
 
-impl Card {
-    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+impl<'r> Card<'r> {
+    fn read(row: &'r Row<'_>) -> Result<Self, StoreError> {
         let shop: [u8; 16] = row.get(0)?;
+        let text = |column| -> rusqlite::Result<Option<&'r str>> {
+            Ok(row.get_ref(column)?.as_str_or_null()?)
+        };
         Ok(Self {
             shop: ShopId::from_slice(&shop)
                 .ok_or_else(|| StoreError::damaged("a product", "of the catalogue"))?,
             in_stock: row.get(1)?,
             price: row.get(2)?,
             unit_price: row.get(3)?,
-            folded: row.get(4)?,
-            shelves: row.get(5)?,
-            diets: row.get(6)?,
+            folded: text(4)?.unwrap_or_default(),
+            shelves: text(5)?,
+            diets: text(6)?,
         })
     }
 
@@ -69,7 +72,7 @@ impl Card {
 
     fn beginning(&self) -> &str {
         let end = self.folded.char_indices().nth(NAME_CHARS_MAX);
-        end.map_or(self.folded.as_str(), |(end, _)| &self.folded[..end])
+        end.map_or(self.folded, |(end, _)| &self.folded[..end])
     }
 }
 
@@ -84,17 +87,9 @@ impl Filter {
             || price_max.is_some()
     }
 
-    pub(super) fn lets(&self, card: &Card) -> bool {
-        let (diet, category) = (self.diet_mark(), self.category_mark());
-        let has = |marks: &Option<String>, mark: &String| {
-            marks.as_ref().is_some_and(|own| own.contains(mark))
-        };
-        self.shop.is_none_or(|shop| shop == card.shop)
-            && self.shops.as_ref().is_none_or(|shops| shops.contains(&card.shop))
-            && category.is_none_or(|category| has(&card.shelves, &category))
-            && diet.is_none_or(|diet| has(&card.diets, &diet))
-            && self.price_max.is_none_or(|most| card.price <= most && card.price != i64::MAX)
-            && (card.in_stock || !self.in_stock)
+    /// The filter as it is held against many cards.
+    pub(super) fn sieve(&self) -> Sieve<'_> {
+        Sieve { filter: self, shelf: self.category_mark(), diet: self.diet_mark() }
     }
 
     /// The shops as SQL looks for one of them: in hexadecimal digits, with commas between them.
@@ -117,6 +112,26 @@ impl Filter {
     }
 }
 
+/// A filter, and what it looks for on a card.
+pub(super) struct Sieve<'f> {
+    filter: &'f Filter,
+    shelf: Option<String>,
+    diet: Option<String>,
+}
+
+impl Sieve<'_> {
+    pub(super) fn lets(&self, card: &Card<'_>) -> bool {
+        let Self { filter, shelf, diet } = self;
+        let has = |marks: Option<&str>, mark: &str| marks.is_some_and(|own| own.contains(mark));
+        filter.shop.is_none_or(|shop| shop == card.shop)
+            && filter.shops.as_ref().is_none_or(|shops| shops.contains(&card.shop))
+            && shelf.as_ref().is_none_or(|shelf| has(card.shelves, shelf))
+            && diet.as_ref().is_none_or(|diet| has(card.diets, diet))
+            && filter.price_max.is_none_or(|most| card.price <= most && card.price != i64::MAX)
+            && (card.in_stock || !filter.in_stock)
+    }
+}
+
 /// Reads cards by row.
 pub(super) struct Cards<'c> {
     select: CachedStatement<'c>,
@@ -129,9 +144,13 @@ impl<'c> Cards<'c> {
         Ok(Self { select: c.prepare_cached(sql)? })
     }
 
-    pub(super) fn read(&mut self, row: i64) -> Result<Card, StoreError> {
+    pub(super) fn read<T>(
+        &mut self,
+        row: i64,
+        look: impl FnOnce(&Card<'_>) -> T,
+    ) -> Result<T, StoreError> {
         let mut rows = self.select.query([row])?;
         let none = || StoreError::damaged("the index", "of the catalogue");
-        Card::read(rows.next()?.ok_or_else(none)?)
+        Ok(look(&Card::read(rows.next()?.ok_or_else(none)?)?))
     }
 }

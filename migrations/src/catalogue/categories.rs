@@ -129,6 +129,43 @@ pub(super) fn mark(category: &str) -> String {
     joined(&[category])
 }
 
+/// All ways down on which listed products of a shop, or of any, stand and that come by a category.
+/// The ways are few and the products many, so the index is asked for one way after the other.
+pub(super) fn below(
+    c: &Connection,
+    shop: Option<ShopId>,
+    category: &str,
+) -> Result<Vec<(ShopId, String)>, StoreError> {
+    let sql = "WITH RECURSIVE way (shelves) AS (
+                 SELECT (SELECT shelves FROM product WHERE listed = 1 AND shop = ?1
+                         AND shelves > '' ORDER BY shelves LIMIT 1)
+                 UNION ALL
+                 SELECT (SELECT shelves FROM product WHERE listed = 1 AND shop = ?1
+                         AND shelves > way.shelves ORDER BY shelves LIMIT 1)
+                 FROM way WHERE way.shelves IS NOT NULL)
+               SELECT shelves FROM way WHERE instr(shelves, ?2) > 0";
+    let (mut select, mark, mut all) = (c.prepare_cached(sql)?, mark(category), Vec::new());
+    for shop in shop.map_or_else(|| selling(c), |shop| Ok(vec![shop]))? {
+        let ways = select.query_map((shop.as_bytes(), &mark), |row| row.get(0))?;
+        for way in ways {
+            all.push((shop, way?));
+        }
+    }
+    Ok(all)
+}
+
+/// The shops of which products are listed.
+fn selling(c: &Connection) -> Result<Vec<ShopId>, StoreError> {
+    let sql = "SELECT shop FROM product WHERE listed = 1 AND shop > ?1 ORDER BY shop LIMIT 1";
+    let (mut select, mut all, mut last) = (c.prepare_cached(sql)?, Vec::new(), Vec::new());
+    let damaged = || StoreError::damaged("a product", "of the catalogue");
+    while let Some(shop) = select.query_row([&last], |row| row.get::<_, Vec<u8>>(0)).optional()? {
+        all.push(ShopId::from_slice(&shop).ok_or_else(damaged)?);
+        last = shop;
+    }
+    Ok(all)
+}
+
 /// Each shelf of a product, from the top down.
 pub(super) fn each(shelves: &str) -> impl Iterator<Item = &str> {
     shelves.split(END).filter(|shelf| !shelf.is_empty())

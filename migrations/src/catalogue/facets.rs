@@ -56,17 +56,17 @@ impl Facets {
     }
 
     /// Counts a product; [`Facets::settle`] comes after the last.
-    pub(super) fn count(&mut self, card: &Card) {
-        if let Some(shelves) = &card.shelves {
-            match self.categories.get_mut(shelves) {
-                Some(known) => *known += 1,
-                None => drop(self.categories.insert(shelves.clone(), 1)),
-            }
+    pub(super) fn count(&mut self, card: &Card<'_>) {
+        let once_more = |counts: &mut BTreeMap<String, u32>, what: &str| match counts.get_mut(what)
+        {
+            Some(known) => *known += 1,
+            None => drop(counts.insert(what.to_owned(), 1)),
+        };
+        if let Some(shelves) = card.shelves {
+            once_more(&mut self.categories, shelves);
         }
-        let diets = card.diets.iter().flat_map(|diets| diets.split('|'));
-        for diet in diets.filter(|diet| !diet.is_empty()) {
-            *self.diets.entry(diet.to_owned()).or_default() += 1;
-        }
+        let diets = card.diets.into_iter().flat_map(|diets| diets.split('|'));
+        diets.filter(|diet| !diet.is_empty()).for_each(|diet| once_more(&mut self.diets, diet));
         if card.price != i64::MAX {
             *self.prices.entry(Band::of(card.price)).or_default() += 1;
         }

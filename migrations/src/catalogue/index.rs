@@ -43,6 +43,11 @@ impl Rank {
         self.0 >> OUT_SHIFT != 0
     }
 
+    /// All products of one length and state are together.
+    pub(super) fn length(self) -> i64 {
+        self.0 >> CHARS_SHIFT
+    }
+
     /// Characters of the shortest name.
     pub(super) fn chars(self) -> i64 {
         self.0 >> CHARS_SHIFT & CHARS_MAX
@@ -76,6 +81,30 @@ pub(crate) fn fill(c: &Connection) -> Result<(), StoreError> {
     let rows = statement.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<i64>, _>>()?;
     write(c, &rows)
 }
+
+/// Writes some of the index's pieces into one, if there are many; whether something is left to do.
+/// Each job that changed products left a piece, and a search looks into each.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn gather(tx: &Tx<'_>) -> Result<bool, StoreError> {
+    let sql = "SELECT count(DISTINCT segid) FROM product_fts_idx";
+    let pieces: i64 = tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    if pieces <= PIECES_FEW {
+        return Ok(false);
+    }
+    let before = tx.total_changes();
+    // Below zero: all pieces are to become one, so many pages of it now.
+    let sql = "INSERT INTO product_fts (product_fts, rank) VALUES ('merge', ?1)";
+    tx.prepare_cached(sql)?.execute([-PAGES_AT_ONCE])?;
+    // FTS5 counts one change where there was nothing to do.
+    Ok(tx.total_changes() - before > 1)
+}
+
+/// So many pieces cost a search little.
+const PIECES_FEW: i64 = 4;
+/// About a megabyte: others who write do not wait for long.
+const PAGES_AT_ONCE: i64 = 250;
 
 fn write(c: &Connection, rows: &BTreeSet<i64>) -> Result<(), StoreError> {
     let (mut gone, mut come) = (BTreeSet::new(), BTreeSet::new());

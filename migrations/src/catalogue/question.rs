@@ -107,70 +107,75 @@ impl Question {
     }
 }
 
-/// One way to read a word of a question.
+/// A word of a question, and what else it is read as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reading {
+    /// As it was typed, folded.
     word: String,
-    begins: bool,
+    /// Whole words that mean the same, or may have been meant.
+    others: Vec<String>,
 }
 
-impl Reading {
-    pub(super) fn whole(word: impl Into<String>) -> Self {
-        Self { word: word.into(), begins: false }
-    }
-
-    fn begins(word: impl Into<String>) -> Self {
-        Self { word: word.into(), begins: true }
-    }
+/// Whether what was typed may be the beginning of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Typed {
+    Whole,
+    Begun,
 }
 
 /// A match expression: of each word one reading must be there, in this column or in any.
-pub(super) fn expression(words: &[Vec<Reading>], column: Option<&str>) -> String {
-    let read = |reading: &Reading| {
-        let star = if reading.begins { "*" } else { "" };
-        format!("\"{}\"{star}", reading.word)
-    };
-    let one = |readings: &Vec<Reading>| {
-        let readings: Vec<String> = readings.iter().map(read).collect();
-        match readings.as_slice() {
-            [only] => only.clone(),
-            several => format!("({})", several.join(" OR ")),
-        }
-    };
-    let all = words.iter().map(one).collect::<Vec<_>>().join(" AND ");
+pub(super) fn expression(words: &[Reading], typed: Typed, column: Option<&str>) -> String {
+    let star = if typed == Typed::Begun { "*" } else { "" };
+    let mut all = String::new();
+    for Reading { word, others } in words {
+        all.push_str(if all.is_empty() { "" } else { " AND " });
+        all.push_str(if others.is_empty() { "" } else { "(" });
+        all.extend(["\"", word, "\"", star]);
+        others.iter().for_each(|other| all.extend([" OR \"", other, "\""]));
+        all.push_str(if others.is_empty() { "" } else { ")" });
+    }
     match column {
         Some(column) => format!("{{{column}}} : ({all})"),
         None => all,
     }
 }
 
-/// Each word as it stands, whole or as a beginning, beside its everyday names and what sounds alike
-/// in the other script.
-pub(super) fn readings(
-    c: &Connection,
-    words: &[String],
-    begins: bool,
-) -> Result<Vec<Vec<Reading>>, StoreError> {
-    let mut all = Vec::new();
+/// Whether a folded text has each word in one of its readings, as an [`expression`] would find.
+pub(super) fn stand_in(words: &[Reading], typed: Typed, folded: &str) -> bool {
+    let is = |own: &str, Reading { word, others }: &Reading| {
+        let begins = typed == Typed::Begun && own.starts_with(word.as_str());
+        begins || own == word || others.iter().any(|other| own == other)
+    };
+    words.iter().all(|reading| folded.split([' ', '\n']).any(|own| is(own, reading)))
+}
+
+/// Each word beside its everyday names and what sounds alike in the other script.
+pub(super) fn readings(c: &Connection, words: &[String]) -> Result<Vec<Reading>, StoreError> {
+    let mut all = Vec::with_capacity(words.len());
     for word in words {
-        let own = if begins { Reading::begins(word) } else { Reading::whole(word) };
-        let mut readings = vec![own];
-        readings.extend(everyday::others(word).map(Reading::whole));
-        readings.extend(in_the_other_script(c, word)?.into_iter().map(Reading::whole));
-        all.push(readings);
+        let mut others: Vec<String> = everyday::others(word).map(str::to_owned).collect();
+        others.extend(in_the_other_script(c, word)?);
+        all.push(Reading { word: word.clone(), others });
     }
     Ok(all)
 }
 
 fn in_the_other_script(c: &Connection, word: &str) -> Result<Vec<String>, StoreError> {
     let Some(sound) = sound::key(word).filter(|_| is_spelled(word)) else { return Ok(Vec::new()) };
-    let sql = "SELECT word FROM word WHERE sound = ?1 ORDER BY word LIMIT ?2";
+    // What has a sound is written in Latin letters, which come first, or in Devanagari.
+    let (from, to) = match sound::is_devanagari(word) {
+        true => ("", sound::DEVANAGARI),
+        false => (sound::DEVANAGARI, LAST),
+    };
+    let sql = "SELECT word FROM word WHERE sound = ?1 AND word >= ?2 AND word < ?3
+               ORDER BY word LIMIT ?4";
     let mut select = c.prepare_cached(sql)?;
-    let alike = select.query_map((sound, ALIKE_MAX), |row| row.get(0))?;
-    let alike = alike.collect::<Result<Vec<String>, _>>()?;
-    let own = sound::is_devanagari(word);
-    Ok(alike.into_iter().filter(|other| sound::is_devanagari(other) != own).collect())
+    let alike = select.query_map((sound, from, to, ALIKE_MAX), |row| row.get(0))?;
+    Ok(alike.collect::<Result<Vec<String>, _>>()?)
 }
+
+/// Comes after every word.
+const LAST: &str = "\u{10ffff}";
 
 /// Words that are looked at for one sound.
 const ALIKE_MAX: u32 = 64;
@@ -187,10 +192,10 @@ pub(super) fn are_known(c: &Connection, words: &[String]) -> Result<bool, StoreE
 }
 
 /// Each word with all known words that are one typing error away.
-pub(super) fn corrected(c: &Connection, words: &[String]) -> Result<Vec<Vec<Reading>>, StoreError> {
-    let mut all = readings(c, words, true)?;
-    for (word, readings) in words.iter().zip(&mut all) {
-        readings.extend(near(c, word)?.into_iter().map(Reading::whole));
+pub(super) fn corrected(c: &Connection, words: &[Reading]) -> Result<Vec<Reading>, StoreError> {
+    let mut all = words.to_vec();
+    for Reading { word, others } in &mut all {
+        others.extend(near(c, word)?);
     }
     Ok(all)
 }
@@ -207,12 +212,14 @@ fn near(c: &Connection, word: &str) -> Result<Vec<String>, StoreError> {
     let at = (chars.len() - 1) / 2;
     let beginning: String = chars[..at].iter().collect();
     let end: String = chars[at + 1..].iter().rev().collect();
-    let by_beginning = "SELECT word FROM word WHERE word >= ?1 AND word < ?2";
-    let by_end = "SELECT word FROM word WHERE reversed >= ?1 AND reversed < ?2";
+    let by_beginning = "SELECT word FROM word WHERE word >= ?1 AND word < ?2
+                        AND length(word) BETWEEN ?3 - 1 AND ?3 + 1";
+    let by_end = "SELECT word FROM word WHERE reversed >= ?1 AND reversed < ?2
+                  AND length(reversed) BETWEEN ?3 - 1 AND ?3 + 1";
     let mut found = Vec::new();
     for (sql, part) in [(by_beginning, beginning), (by_end, end)] {
         let mut select = c.prepare_cached(sql)?;
-        let mut rows = select.query((&part, format!("{part}{}", char::MAX)))?;
+        let mut rows = select.query((&part, format!("{part}{LAST}"), chars.len() as i64))?;
         while let Some(row) = rows.next()? {
             let other = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
             if text::distance::errors(word, other, 1) == Some(1) {
@@ -258,9 +265,31 @@ mod tests {
                 assert!(word.chars().all(char::is_alphanumeric), "{word}");
             }
         }
-        let words = ["a", "b"].map(|word| vec![Reading::begins(word), Reading::whole("c")]);
-        let expected = "{name} : ((\"a\"* OR \"c\") AND (\"b\"* OR \"c\"))";
-        assert_eq!(expression(&words, Some("name")), expected);
+        let words = [reading("a", &["c"]), reading("b", &[])];
+        let expected = "{name} : ((\"a\"* OR \"c\") AND \"b\"*)";
+        assert_eq!(expression(&words, Typed::Begun, Some("name")), expected);
+        assert_eq!(expression(&words, Typed::Whole, None), "(\"a\" OR \"c\") AND \"b\"");
+    }
+
+    fn reading(word: &str, others: &[&str]) -> Reading {
+        let others = others.iter().map(|other| (*other).to_owned()).collect();
+        Reading { word: word.to_owned(), others }
+    }
+
+    #[test]
+    fn a_text_has_the_words_that_the_index_would_find_in_it() {
+        let words = [reading("mil", &["doodh"]), reading("rich", &[])];
+        for (folded, typed, expected) in [
+            ("rich milk", Typed::Begun, true),
+            ("rich milk", Typed::Whole, false),
+            ("doodh\nrich", Typed::Whole, true),
+            ("doodhs rich", Typed::Begun, false),
+            ("mil richer", Typed::Begun, true),
+            ("mil richer", Typed::Whole, false),
+            ("mil", Typed::Begun, false),
+        ] {
+            assert_eq!(stand_in(&words, typed, folded), expected, "{folded} {typed:?}");
+        }
     }
 
     #[test]

@@ -4,4 +4,5 @@ mod catalogue;
 mod opening;
 mod recall;
 mod schema;
+mod search;
 mod writing;

@@ -9,8 +9,11 @@
 //! The order floors replay what the shop itself ran (see [`record`]) in one thread, without HTTP,
 //! with one signature checked and one made for each order. The search floor asks a
 //! plain full-text index over the same words for its best twenty, with as many readers as there are
-//! clients. `list` and `product` stand beside an axum handler that has the same bytes in memory. All
-//! of it happens in one shop with ten thousand products, but for `search_100k`.
+//! clients. `search_10k`, `search_100k` and `facets_10k` ask each question once, so that no answer
+//! was kept; `search_10k_again` asks a hundred questions over and over. `list`, `product` and the
+//! categories stand beside an axum handler that has the same bytes in memory. All of it happens in
+//! one shop with ten thousand products, but for what has `100k` in its name and `ready_ms`. The rows
+//! of memory are told in [`memory`].
 //!
 //! **Invariants:** a floor does the least that the same promise costs, at `synchronous=FULL` on the
 //! same disk; what is counted is in the database afterwards; nothing fails because it was slow.
@@ -28,6 +31,7 @@ mod clock;
 mod committed;
 mod disk;
 mod goods;
+mod memory;
 mod orders;
 mod pages;
 mod ready;
@@ -51,7 +55,7 @@ struct Given {
     /// Fewer rounds and fewer orders.
     #[arg(long)]
     quick: bool,
-    /// Only this: `orders`, `search`, `large`, `pages` or `ready`; then the report is not whole.
+    /// Only this: `orders`, `search`, `pages`, `large`, `memory` or `ready`; then the report is not whole.
     #[arg(long)]
     only: Option<String>,
     /// The folder that the rows go to, as `shop.json`.
@@ -108,7 +112,7 @@ fn measure(
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no repository")?;
     let names = goods::names(repository, goods::PRODUCTS)?;
     eprintln!("{} products are imported ({}) …", goods::PRODUCTS, names.source);
-    let fill = |home: &Home, _: &Shop| goods::import(home, &names);
+    let fill = |home: &Home, _: &Shop| goods::import(home, &names).map(drop);
     let street = Street::set_up(&folder.join("shop"), size.guests, fill)?;
     let mut rows = Vec::new();
     if wanted("orders") {
@@ -120,22 +124,56 @@ fn measure(
     }
     let home = street.copy_to(&folder.join("shelves"))?;
     if wanted("search") {
-        let shelves = Shelves::of(home.folder(), &names)?;
+        let shelves = Shelves::of(home.folder(), &names, size.searches)?;
         rows.push(search_beside_floor("search_10k", size, &shelves)?);
+        rows.push(search_beside_floor("search_10k_again", size, &shelves.again())?);
+        rows.push(search_beside_floor("facets_10k", size, &shelves.with_facets())?);
     }
     if wanted("pages") {
-        rows.extend(pages_beside_floor(size, home.folder(), folder)?);
-    }
-    if wanted("large") {
-        let names = goods::names(repository, goods::MANY)?;
-        eprintln!("{} products are imported ({}) …", goods::MANY, names.source);
-        let fill = |home: &Home, _: &Shop| goods::import(home, &names);
-        Street::set_up(&folder.join("large"), 1, fill)?;
-        let shelves = Shelves::of(&folder.join("large"), &names)?;
-        rows.push(search_beside_floor("search_100k", size, &shelves)?);
+        rows.push(page_beside_floor("list", size, Pages::list(home.folder())?, folder)?);
+        rows.push(page_beside_floor("product", size, Pages::product(home.folder())?, folder)?);
     }
     if wanted("ready") {
-        rows.push(ready_beside_floor(size, home.folder())?);
+        rows.push(ready_beside_floor("ready_ms_10k", size, home.folder())?);
+    }
+    if ["large", "memory", "ready"].into_iter().any(&wanted) {
+        rows.extend(measure_large(size, folder, repository, wanted)?);
+    }
+    Ok(rows)
+}
+
+fn measure_large(
+    size: &Size,
+    folder: &Path,
+    repository: &Path,
+    wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<Vec<Value>> {
+    let names = goods::names(repository, goods::MANY)?;
+    eprintln!("{} products are imported ({}) …", goods::MANY, names.source);
+    let (mut imported, mut rows) = (None, Vec::new());
+    let fill = |home: &Home, _: &Shop| {
+        imported = Some(goods::import(home, &names)?);
+        Ok(())
+    };
+    let shop = folder.join("large");
+    Street::set_up(&shop, 1, fill)?;
+    if wanted("memory") {
+        let imported = imported.context("nothing was imported")?;
+        let file = goods::file(folder, &names)?;
+        rows.extend(memory::import(imported, &file, &names, &folder.join("raw"))?);
+        rows.push(memory::at_rest(&shop, &folder.join("page"))?);
+    }
+    if wanted("ready") {
+        rows.push(ready_beside_floor("ready_ms", size, &shop)?);
+    }
+    if wanted("large") {
+        for (name, category) in
+            [("category_100k", goods::BROAD), ("category_rare_100k", goods::RARE)]
+        {
+            rows.push(page_beside_floor(name, size, Pages::category(&shop, category)?, folder)?);
+        }
+        let shelves = Shelves::of(&shop, &names, size.searches)?;
+        rows.push(search_beside_floor("search_100k", size, &shelves)?);
     }
     Ok(rows)
 }
@@ -179,31 +217,23 @@ fn search_beside_floor(name: &str, size: &Size, shelves: &Shelves) -> anyhow::Re
     Ok(beside(name, Unit::PerSecond, &product, ("ranked_fts5", &raw)))
 }
 
-fn pages_beside_floor(size: &Size, shop: &Path, folder: &Path) -> anyhow::Result<Vec<Value>> {
-    // One after the other: a folder is served by one program at a time.
-    type Open = fn(&Path) -> anyhow::Result<Pages>;
-    let pages: [(&str, Open); 2] = [("list", Pages::list), ("product", Pages::product)];
-    let mut rows = Vec::new();
-    for (name, open) in pages {
-        eprintln!("Page {name} …");
-        let page = open(shop)?;
-        let memory = page.floor(&folder.join(name))?;
-        let (mut raw, mut product) = (Rounds::default(), Rounds::default());
-        for _ in 0..size.rounds {
-            raw.push(memory.ask(size.searches)?);
-            product.push(page.ask(size.searches)?);
-        }
-        rows.push(beside(name, Unit::PerSecond, &product, ("same_bytes_from_memory", &raw)));
+fn page_beside_floor(name: &str, size: &Size, page: Pages, folder: &Path) -> anyhow::Result<Value> {
+    eprintln!("Page {name} …");
+    let memory = page.floor(&folder.join(name))?;
+    let (mut raw, mut product) = (Rounds::default(), Rounds::default());
+    for _ in 0..size.rounds {
+        raw.push(memory.ask(size.searches)?);
+        product.push(page.ask(size.searches)?);
     }
-    Ok(rows)
+    Ok(beside(name, Unit::PerSecond, &product, ("same_bytes_from_memory", &raw)))
 }
 
-fn ready_beside_floor(size: &Size, folder: &Path) -> anyhow::Result<Value> {
+fn ready_beside_floor(name: &str, size: &Size, folder: &Path) -> anyhow::Result<Value> {
     eprintln!("Starts …");
     let (mut raw, mut product) = (Rounds::default(), Rounds::default());
     for _ in 0..size.rounds {
         raw.push(ready::floor(folder, size.starts)?);
         product.push(ready::start(folder, size.starts)?);
     }
-    Ok(beside("ready_ms", Unit::Ms, &product, ("process_and_open", &raw)))
+    Ok(beside(name, Unit::Ms, &product, ("process_and_open", &raw)))
 }

@@ -1,7 +1,7 @@
 //! A list and a product at the shop's door, beside an axum handler that has the same bytes in
 //! memory, in a process of its own.
 
-use std::{io::Write, path::Path, process::Command};
+use std::{cell::Cell, io::Write, path::Path, process::Command};
 
 use axum::{Router, http::header, routing::get};
 
@@ -16,13 +16,15 @@ use crate::{
 pub struct Pages {
     server: Server,
     path: String,
+    /// How many were asked so that nobody asked the same before, if that is wanted.
+    asked: Option<Cell<usize>>,
 }
 
 impl Pages {
     /// A list of twenty products.
     pub fn list(folder: &Path) -> anyhow::Result<Self> {
         let server = Server::start(crate::SHOP, folder, &[])?;
-        Ok(Self { server, path: "/v1/products?limit=20".to_owned() })
+        Ok(Self { server, path: "/v1/products?limit=20".to_owned(), asked: None })
     }
 
     /// The page of one product.
@@ -33,6 +35,12 @@ impl Pages {
         Ok(Self { path: format!("/v1/products/{id}"), ..list })
     }
 
+    /// The cheapest twenty of a category, each time with another price that all are below.
+    pub fn category(folder: &Path, category: &str) -> anyhow::Result<Self> {
+        let path = format!("/v1/products?limit=20&category={category}&sort=price");
+        Ok(Self { path, asked: Some(Cell::new(0)), ..Self::list(folder)? })
+    }
+
     /// The floor: the same bytes from memory.
     pub fn floor(&self, file: &Path) -> anyhow::Result<Self> {
         let mut client = self.server.connect()?;
@@ -41,16 +49,29 @@ impl Pages {
         std::fs::write(file, bytes)?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--answer").arg(file);
-        Ok(Self { server: Server::ready(command)?, path: "/".to_owned() })
+        Ok(Self { server: Server::ready(command)?, path: "/".to_owned(), asked: None })
     }
 
     /// Asks, several people at once.
     pub fn ask(&self, requests: usize) -> anyhow::Result<Round> {
-        let request = server::get(&self.path, None);
-        let one = |_| Ok((self.server.connect()?, vec![request.clone(); requests / AT_ONCE]));
+        let request = |_| match &self.asked {
+            Some(asked) => {
+                asked.set(asked.get() + 1);
+                let path = format!("{}&max_price={}", self.path, PRICE_MIN + asked.get());
+                server::get(&path, None)
+            }
+            None => server::get(&self.path, None),
+        };
+        let one = |_| {
+            let turns = (0..requests / AT_ONCE).map(request);
+            Ok((self.server.connect()?, turns.collect()))
+        };
         clients::run(&self.server, (0..AT_ONCE).map(one).collect::<anyhow::Result<_>>()?, 200)
     }
 }
+
+/// Everything costs less, in minor units.
+const PRICE_MIN: usize = 10_000_000;
 
 /// Serves the bytes of a file until it is killed; says where first.
 pub fn serve(file: &Path) -> anyhow::Result<()> {

@@ -47,9 +47,14 @@ impl Server {
         Ok(Self { child, address })
     }
 
+    /// Its number in the system.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Seconds of processor that it has used since its start.
     pub fn processor(&self) -> anyhow::Result<f64> {
-        clock::processor(self.child.id())
+        clock::processor(self.process())
     }
 
     /// A connection that is kept open.

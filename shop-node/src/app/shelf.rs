@@ -3,11 +3,11 @@
 //! **Invariant:** how much is free to sell is read in the same state of the database as the list,
 //! and only for what is shown.
 
-use kirana_core::{catalogue::product::Product, day::Day, id::ProductId, time::UnixMs};
+use kirana_core::{catalogue::product::Product, id::ProductId, time::UnixMs};
 use kirana_migrations::{
     StoreError,
     catalogue::{
-        self, Ready,
+        self,
         facets::Facets,
         place::Place,
         search::{Count, Query, search},
@@ -15,16 +15,8 @@ use kirana_migrations::{
 };
 
 use super::Shop;
-use crate::store::catalogue as shelves;
-
-/// A product that is shown, and how much of it is free to sell; `None` where nobody counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// As it is shown.
-    pub ready: Ready,
-    /// In base units.
-    pub available: Option<u64>,
-}
+pub use crate::store::shelf::Item;
+use crate::store::shelf::{self, Moment};
 
 /// A page of the shelf.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +39,8 @@ impl Shop {
     pub fn shelf(&self, query: &Query, now: UnixMs) -> Result<Shelf, StoreError> {
         self.reader().read(|c| {
             let page = search(c, query)?;
-            let today = self.inner.today(c, now)?;
-            let shown = |row: &i64| item(c, catalogue::shown_at(c, *row, now)?, today);
-            let items = page.rows.iter().map(shown);
+            let moment = Moment { now, today: self.inner.today(c, now)? };
+            let items = page.rows.iter().map(|row| shelf::item_at(c, *row, moment));
             Ok(Shelf {
                 items: items.collect::<Result<_, StoreError>>()?,
                 count: page.count,
@@ -93,21 +84,9 @@ impl Shop {
     /// # Errors
     /// When the database cannot be read.
     pub fn on_the_shelf(&self, id: ProductId, now: UnixMs) -> Result<Option<Item>, StoreError> {
-        self.reader().read(|c| match catalogue::shown(c, self.id(), id, now)? {
-            Some(ready) => item(c, ready, self.inner.today(c, now)?).map(Some),
-            None => Ok(None),
+        self.reader().read(|c| {
+            let moment = Moment { now, today: self.inner.today(c, now)? };
+            shelf::item_of(c, self.id(), id, moment)
         })
     }
-}
-
-fn item(
-    c: &kirana_migrations::rusqlite::Connection,
-    ready: Ready,
-    today: Day,
-) -> Result<Item, StoreError> {
-    let available = match ready.counted {
-        true => Some(shelves::available(c, ready.id, today)?),
-        false => None,
-    };
-    Ok(Item { ready, available })
 }

@@ -119,15 +119,9 @@ pub async fn shelf(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let (typed, search) = (asked.q.clone(), asked.search()?);
-    // Nobody else asks the same words in the same second.
-    let is_shared = search.question.is_blank();
     let read =
         move |shop: &Shop, now| shop.looked_for(&typed, &search, now).map(|page| shown(&page));
-    let body = match is_shared {
-        true => remembered(&door, &address, read).await?,
-        false => door.run(move |access| Ok::<_, Problem>(read(access.shop(), now())?)).await?,
-    };
-    Ok(answer(body))
+    Ok(answer(remembered(&door, &address, read).await?))
 }
 
 /// Everything that is on the shelf, for those who edit it.

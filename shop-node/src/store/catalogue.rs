@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use kirana_core::{
     catalogue::{BucketNo, head::UnverifiedHead, pricing::Schedule, product::Product},
-    day::Day,
     gtin::Gtin,
     id::{ProductId, ShopId, VariantId},
     time::UnixMs,
@@ -175,19 +174,6 @@ fn is_there(c: &Connection, variant: VariantId, safety: u64) -> Result<bool, Sto
                               AND on_hand > reserved + ?2)";
     let keys = (variant.as_bytes(), super::int(safety));
     Ok(c.prepare_cached(sql)?.query_row(keys, |row| row.get(0))?)
-}
-
-/// How much of a product is free to sell and not past its date, in base units.
-pub fn available(c: &Connection, product: ProductId, today: Day) -> Result<u64, StoreError> {
-    let sql = "SELECT ifnull(sum(max(0, b.on_hand - b.reserved - o.safety - ifnull(
-                 (SELECT sum(s.amount) FROM batch_stock s JOIN batch t ON t.n = s.batch
-                  WHERE s.variant = b.variant AND s.location = b.location
-                    AND t.best_before < ?2), 0))), 0)
-               FROM offer o JOIN stock_balance b ON b.variant = o.variant
-               WHERE o.product = ?1 AND o.closed = 0";
-    let mut statement = c.prepare_cached(sql)?;
-    let sum = statement.query_row((product.as_bytes(), today.get()), |row| row.get(0))?;
-    super::uint("a balance", sum)
 }
 
 /// After a movement: whether any of the variant's product can still be had.

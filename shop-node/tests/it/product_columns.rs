@@ -201,8 +201,6 @@ fn numbered(mut all: Vec<Product>) -> Vec<Product> {
         let variants = std::mem::take(&mut product.variants).into_values();
         for mut variant in variants {
             count += 1;
-            // A file has no word for a rate of a variant's own that is its product's.
-            variant.tax_bp = variant.tax_bp.filter(|rate| *rate != product.tax_bp);
             if count.is_multiple_of(2) {
                 variant.sku = Some(format!("S{count}"));
             }

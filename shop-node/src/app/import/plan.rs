@@ -295,7 +295,9 @@ impl<'i> Filling<'i> {
         variant.step = row.step.unwrap_or(variant.step);
         // A least amount that a person set stays, unless it is no whole step.
         variant.min = row.min.unwrap_or_else(|| variant.min.max(variant.step));
-        if self.has_handle && row.tax_bp.is_some() {
+        // A rate of its own stays as long as the file says the same: whether that is the product's
+        // too, a file has no word for.
+        if self.has_handle && row.tax_bp.is_some() && variant.tax_bp != row.tax_bp {
             variant.tax_bp = row.tax_bp.filter(|tax| *tax != product_tax);
         }
         variant.deposit = row.deposit.or(variant.deposit);

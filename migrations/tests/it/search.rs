@@ -46,8 +46,8 @@ fn made(n: u16) -> Product {
         product.synonyms.insert(WORDS[mix(9) % WORDS.len()].to_owned());
     }
     let category = if n.is_multiple_of(1000) { "fruit/coconut" } else { CATEGORIES[mix(3) % 4] };
-    product.category = (n % 11 != 0).then(|| category.to_owned());
-    let minor = (n % 50 != 0).then(|| mix(4) as i64 % 900 + 1);
+    product.category = (!n.is_multiple_of(11)).then(|| category.to_owned());
+    let minor = (!n.is_multiple_of(50)).then(|| mix(4) as i64 % 900 + 1);
     for variant in product.variants.values_mut() {
         let currency = "INR".parse().expect("a currency");
         variant.price = minor.map(|minor| Price { minor, per: 1, currency });

@@ -15,9 +15,16 @@ use minicbor::{Decode, Encode};
 use crate::time::{DAY_MS, UnixMs};
 
 /// A day, counted from 1970-01-01, shown as ISO 8601.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
 #[cbor(transparent)]
 pub struct Day(u32);
+
+impl<'b, C> Decode<'b, C> for Day {
+    /// A day that nobody could show becomes the last one that can be.
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        d.u32().map(Self::new)
+    }
+}
 
 impl Day {
     /// The last day that can be shown: the last of the year 9999.

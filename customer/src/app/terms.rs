@@ -66,7 +66,11 @@ impl Household {
     /// # Errors
     /// When stored data cannot be read.
     pub fn terms(&self, shop: ShopId) -> Result<Option<Published>, HouseholdError> {
-        self.db.reader.read(|reader| Ok(terms::get(reader, shop)?))
+        self.db.reader.read(|reader| {
+            let known = shops::get(reader, shop)?.map_or(0, |known| known.generation);
+            // A box that came back from a backup says its own, or nothing.
+            Ok(terms::get(reader, shop)?.filter(|said| said.generation >= known))
+        })
     }
 
     /// The fee that a change has to agree to, where it has become higher than what was signed; by

@@ -41,7 +41,8 @@ pub use statement::{Column, NotAStatement, STATEMENT_BYTES_MAX, Statement};
 const AT_ONCE: usize = 100;
 /// The longest word about a line, in characters.
 pub const WORDS_CHARS_MAX: usize = 300;
-/// The most items of each kind that a reconciliation lists.
+/// The most items of each kind that a reconciliation lists; of orders that were completed the newest
+/// are looked at.
 const LISTED_MAX: u32 = 500;
 
 /// What became of a statement.
@@ -266,6 +267,17 @@ impl Shop {
                     due if due > 0 && is_gone => list.unpaid.push(owed(due)),
                     due if due < 0 => list.to_give_back.push(owed(-due)),
                     _ => {}
+                }
+            }
+            for row in orders::page(c, None, false, i64::MAX, LISTED_MAX)? {
+                if row.stage != "completed" {
+                    continue;
+                }
+                let Ok(chain) = orders::chain(c, &row) else { continue };
+                let due = Totals::of(chain.order()).map_or(0, |totals| totals.due.minor);
+                if due < 0 {
+                    let number = row.number.clone();
+                    list.to_give_back.push(Owed { number, id: row.id, minor: -due });
                 }
             }
             let kept = bank::kept_for_nothing(c, LISTED_MAX)?.into_iter();

@@ -7,11 +7,11 @@ use kirana_core::{
     cbor,
     certificate::Certificate,
     envelope::Parcel,
+    hash::Hash,
     id::{OrderId, VariantId},
     key::{KeyId, KeyPair},
     money::Money,
     order::{
-        chain::{Author, Chain},
         decide,
         facts::DeclineReason,
         personal::Personal,
@@ -182,16 +182,17 @@ impl Shop {
         let placed = self.placed(&call, party, now)?;
         let part = call.person.part(rng);
         let placed = Placed { personal: Some(part.hash()), ..placed };
-        let id = self.order_id(once.as_ref(), now, rng);
+        let id = self.order_id(once.as_ref(), keys.id(), now, rng);
         match self.order(Which { id, customer: Some(party) }) {
-            Ok(view) if is_of(&view, &call) => return Ok((keys.id(), view)),
+            Ok(view) if self.is_of(&view, &call)? => {
+                self.note_taker(&view, by)?;
+                return Ok((keys.id(), view));
+            }
             Ok(_) => return Err(NotDone::KeyReused.into()),
             Err(NotDone::Unknown(_)) => {}
             Err(error) => return Err(error.into()),
         }
         let signed = placed.sign(id, self.id(), now, now.plus_ms(DAY_MS), &keys.signing)?;
-        let chain = Chain::begin(signed.clone(), Author::customer(party));
-        let first = chain.map_err(|e| NotTaken::Undeliverable(Undeliverable::Chain(e)))?;
         self.keep(&keys, &call.person, now, rng)?;
         let sealing = keys.sealing.public();
         let certificate = Certificate::of_guest_at(self.id(), &keys.signing, sealing, now, rng);
@@ -200,20 +201,45 @@ impl Shop {
         parcel.certificates.push(certificate.bytes().to_vec().into());
         parcel.personal.push(part);
         self.take_in_at_the_door(None, &parcel, now, rng)?;
-        let entry = first.first().hash();
+        let view = self.order(Which { id, customer: Some(party) })?;
+        self.note_taker(&view, by)?;
+        Ok((keys.id(), view))
+    }
+
+    /// Writes down who took an order; a repeated request does so too, should the power have gone
+    /// between the two.
+    fn note_taker(&self, view: &OrderView, by: By) -> Result<(), NotTaken> {
+        let Some(entry) = view.entries.first().map(|entry| entry.hash) else { return Ok(()) };
         let noted = self.writer().write(move |tx| -> Result<(), Abort<NotDone>> {
             Ok(staff::put_entry_by(tx, entry, by.who, by.till)?)
         });
-        noted.map_err(NotDone::from)?;
-        Ok((keys.id(), self.order(Which { id, customer: Some(party) })?))
+        Ok(noted.map_err(NotDone::from)?)
+    }
+
+    /// Whether an order is what was asked for.
+    fn is_of(&self, view: &OrderView, call: &Call) -> Result<bool, NotTaken> {
+        let placed = &view.order.placed;
+        let lines = placed.lines.iter().map(|line| (line.variant, line.quantity.amount()));
+        let is_same = lines.eq(call.lines.iter().copied())
+            && placed.handover == call.way.at(call.slot)
+            && (placed.of_age, placed.partial_ok) == (call.of_age, call.partial_ok);
+        Ok(is_same && self.person(&view.order)?.as_ref() == Some(&call.person))
     }
 
     /// The order of a request keeps its id when the request comes again.
-    fn order_id(&self, once: Option<&Once>, now: UnixMs, rng: &mut dyn CryptoRng) -> OrderId {
+    fn order_id(
+        &self,
+        once: Option<&Once>,
+        caller: KeyId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> OrderId {
         let mut random = [0; 10];
         match once {
             Some(once) => {
-                random.copy_from_slice(&self.keys().caller_seed(once)[..10]);
+                let (device, key) = once.parts();
+                let parts: [&[u8]; 4] = [b"kirana call 1", caller.as_bytes(), device, key];
+                random.copy_from_slice(&Hash::of_parts(&parts).as_bytes()[..10]);
                 // Its time is not known then; it only keeps ids in order.
                 OrderId::new(UnixMs::new(0), random)
             }
@@ -300,11 +326,4 @@ impl Shop {
         });
         Ok(kept.map_err(NotDone::from)?)
     }
-}
-
-/// Whether an order is what was asked for.
-fn is_of(view: &OrderView, call: &Call) -> bool {
-    let placed = &view.order.placed;
-    let lines = placed.lines.iter().map(|line| (line.variant, line.quantity.amount()));
-    lines.eq(call.lines.iter().copied()) && placed.handover == call.way.at(call.slot)
 }

@@ -10,6 +10,7 @@ use kirana_core::{
     key::KeyId,
     money::Money,
     order::{axes::Fulfilment, facts::FailReason, handing::HandoverCode, totals::Totals},
+    statement::Party,
     terms::Way,
     time::UnixMs,
 };
@@ -34,6 +35,9 @@ const HAND_INS_MAX: u32 = 100;
 pub struct Stop {
     /// The order.
     pub id: OrderId,
+    /// Whose.
+    #[serde(skip)]
+    pub customer: Party,
     /// Its short number.
     pub number: String,
     /// Which of its groups of lines.
@@ -107,6 +111,7 @@ impl Shop {
                 let person = person.clone();
                 let stop = Stop {
                     id: row.id,
+                    customer: row.customer,
                     number: row.number.clone(),
                     group: u8::try_from(group).unwrap_or(u8::MAX),
                     since,

@@ -164,7 +164,7 @@ impl Desk<'_, '_> {
             (Ok(fee), _) => OnTerms::Takes(fee),
             (Err(reason), Judge::Program) => OnTerms::Declines(reason),
             // A person knows why it is taken all the same; what was agreed to is charged.
-            (Err(_), Judge::Person) => OnTerms::Takes(agreed(terms, placed)),
+            (Err(_), Judge::Person) => OnTerms::Takes(agreed(terms, placed, goods)),
         })
     }
 
@@ -189,6 +189,10 @@ impl Desk<'_, '_> {
         let terms = &published.terms;
         let distance_m = self.distance_m(terms, row, placed)?;
         let is_same = before.placed.handover == placed.handover;
+        // A person has to look how far it is, and here there is only yes or no.
+        if !is_same && distance_m.is_none() && terms.asks_where(Way::of(placed.handover).0) {
+            return Ok(None);
+        }
         // Who keeps the time that was agreed on does not lose it by wanting a loaf more.
         let at = if is_same { Way::of(placed.handover).0.at(None) } else { placed.handover };
         let terms = Terms { only_in_windows: terms.only_in_windows && !is_same, ..terms.clone() };
@@ -223,9 +227,13 @@ impl Desk<'_, '_> {
     }
 }
 
-/// What a customer agreed to pay for having it brought.
-fn agreed(terms: &Terms, placed: &Placed) -> Option<Fee> {
-    let tax_bp = terms.delivery.as_ref().map_or(0, |delivery| delivery.tax_bp);
-    let amount: Money = placed.fee.filter(|fee| fee.minor > 0 && placed.is_brought())?;
-    Some(Fee { amount, tax_bp })
+/// What is charged for bringing what the terms would not allow: what they ask, and no more than the
+/// customer agreed to.
+fn agreed(terms: &Terms, placed: &Placed, goods: Money) -> Option<Fee> {
+    let delivery = terms.delivery.as_ref().filter(|_| placed.is_brought())?;
+    let is_free = delivery.free_from.is_some_and(|from| goods.minor >= from.minor);
+    let asked = delivery.fee.filter(|_| !is_free)?;
+    let minor = asked.minor.min(placed.fee.map_or(0, |fee| fee.minor));
+    let amount = Money::new(minor, placed.currency);
+    (minor > 0).then_some(Fee { amount, tax_bp: delivery.tax_bp })
 }

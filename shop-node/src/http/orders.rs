@@ -11,6 +11,7 @@ use kirana_core::{
     order::axes::Fulfilment,
     policy::{Action, Resource},
     statement::UnverifiedStatement,
+    time::DAY_MS,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -243,8 +244,12 @@ fn sees(access: &Access, visitor: &Visitor, order: &Resource) -> bool {
 }
 
 fn resource(shop: &Shop, view: &OrderView) -> Resource {
-    let out = |group: &kirana_core::order::axes::Group| {
-        matches!(group.stage, Fulfilment::OutForDelivery { .. } | Fulfilment::DeliveryFailed { .. })
+    let now = now();
+    // Whoever brought it still takes the money, and says so when there is a network again.
+    let out = |group: &kirana_core::order::axes::Group| match group.stage {
+        Fulfilment::OutForDelivery { .. } | Fulfilment::DeliveryFailed { .. } => true,
+        Fulfilment::Delivered { at } => now.since(at) < DAY_MS,
+        _ => false,
     };
     Resource::Order {
         shop: shop.id(),

@@ -2,13 +2,13 @@
 //!
 //! **Invariant:** nothing about a person stands here readable.
 
-use kirana_core::{key::KeyId, time::UnixMs};
+use kirana_core::{key::KeyId, statement::Party, time::UnixMs};
 use kirana_migrations::{
     StoreError, Tx,
     rusqlite::{Connection, OptionalExtension, params},
 };
 
-use super::{int, till::key_of};
+use super::{int, party_key, till::key_of};
 
 /// What is sealed about one, if there is one who was not erased.
 pub fn sealed(c: &Connection, device: KeyId) -> Result<Option<Vec<u8>>, StoreError> {
@@ -32,9 +32,10 @@ pub fn all(c: &Connection, limit: u32) -> Result<Vec<(KeyId, Vec<u8>)>, StoreErr
 
 /// Writes down what is sealed about one.
 pub fn put(tx: &Tx<'_>, device: KeyId, sealed: &[u8], at: UnixMs) -> Result<(), StoreError> {
-    let sql = "INSERT INTO caller (device, sealed, since_ms) VALUES (?1, ?2, ?3)
+    let sql = "INSERT INTO caller (device, sealed, since_ms, party) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT (device) DO UPDATE SET sealed = ?2";
-    let row = params![device.as_bytes(), sealed, int(at.get())];
+    let party = party_key(&Party::Guest(device));
+    let row = params![device.as_bytes(), sealed, int(at.get()), party];
     tx.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }

@@ -48,7 +48,9 @@ pub struct Outstanding {
 
 /// Cash that people took for orders since they handed in last.
 pub fn outstanding(c: &Connection) -> Result<Vec<Outstanding>, StoreError> {
-    let sql = "SELECT t.who, sum(t.minor), count(*), max(t.n) FROM takings t
+    // What is paid at the counter lies in the till already.
+    let sql = "SELECT t.who, sum(t.minor), count(*), max(t.n)
+               FROM takings t JOIN customer_order o ON o.n = t.order_n AND o.slot_way = 1
                WHERE t.means = 'cash' AND t.kind IN ('payment', 'refund') AND t.who IS NOT NULL
                  AND t.n > coalesce((SELECT max(h.until) FROM hand_in h WHERE h.courier = t.who), 0)
                GROUP BY t.who ORDER BY t.who";

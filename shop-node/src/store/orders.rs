@@ -20,7 +20,7 @@ use kirana_core::{
 };
 use kirana_migrations::{
     Head, StoreError, Tx,
-    rusqlite::{Connection, OptionalExtension, Row, params},
+    rusqlite::{Connection, OptionalExtension, Row, params, types::Value},
 };
 
 use super::{hash_of, int, known, party_key, party_of, uint};
@@ -167,7 +167,10 @@ pub fn numbers_after(c: &Connection, after: i64, limit: u32) -> Result<Vec<i64>,
 
 /// Makes every open order wait for its customer, as a restored shop must.
 pub fn wait_for_heads(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute("UPDATE customer_order SET waits_for_heads = 1 WHERE is_open", [])?;
+    // Of what somebody ordered who has no device, nobody holds a copy who could be heard.
+    let sql = "UPDATE customer_order SET waits_for_heads = 1
+               WHERE is_open AND customer NOT IN (SELECT party FROM caller)";
+    tx.execute(sql, [])?;
     Ok(())
 }
 
@@ -243,29 +246,36 @@ pub fn note_end(tx: &Tx<'_>, n: i64, chain: &Chain) -> Result<(), StoreError> {
         chain.last().seq(),
         chain.head().as_bytes(),
         question_until(chain).map(|until| int(until.get())),
-        slot.map(|_| way as u8),
+        way as u8,
         slot.map(|slot| int(slot.from.get())),
         slot.map(|slot| int(slot.until.get())),
     ])?;
     Ok(())
 }
 
+/// The most orders that are looked for in one text.
+const NAMED_MAX: usize = 64;
+
 /// Orders that a text names by short number or id and of which money may still be expected: those
 /// that are open, and those with a payment by UPI that no bank has shown yet.
 pub fn named_in(c: &Connection, text: &str) -> Result<Vec<OrderRow>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM customer_order o WHERE (number = ?1 OR id = ?2) AND (is_open OR EXISTS (
-           SELECT 1 FROM takings t WHERE t.order_n = o.n AND t.kind = 'payment' AND t.means = 'upi'
-             AND NOT EXISTS (SELECT 1 FROM bank_line WHERE taking = t.n)))
-         ORDER BY n"
-    );
+    let by = |column: &str| {
+        format!(
+            "SELECT {COLUMNS} FROM customer_order o WHERE {column} = ?1 AND (is_open OR EXISTS (
+               SELECT 1 FROM takings t WHERE t.order_n = o.n AND t.kind = 'payment'
+                 AND t.means = 'upi' AND NOT EXISTS (SELECT 1 FROM bank_line WHERE taking = t.n)))
+             ORDER BY n"
+        )
+    };
+    let (by_id, by_number) = (by("id"), by("number"));
     let hex: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
     let ids = (0..hex.len()).filter_map(|at| hex.get(at..at + 32)?.parse::<OrderId>().ok());
-    let ids = ids.map(|id| (None, Some(id.as_bytes().to_vec())));
-    let numbers = ShortNumber::all_in(text).into_iter().map(|n| (Some(n.to_string()), None));
+    let ids = ids.map(|id| (&by_id, Value::Blob(id.as_bytes().to_vec())));
+    let numbers = ShortNumber::all_in(text).into_iter();
+    let numbers = numbers.map(|number| (&by_number, Value::Text(number.to_string())));
     let mut found: Vec<OrderRow> = Vec::new();
-    for (number, id) in ids.chain(numbers) {
-        for row in many(c, &sql, params![number, id])? {
+    for (sql, named) in ids.chain(numbers).take(NAMED_MAX) {
+        for row in many(c, sql, [named])? {
             if !found.iter().any(|known| known.n == row.n) {
                 found.push(row);
             }

@@ -103,13 +103,13 @@ fn a_line_that_names_an_order_pays_it_once_however_often_it_is_read() {
     let counter = Counter::new();
     let number = counter.order(1);
     counter.hand_over(1);
-    let words = format!("UPI/61234/Order {number}/okbank");
-    let first = counter.reads(&[(&words, "61234", "90.00")]);
+    let words = format!("UPI/612341/Order {number}/okbank");
+    let first = counter.reads(&[(&words, "612341", "90.00")]);
     assert_eq!((first.paid, first.open, first.known), (1, 0, 0));
     assert!(is_paid(&counter.seen(1)));
     assert!(matches!(counter.seen(1).stage, Stage::Completed { .. }), "it is finished by that");
     for _ in 0..2 {
-        let again = counter.reads(&[(&words, "61234", "90.00")]);
+        let again = counter.reads(&[(&words, "612341", "90.00")]);
         assert_eq!((again.paid, again.known), (0, 1));
     }
     assert_eq!(counter.by_upi(), [9_000]);
@@ -121,7 +121,7 @@ fn the_id_in_the_reference_of_a_link_finds_its_order_too() {
     let counter = Counter::new();
     counter.order(1);
     let id = which(1).id.to_string().replace('-', "");
-    assert_eq!(counter.reads(&[(&format!("UPI-MEENA-{id}-PAY"), "7", "90")]).paid, 1);
+    assert_eq!(counter.reads(&[(&format!("UPI-MEENA-{id}-PAY"), "700001", "90")]).paid, 1);
     assert!(is_paid(&counter.seen(1)));
 }
 
@@ -134,12 +134,12 @@ fn what_somebody_wrote_down_is_confirmed_and_not_paid_twice() {
     let unseen = |now| counter.street.shop.reconciliation(now).expect("it is read").unseen;
     assert_eq!(unseen(NOW), [], "the bank may take a day");
     assert_eq!(unseen(later)[0].number, number);
-    let report = counter.reads(&[(&number, "8", "90.00")]);
+    let report = counter.reads(&[(&number, "800001", "90.00")]);
     assert_eq!((report.confirmed, report.paid), (1, 0));
     assert_eq!(unseen(later), []);
     assert_eq!(counter.by_upi(), [9_000]);
     // A second payment of the same order by the same person is money without an order.
-    let second = counter.reads(&[(&number, "9", "90.00")]);
+    let second = counter.reads(&[(&number, "900001", "90.00")]);
     assert_eq!((second.confirmed, second.paid, second.open), (0, 0, 1));
     counter.is_sound();
 }
@@ -149,9 +149,9 @@ fn a_line_without_an_order_or_over_another_sum_waits_for_a_person() {
     let counter = Counter::new();
     let number = counter.order(1);
     let report = counter.reads(&[
-        (&number, "1", "89.00"),
-        ("RENT FOR THE BACK ROOM", "2", "500"),
-        ("a friend pays", "3", "90.00"),
+        (&number, "100001", "89.00"),
+        ("RENT FOR THE BACK ROOM", "100002", "500"),
+        ("a friend pays", "100003", "90.00"),
     ]);
     assert_eq!((report.paid, report.open), (0, 3));
     assert!(!is_paid(&counter.seen(1)));
@@ -159,7 +159,8 @@ fn a_line_without_an_order_or_over_another_sum_waits_for_a_person() {
     let by = shop.keys().node.id();
     let open = shop.reconciliation(NOW).expect("it is read").open_lines;
     let line = |reference: &str| open.iter().find(|kept| kept.line.reference == reference);
-    let [short, rent, friend] = ["1", "2", "3"].map(|r| line(r).expect("it is open").n);
+    let [short, rent, friend] =
+        ["100001", "100002", "100003"].map(|r| line(r).expect("it is open").n);
     let refused = shop.assign_line(short, which(1), by, NOW, &mut rng(6));
     assert!(matches!(refused, Err(NotReconciled::OtherSum { .. })), "{refused:?}");
     assert!(matches!(shop.set_line_aside(rent, " ", by), Err(NotReconciled::Words)));

@@ -17,6 +17,9 @@ pub const STATEMENT_BYTES_MAX: u64 = 1024 * 1024;
 /// The longest text of a line that is kept, in characters.
 const TEXT_CHARS_MAX: usize = 500;
 
+/// The fewest digits of a number that a bank gives to one line alone.
+const REFERENCE_DIGITS_MIN: usize = 6;
+
 /// What a column of a statement holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
@@ -167,8 +170,18 @@ fn line<'a>(
     seen: &mut BTreeMap<Hash, u32>,
 ) -> Result<Option<Line>, String> {
     let (credit, amount) = (cell(Column::Credit), cell(Column::Amount));
-    let went_out = cell(Column::Sign).to_lowercase().starts_with('d') || amount.starts_with('-');
-    let sum = if credit.is_empty() && !went_out { amount } else { credit };
+    let came_in = match &*cell(Column::Sign).to_lowercase() {
+        "" => !amount.starts_with('-'),
+        "c" | "cr" | "cr." | "credit" | "deposit" | "dep" | "+" => true,
+        "d" | "dr" | "dr." | "db" | "debit" | "withdrawal" | "wdl" | "-" => false,
+        other => {
+            return Err(format!("«{other}» says neither that it came in nor that it went out"));
+        }
+    };
+    if !came_in {
+        return Ok(None);
+    }
+    let sum = if credit.is_empty() { amount } else { credit };
     let sum = sum.trim_start_matches('+').trim();
     if sum.is_empty() {
         return Ok(None);
@@ -182,9 +195,11 @@ fn line<'a>(
     let text: String = cell(Column::Text).chars().filter(|c| !c.is_control()).collect();
     let text: String = text.chars().take(TEXT_CHARS_MAX).collect();
     let given = cell(Column::Reference);
-    let reference = match given.trim_start_matches('0').is_empty() {
-        false => given.chars().filter(|c| !c.is_control()).take(120).collect(),
-        true => {
+    // Some banks write the same words or a dash beside every line: a number of its own has digits.
+    let digits = given.trim_start_matches('0').chars().filter(char::is_ascii_digit).count();
+    let reference = match digits >= REFERENCE_DIGITS_MIN {
+        true => given.chars().filter(|c| !c.is_control()).take(120).collect(),
+        false => {
             // Two payments of one sum on one day are two, in one file and in the next.
             let parts: [&[u8]; 3] =
                 [text.as_bytes(), &minor.to_be_bytes(), &day.get().to_be_bytes()];
@@ -253,6 +268,25 @@ mod tests {
         let (first, again) = (statement(text).lines, statement(text).lines);
         assert_ne!(first[0].reference, first[1].reference);
         assert_eq!(first, again);
+    }
+
+    #[test]
+    fn what_stands_beside_every_line_is_no_number_of_one_line() {
+        let text = "Date,Credit,Narration,Ref No\n01/12/2026,90,WD 5150-5,-\n\
+                    01/12/2026,90,WD 5151-1,-\n01/12/2026,90,WD 5152-8,TRANSFER FROM 4897\n";
+        let lines = statement(text).lines;
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.reference.starts_with('~')), "{lines:?}");
+        assert_ne!(lines[0].reference, lines[1].reference);
+    }
+
+    #[test]
+    fn words_for_in_and_out_are_taken_as_they_are_and_others_are_named() {
+        let text = "Date,Type,Amount\n01/12/2026,Deposit,5\n01/12/2026,Withdrawal,6\n\
+                    01/12/2026,WDL,7\n01/12/2026,Dunno,8\n";
+        let read = statement(text);
+        assert_eq!(read.lines.iter().map(|line| line.minor).collect::<Vec<_>>(), [500]);
+        assert_eq!(read.refused.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [5]);
     }
 
     #[test]

@@ -92,6 +92,8 @@ ids! {
     CountId,
     /// A till from the float in the morning to the count in the evening.
     TillDayId,
+    /// A shop's credit book for one customer.
+    KhataId,
     /// A cart of a household.
     CartId,
     /// One item on a cart.

@@ -19,6 +19,7 @@ pub mod hash;
 pub mod household;
 pub mod id;
 pub mod key;
+pub mod khata;
 pub mod known_time;
 pub mod mail;
 pub mod money;

@@ -31,6 +31,7 @@ pub mod chain;
 pub mod courier;
 pub mod device;
 pub mod file;
+pub mod khata;
 pub mod person;
 pub mod pictures;
 pub mod place;
@@ -360,6 +361,12 @@ pub enum HouseholdError {
         /// When the shop set these terms.
         said_at: kirana_core::time::UnixMs,
     },
+    /// There is no such khata here, or it does not hold.
+    #[error("there is no such khata on this device, or not all of it came: run `kirana sync`")]
+    UnknownKhata,
+    /// It was countersigned already.
+    #[error("this khata is countersigned as it stands, or that is on its way")]
+    NothingToSign,
     /// A message that is too long.
     #[error("a message has at most {max} bytes", max = asking::MESSAGE_BYTES_MAX)]
     MessageTooLong,

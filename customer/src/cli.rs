@@ -15,6 +15,7 @@ mod asking;
 mod carts;
 mod categories;
 mod device;
+mod khata;
 mod meant;
 mod orders;
 mod pictures;
@@ -79,6 +80,7 @@ fn obey(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Slots { shop, pickup, days } => slots::slots(&desk, &shop, pickup, days),
         Command::Address { command } => places::addresses(&desk, command),
         Command::Order { command } => orders::order(&desk, command),
+        Command::Khata { command } => khata::khata(&desk, command),
         Command::Sync(sync) => rounds::sync(&desk, &sync),
         Command::Journal => orders::journal(&desk),
         Command::Clock { confirm } => setup::clock(&desk, confirm),

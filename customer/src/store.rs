@@ -3,6 +3,7 @@
 //! **Invariant:** signed bytes are stored as they came. Reads take a connection, writes a [`Tx`].
 
 pub mod journal;
+pub mod khata;
 pub mod messages;
 pub mod once;
 pub mod orders;

@@ -55,6 +55,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/023_bank.sql")),
         M::up(include_str!("../shop/024_hand_ins.sql")),
         M::up(include_str!("../shop/025_callers.sql")),
+        M::up(include_str!("../shop/021_khata.sql")),
     ]
 }
 
@@ -73,6 +74,7 @@ fn customer() -> Vec<M<'static>> {
         M::up(include_str!("../customer/006_messages.sql")),
         M::up(include_str!("../customer/007_once.sql")),
         M::up(include_str!("../shared/terms.sql")),
+        M::up(include_str!("../customer/008_khata.sql")),
     ]
 }
 

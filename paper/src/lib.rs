@@ -20,6 +20,7 @@
 //! # Ok::<(), kirana_paper::labels::NotPrinted>(())
 //! ```
 
+pub mod account;
 pub mod amounts;
 pub mod barcode;
 pub mod fonts;

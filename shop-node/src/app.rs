@@ -63,6 +63,7 @@ pub mod images;
 pub mod import;
 pub mod invoices;
 pub mod keys;
+pub mod khata;
 pub mod labels;
 pub mod ledger;
 pub mod locations;

@@ -30,6 +30,7 @@ mod handover;
 mod import;
 mod join;
 mod keep;
+mod khata;
 mod labels;
 mod layouts;
 mod lists;
@@ -160,6 +161,8 @@ enum Command {
     Deliveries(queue::Deliveries),
     /// When the shop is open, where it brings goods and for how much, and in which spans of time.
     Terms(terms::TermsOf),
+    /// Khata, the credit books: who owes what, payments, statements, reminders.
+    Khata(khata::Khata),
     /// Takes in an order that was carried here as a file, and writes the reply as a file.
     Receive(carry::Receive),
     /// Describes the HTTP door (OpenAPI 3.1).
@@ -251,6 +254,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Picking(picking) => picking.run(with),
         Command::Deliveries(deliveries) => deliveries.run(with),
         Command::Terms(terms) => terms.run(with),
+        Command::Khata(khata) => khata.run(with),
         Command::Receive(receive) => receive.run(with),
         Command::Openapi => {
             let api = json!(crate::http::api().1);

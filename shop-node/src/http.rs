@@ -49,6 +49,7 @@ mod health;
 pub mod images;
 pub mod imports;
 pub mod invoices;
+pub mod khata;
 pub mod labels;
 mod later;
 mod layouts;
@@ -169,10 +170,31 @@ impl utoipa::Modify for Bearer {
     }
 }
 
+/// The credit books.
+fn khata() -> OpenApiRouter<Door> {
+    OpenApiRouter::new()
+        .routes(routes!(khata::list, khata::open))
+        .routes(routes!(khata::due))
+        .routes(routes!(khata::one))
+        .routes(routes!(khata::enter))
+        .routes(routes!(khata::pay))
+        .routes(routes!(khata::set_limit))
+        .routes(routes!(khata::write_off))
+        .routes(routes!(khata::close))
+        .routes(routes!(khata::link))
+        .routes(routes!(khata::go_on))
+        .routes(routes!(khata::forget))
+        .routes(routes!(khata::remind))
+        .routes(routes!(khata::statement))
+        .routes(routes!(khata::statement_file))
+        .routes(routes!(khata::put_order))
+}
+
 /// The till, invoices and what is told of both.
 fn money() -> OpenApiRouter<Door> {
     OpenApiRouter::new()
         .routes(routes!(till::takings))
+        .merge(khata())
         .routes(routes!(invoices::of_order))
         .routes(routes!(invoices::list))
         .routes(routes!(invoices::one))

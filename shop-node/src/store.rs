@@ -18,6 +18,7 @@ pub mod hand_ins;
 pub mod images;
 pub mod imports;
 pub mod invoices;
+pub mod khata;
 pub mod known;
 pub mod locations;
 pub mod lookups;

@@ -210,8 +210,15 @@ pub enum Payment {
     Due,
     /// It is paid when the goods change hands.
     OnDelivery,
-    /// It is written into the khata (in a later version).
-    OnKhata,
+    /// It, or a part of it, is written into the khata.
+    OnKhata {
+        /// What stands in the khata for it now.
+        owed: Money,
+        /// What came in otherwise.
+        paid: Money,
+        /// What went back of that.
+        refunded: Money,
+    },
     /// A payment is authorised (in a later version).
     Authorised,
     /// An authorised payment is taken (in a later version).
@@ -252,7 +259,7 @@ impl Payment {
         match self {
             Self::Due => "due",
             Self::OnDelivery => "on_delivery",
-            Self::OnKhata => "on_khata",
+            Self::OnKhata { .. } => "on_khata",
             Self::Authorised => "authorised",
             Self::Captured => "captured",
             Self::PartlyPaid { .. } => "partly_paid",
@@ -271,6 +278,7 @@ impl Payment {
             Self::PartlyPaid { paid }
             | Self::Paid { paid }
             | Self::PartlyRefunded { paid, .. }
+            | Self::OnKhata { paid, .. }
             | Self::Refunded { paid } => paid,
             _ => Money::zero(currency),
         }
@@ -279,8 +287,16 @@ impl Payment {
     /// What went back so far.
     pub const fn refunded(self, currency: Currency) -> Money {
         match self {
-            Self::PartlyRefunded { refunded, .. } => refunded,
+            Self::PartlyRefunded { refunded, .. } | Self::OnKhata { refunded, .. } => refunded,
             Self::Refunded { paid } => paid,
+            _ => Money::zero(currency),
+        }
+    }
+
+    /// What stands in a khata for it.
+    pub const fn on_khata(self, currency: Currency) -> Money {
+        match self {
+            Self::OnKhata { owed, .. } => owed,
             _ => Money::zero(currency),
         }
     }

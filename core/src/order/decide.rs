@@ -97,7 +97,7 @@ pub fn decide(
     offers: &BTreeMap<VariantId, Offer>,
     judge: Judge,
 ) -> Decision {
-    if placed.payment != Method::OnDelivery {
+    if !matches!(placed.payment, Method::OnDelivery | Method::OnKhata) {
         let reason = DeclineReason::NoSuchPayment;
         return Decision::Decline(Declined { reason, lines: Vec::new() });
     }

@@ -9,8 +9,8 @@ use super::{
     facts::{
         Accepted, Adopted, Answered, Cancelled, Changed, ComplaintAnswered, ComplaintFollowed,
         ComplaintOpened, ComplaintSettled, Completed, Declined, DeliveryFailed, Expired, GivenBack,
-        HandedOver, OfGroup, PROPOSALS_MAX, Packed, Packing, Paid, Question, Received, Refunded,
-        Shortage, Side, Substituted, Withdrawn,
+        HandedOver, OfGroup, OnKhata, PROPOSALS_MAX, Packed, Packing, Paid, Question, Received,
+        Refunded, Shortage, Side, Substituted, Withdrawn,
     },
     placed::{Invalid, Placed},
 };
@@ -67,6 +67,8 @@ pub enum Voice {
     Request,
     /// On its own, from the shop to the customer.
     Answer,
+    /// In the chain of a khata: see [`crate::khata`].
+    Book,
 }
 
 kinds! {
@@ -115,7 +117,7 @@ kinds! {
     /// Money went back.
     Refunded = 31, "refunded", Entry, false;
     /// Written into the khata.
-    OnKhata = 32, "on_khata", Entry, true;
+    OnKhata = 32, "on_khata", Entry, false;
     /// A payment is authorised.
     Authorised = 33, "authorised", Entry, true;
     /// An authorised payment is taken.
@@ -142,6 +144,30 @@ kinds! {
     ComplaintContinued = 54, "complaint_continued", Entry, false;
     /// The shop moved to another box.
     Moved = 60, "moved", Entry, true;
+    /// A khata begins.
+    KhataOpened = 70, "khata_opened", Book, false;
+    /// Something was taken on credit.
+    KhataCharged = 71, "khata_charged", Book, false;
+    /// Money for it came in.
+    KhataPaid = 72, "khata_paid", Book, false;
+    /// Something is no longer owed.
+    KhataCredited = 73, "khata_credited", Book, false;
+    /// What may be owed changes.
+    KhataLimit = 74, "khata_limit_set", Book, false;
+    /// The owner gives money up.
+    KhataWrittenOff = 75, "khata_written_off", Book, false;
+    /// The khata ends.
+    KhataClosed = 76, "khata_closed", Book, false;
+    /// A device is linked to it.
+    KhataClaimed = 77, "khata_claimed", Book, false;
+    /// The customer countersigned.
+    KhataCountersigned = 78, "khata_countersigned", Book, false;
+    /// The customer disagrees.
+    KhataDisputed = 79, "khata_disputed", Book, false;
+    /// The customer was reminded.
+    KhataReminded = 80, "khata_reminded", Book, false;
+    /// Money that the shop owed went back.
+    KhataPaidOut = 81, "khata_paid_out", Book, false;
     /// Take the order back.
     Withdraw = 100, "withdraw", Request, false;
     /// Change the order.
@@ -154,6 +180,10 @@ kinds! {
     Complain = 104, "complain", Request, false;
     /// How far the customer's copies of its open orders go.
     Heads = 105, "heads", Request, false;
+    /// Countersign a khata.
+    Countersign = 106, "countersign", Request, false;
+    /// Disagree with a khata.
+    Dispute = 107, "dispute", Request, false;
     /// The shop refuses.
     Refusal = 120, "refusal", Answer, false;
     /// How far the shop's copies go.
@@ -275,6 +305,8 @@ bodies! {
     Paid(Paid),
     /// Money went back.
     Refunded(Refunded),
+    /// What is due is written into a khata.
+    OnKhata(OnKhata),
     /// Reserved goods are missing.
     Shortage(Shortage),
     /// A restored shop takes over.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{code::codes, placed::Alteration};
 use crate::{
     hash::Hash,
+    id::KhataId,
     money::{Money, Price},
 };
 
@@ -156,6 +157,10 @@ codes! {
         NoPickup = 11, "no_pickup", "the shop brings its goods, and nobody can collect them";
         /// No span of time was chosen.
         SlotNeeded = 12, "slot_needed", "the shop hands things over at certain times only: choose one";
+        /// It would take the customer's khata past its limit.
+        KhataLimit = 20, "khata_limit", "your khata has no room for it: pay something first, or pay for this one";
+        /// The customer has no khata there.
+        NoKhata = 21, "no_khata", "you have no khata at this shop: ask for one, or pay another way";
     }
 }
 
@@ -340,6 +345,8 @@ codes! {
         Upi = 2, "upi", "by UPI";
         /// A card on the shop's own terminal.
         Card = 3, "card", "by card";
+        /// Written into the khata, to be paid later.
+        Khata = 4, "khata", "on khata";
     }
 }
 
@@ -353,6 +360,18 @@ pub struct Refunded {
     /// How.
     #[n(1)]
     pub means: Means,
+}
+
+/// What is due is written into the customer's khata, or another one's who takes it over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct OnKhata {
+    /// Into which.
+    #[n(0)]
+    pub khata: KhataId,
+    /// How much; above zero.
+    #[n(1)]
+    pub amount: Money,
 }
 
 /// What had been reserved is not there; lines get less or nothing.

@@ -201,7 +201,7 @@ codes! {
     Method {
         /// When the goods change hands.
         OnDelivery = 0, "on_delivery", "paid when the goods change hands";
-        /// On the customer's account at the shop (in a later version).
+        /// On the customer's account at the shop.
         OnKhata = 1, "on_khata", "written into the khata";
         /// By card, before (in a later version).
         Card = 2, "card", "paid by card";

@@ -100,11 +100,14 @@ pub fn step(order: &Order, at: UnixMs, body: &Body) -> Result<Order, Misstep> {
         (Stage::Accepted { .. } | Stage::Completed { .. }, Body::GivenBack(given)) => {
             fulfil::give_back(&mut next, given)?;
         }
-        (Stage::Accepted { .. }, Body::Paid(paid)) => money::pay(&mut next, paid.amount)?,
+        (Stage::Accepted { .. }, Body::Paid(paid)) => money::pay(&mut next, *paid)?,
+        (Stage::Accepted { .. }, Body::OnKhata(written)) => {
+            money::write_down(&mut next, written.amount)?;
+        }
         (
             Stage::Accepted { .. } | Stage::Cancelled { .. } | Stage::Completed { .. },
             Body::Refunded(refunded),
-        ) => money::refund(&mut next, refunded.amount)?,
+        ) => money::refund(&mut next, *refunded)?,
         (
             Stage::Accepted { .. },
             Body::Packing(_)

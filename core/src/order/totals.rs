@@ -27,6 +27,8 @@ pub struct Totals {
     pub paid: Money,
     /// What went back.
     pub refunded: Money,
+    /// What stands in a khata for it.
+    pub on_khata: Money,
     /// What is still owed to the shop; below zero, what the shop owes.
     pub due: Money,
     /// Whether the shop has not decided, so that the sum is by the prices that the customer saw.
@@ -123,8 +125,9 @@ impl Totals {
             .collect::<Result<_, MoneyError>>()?;
         let paid = order.payment.paid(currency);
         let refunded = order.payment.refunded(currency);
-        let due = sum.checked_sub(paid)?.checked_add(refunded)?;
-        Ok(Self { lines, fee, allowance, sum, taxes, paid, refunded, due, estimated })
+        let on_khata = order.payment.on_khata(currency);
+        let due = sum.checked_sub(paid)?.checked_add(refunded)?.checked_sub(on_khata)?;
+        Ok(Self { lines, fee, allowance, sum, taxes, paid, refunded, on_khata, due, estimated })
     }
 
     /// The tax of all rates together.

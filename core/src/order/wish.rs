@@ -19,6 +19,8 @@ use crate::{
     hash::Hash,
     id::{OrderId, ShopId},
     key::SigningKey,
+    khata::{self, act::Line},
+    money::Money,
     statement::{Party, Position, STATEMENT_BYTES_MAX, SignedStatement, Statement},
     time::UnixMs,
 };
@@ -32,6 +34,8 @@ pub enum Said {
     Wish(Wish),
     /// An answer of a shop.
     Answer(Answer),
+    /// An entry of a khata.
+    Khata(Line),
     /// A request or answer that this version does not know: to be refused as not supported.
     Unknown {
         /// The number of its kind.
@@ -47,6 +51,9 @@ impl Said {
     pub fn of(statement: &Statement) -> Result<Self, SaidError> {
         let (number, bytes) = (statement.kind, statement.body.as_slice());
         let is_entry = matches!(statement.position, Position::Entry { .. });
+        if is_entry && khata::KINDS.contains(&number) {
+            return Ok(Self::Khata(Line::decode(number, bytes)?));
+        }
         match Kind::from_number(number).map(Kind::voice) {
             Some(Voice::Entry) | None if is_entry => Ok(Self::Entry(Body::decode(number, bytes)?)),
             Some(Voice::Request) if !is_entry => Ok(Self::Wish(Wish::decode(number, bytes)?)),
@@ -73,6 +80,10 @@ pub enum Wish {
     Complain(Complain),
     /// See whether our copies of the open orders agree.
     Heads(Heads),
+    /// Countersign a khata: the book is right up to here.
+    Countersign(Countersign),
+    /// Disagree with a khata.
+    Dispute(Dispute),
 }
 
 /// Take the order back.
@@ -173,6 +184,30 @@ codes! {
     }
 }
 
+/// Countersign a khata: it is right up to an entry, and this is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct Countersign {
+    /// The last entry that the customer has seen.
+    #[n(0)]
+    pub head: Hash,
+    /// The balance after it.
+    #[n(1)]
+    pub balance: Money,
+}
+
+/// Disagree with a khata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct Dispute {
+    /// The entry that is not right.
+    #[n(0)]
+    pub head: Hash,
+    /// The salted hash of the words: see [`crate::envelope::PersonalPart::hash`].
+    #[n(1)]
+    pub message: Option<Hash>,
+}
+
 /// How far the customer's copies of its open orders with this shop go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode, Serialize)]
 #[cbor(map)]
@@ -222,6 +257,8 @@ impl Wish {
             Self::Approve(_) => Kind::Approve,
             Self::Complain(_) => Kind::Complain,
             Self::Heads(_) => Kind::Heads,
+            Self::Countersign(_) => Kind::Countersign,
+            Self::Dispute(_) => Kind::Dispute,
         }
     }
 
@@ -234,12 +271,14 @@ impl Wish {
             | Self::Approve(Approve { anchors, .. })
             | Self::Complain(Complain { anchors, .. })
             | Self::Heads(Heads { anchors, .. }) => anchors,
+            Self::Countersign(_) | Self::Dispute(_) => &[],
         }
     }
 
     /// Signs the request with the customer's device key; `id` is 128 random bits.
     ///
-    /// A request about several orders ([`Heads`]) names the first of them as `order`.
+    /// A request about several orders ([`Heads`]) names the first of them as `order`, one about a
+    /// khata names that: see [`crate::id::KhataId::as_order`].
     pub fn sign(
         &self,
         order: OrderId,
@@ -255,6 +294,8 @@ impl Wish {
             Self::Approve(body) => cbor::to_vec(body),
             Self::Complain(body) => cbor::to_vec(body),
             Self::Heads(body) => cbor::to_vec(body),
+            Self::Countersign(body) => cbor::to_vec(body),
+            Self::Dispute(body) => cbor::to_vec(body),
         };
         sign(self.kind(), Party::Shop(shop), order, at, id, body, key)
     }
@@ -285,6 +326,10 @@ impl Wish {
                 check_count(heads.heads.len(), HEADS_MAX)?;
                 Self::Heads(heads)
             }
+            Some(Kind::Countersign) => {
+                Self::Countersign(cbor::from_slice("a countersignature", bytes, max)?)
+            }
+            Some(Kind::Dispute) => Self::Dispute(cbor::from_slice("a dispute", bytes, max)?),
             _ => return Err(SaidError::Misplaced),
         };
         check_count(wish.anchors().len(), ANCHORS_MAX)?;
@@ -438,6 +483,12 @@ codes! {
         CannotGrant = 17, "cannot_grant", "the shop cannot give you that: there is too little, or it now costs more";
         /// The words that a request names did not come with it.
         NoMessage = 18, "no_message", "the message did not come with it: send it again";
+        /// The customer has no such khata.
+        NoKhata = 30, "no_khata", "the shop keeps no such khata of yours";
+        /// The khata says other than what was signed.
+        KhataDiffers = 31, "khata_differs", "the shop's khata has another balance there: read it again";
+        /// It would take the khata past its limit.
+        KhataLimit = 32, "khata_limit", "your khata has no room for it: pay something first";
         /// The shop is overloaded or its disk is full.
         Busy = 16, "busy", "the shop cannot store anything now: it will be tried again";
     }
@@ -452,8 +503,10 @@ impl RefusalCode {
                 | Self::Busy
                 | Self::Superseded
                 | Self::NotCertified
-                // The request may have overtaken the order that it is about.
+                // The request may have overtaken the order that it is about, and a restored shop
+                // may not have heard of a khata yet.
                 | Self::UnknownOrder
+                | Self::NoKhata
         )
     }
 }

@@ -69,6 +69,14 @@ actions! {
     CancelOrder = "order.cancel";
     /// Give money back.
     RefundOrder = "order.refund";
+    /// See the credit books.
+    ViewKhata = "khata.view";
+    /// Write what somebody takes on credit into the credit book, and remind.
+    ChargeKhata = "khata.charge";
+    /// Take a payment towards a credit book.
+    TakeKhataPayment = "khata.take_payment";
+    /// Open, limit, link, write off and close credit books, and let one pass its limit.
+    ManageKhata = "khata.manage";
     /// Search the people of all accounts.
     SearchAccounts = "account.search";
     /// Make an account for somebody.
@@ -112,7 +120,7 @@ actions! {
 impl Action {
     /// What an owner may put into a role of the shop's own. Who works here, what the shop says of
     /// itself and its record stay the owner's.
-    pub const GIVEN_BY_OWNERS: [Self; 18] = [
+    pub const GIVEN_BY_OWNERS: [Self; 22] = [
         Self::EditCatalogue,
         Self::SettleClash,
         Self::ViewStock,
@@ -131,6 +139,10 @@ impl Action {
         Self::TakePayment,
         Self::CancelOrder,
         Self::RefundOrder,
+        Self::ViewKhata,
+        Self::ChargeKhata,
+        Self::TakeKhataPayment,
+        Self::ManageKhata,
     ];
 
     /// The action of a word that an owner may give; `None` for every other word.

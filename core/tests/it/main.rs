@@ -1,4 +1,5 @@
 //! What the parts of core hold together.
 
 mod catalogue;
+mod khata;
 mod order;

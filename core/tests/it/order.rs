@@ -11,7 +11,7 @@ mod substitution;
 
 use kirana_core::{
     hash::Hash,
-    id::{AccountId, OrderId, ProductId, ShopId, VariantId},
+    id::{AccountId, KhataId, OrderId, ProductId, ShopId, VariantId},
     key::SigningKey,
     money::{Currency, Money, Price},
     order::{
@@ -21,8 +21,8 @@ use kirana_core::{
             Accepted, Adopted, Answered, BackLine, CancelReason, Cancelled, Changed,
             ComplaintAnswered, ComplaintFollowed, ComplaintOpened, ComplaintSettled, Completed,
             DeclineReason, Declined, DeliveryFailed, Expired, FailReason, GivenBack, GrantedLine,
-            Grievance, HandedOver, LineRefusal, Means, OfGroup, Packed, Packing, Paid, Proof,
-            Question, Received, Refunded, RefusedLine, Remedy, Replacement, ReturnReason,
+            Grievance, HandedOver, LineRefusal, Means, OfGroup, OnKhata, Packed, Packing, Paid,
+            Proof, Question, Received, Refunded, RefusedLine, Remedy, Replacement, ReturnReason,
             Settlement, ShortLine, Shortage, Side, Substitute, Substituted, WeighedLine, Withdrawn,
         },
         placed::{Handover, Method, Placed, WantedLine},
@@ -132,6 +132,11 @@ pub fn refunded(minor: i64) -> Body {
     Body::Refunded(Refunded { amount: rupees(minor), means: Means::Cash })
 }
 
+pub fn on_khata(minor: i64) -> Body {
+    let khata = KhataId::new(UnixMs::new(1), [8; 10]);
+    Body::OnKhata(OnKhata { khata, amount: rupees(minor) })
+}
+
 pub fn packed(weighed: &[(u16, u64)]) -> Body {
     let weighed = weighed.iter().map(|(line, amount)| WeighedLine { line: *line, amount: *amount });
     Body::Packed(Packed { group: 0, weighed: weighed.collect() })
@@ -198,6 +203,7 @@ pub fn bodies() -> Vec<Body> {
         Body::ReturnedToShop(group),
         paid(8_150),
         refunded(100),
+        on_khata(8_150),
         shortage(1, 0),
         Body::Adopted(Adopted { ledger: ledger() }),
         Body::Changed(Changed {

@@ -13,7 +13,7 @@ use kirana_core::{
         entry::Body,
         facts::{CancelReason, Grievance, Question, Side},
         placed::Alteration,
-        wish::{Approve, Cancel, Change, Complain, ComplaintStep, Said, Wish, Withdraw},
+        wish::{Approve, Cancel, Change, Complain, ComplaintStep, Dispute, Said, Wish, Withdraw},
     },
     statement::UnverifiedStatement,
     time::{DAY_MS, UnixMs},
@@ -223,14 +223,19 @@ impl Household {
     ) -> Result<Option<PersonalPart>, StoreError> {
         let Ok(read) = UnverifiedStatement::parse(statement) else { return Ok(None) };
         match Said::of(read.claimed()) {
-            Ok(Said::Wish(Wish::Complain(Complain { message: Some(hash), .. }))) => {
-                self.message(reader, hash)
-            }
+            Ok(Said::Wish(
+                Wish::Complain(Complain { message: Some(hash), .. })
+                | Wish::Dispute(Dispute { message: Some(hash), .. }),
+            )) => self.message(reader, hash),
             _ => Ok(None),
         }
     }
 
-    fn message(&self, reader: &Connection, hash: Hash) -> Result<Option<PersonalPart>, StoreError> {
+    pub(super) fn message(
+        &self,
+        reader: &Connection,
+        hash: Hash,
+    ) -> Result<Option<PersonalPart>, StoreError> {
         let Some(sealed) = messages::get(reader, hash)? else { return Ok(None) };
         let damaged = || StoreError::damaged("a message", hash);
         let plain = self.disk.open(MESSAGE, &sealed).ok_or_else(damaged)?;

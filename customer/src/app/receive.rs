@@ -9,7 +9,7 @@ use kirana_core::{
     certificate::{Standing, UnverifiedCertificate},
     envelope::{self, Parcel},
     hash::Hash,
-    id::{AccountId, OrderId, ShopId},
+    id::{AccountId, KhataId, OrderId, ShopId},
     key::{KeyId, PublicKey},
     known_time::KnownNow,
     mail::Mail,
@@ -27,7 +27,7 @@ use kirana_migrations::{Abort, StoreError, Tx};
 use minicbor::bytes::ByteVec;
 use rusqlite::Connection;
 
-use super::{Household, HouseholdError, chain, sibling, write};
+use super::{Household, HouseholdError, chain, khata, sibling, write};
 use crate::store::{
     journal, messages, order_head, orders, outbox,
     shops::{self, KnownShop},
@@ -44,6 +44,8 @@ pub struct Received {
     pub settled: Vec<Hash>,
     /// Orders that the shop does not hold whole: it wants [`Household::chain_mail`] of each.
     pub wanted: Vec<OrderId>,
+    /// Khatas about which something new is known.
+    pub khatas: Vec<KhataId>,
     /// Statements that were not believed, with the reason.
     pub doubted: Vec<String>,
 }
@@ -85,6 +87,7 @@ impl Household {
             let sealed = parcel.personal_part(hash).map(|part| self.seal_message(part));
             sorted.messages.extend(sealed.map(|sealed| (hash, order, sealed)));
         }
+        sorted.books.complete(self, &parcel);
         let doubted = std::mem::take(&mut sorted.doubted);
         let met: Vec<_> = sorted.shops.values().map(|shop| (shop.id, shop.owner)).collect();
         let received = write(&self.db, move |tx| sorted.store(tx, &own, now))?;
@@ -100,6 +103,8 @@ struct Sorted {
     answers: Vec<(SignedStatement, Answer, NodeKey)>,
     nodes: Vec<NodeKey>,
     shops: BTreeMap<ShopId, KnownShop>,
+    /// Entries of khatas.
+    books: khata::Books,
     /// What was written about the orders, encrypted.
     messages: Vec<(Hash, OrderId, Vec<u8>)>,
     doubted: Vec<String>,
@@ -170,6 +175,10 @@ impl Witness<'_> {
         };
         match Said::of(entry.statement()) {
             Ok(Said::Answer(answer)) => sorted.answers.push((entry, answer, node)),
+            Ok(Said::Khata(_)) => {
+                let author = Author::node(node.shop, node.generation);
+                sorted.books.push(Authored { entry, author });
+            }
             Ok(Said::Entry(_)) | Ok(Said::Unknown { .. }) => {
                 if matches!(entry.statement().position, Position::Entry { .. }) {
                     let author = Author::node(node.shop, node.generation);
@@ -323,8 +332,12 @@ impl Sorted {
         for (order, brought) in &self.orders {
             store_entries(tx, *order, brought, own, now, &mut received)?;
         }
+        self.books.store(tx, now, &mut received)?;
         for (statement, answer, node) in &self.answers {
             store_answer(tx, statement, answer, (node, own), &mut received)?;
+            if let Answer::HeadsReply(reply) = answer {
+                khata::heard(tx, &reply.heads, now)?;
+            }
         }
         Ok(received)
     }

@@ -12,7 +12,7 @@ use kirana_core::{
     mail::{Address, Mail},
     order::{
         HEADS_MAX,
-        wish::{Heads, Wish},
+        wish::{Head, Heads, Wish},
     },
     stamp,
     time::{DAY_MS, UnixMs},
@@ -116,25 +116,27 @@ impl Household {
             let closed = closed.into_iter().map(|order| order.id);
             let closed = closed.filter(|order| !damaged.contains(order));
             let asked = open.map(|order| order.id).chain(damaged.iter().copied()).chain(closed);
-            let asked = asked.take(HEADS_MAX);
-            Ok::<Vec<OrderId>, HouseholdError>(asked.collect())
+            let books = self.khata_heads(reader, shop)?;
+            let asked = asked.take(HEADS_MAX.saturating_sub(books.len()));
+            Ok::<(Vec<OrderId>, Vec<Head>), HouseholdError>((asked.collect(), books))
         })?;
-        let Some(request) = self.heads_request(shop, &asked, now, rng)? else { return Ok(None) };
+        let request = self.heads_request(shop, (&asked.0, asked.1), now, rng)?;
+        let Some(request) = request else { return Ok(None) };
         let parcel = Parcel { statements: vec![request], ..Parcel::default() };
         self.seal(shop, parcel, now.plus_ms(DAY_MS), rng).map(Some)
     }
 
-    /// The signed request that says how far these orders have come here; `None` for no orders.
+    /// The signed request that says how far these orders and khatas have come here; `None` for none.
     fn heads_request(
         &self,
         shop: ShopId,
-        asked: &[OrderId],
+        (asked, books): (&[OrderId], Vec<Head>),
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Option<ByteVec>, HouseholdError> {
         let own = self.own();
         let (heads, anchors) = self.db.reader.read(|reader| {
-            let mut heads = Vec::new();
+            let mut heads = books;
             for order in asked {
                 heads.push(chain::look(reader, *order, &own)?.head());
             }
@@ -160,6 +162,9 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Option<Mail>, HouseholdError> {
+        if let Some(mail) = self.khata_mail(order, now, rng)? {
+            return Ok(Some(mail));
+        }
         let own = self.own();
         let (sound, personal) = self.db.reader.read(|reader| {
             let sound = chain::look(reader, order, &own)?.sound;
@@ -168,13 +173,32 @@ impl Household {
         // Of a damaged order goes what still holds: one altered byte and the shop refuses it all.
         let Some(chain) = sound else { return Ok(None) };
         let shop = chain.order().shop;
-        let heads = self.heads_request(shop, &[order], now, rng)?;
+        let heads = self.heads_request(shop, (&[order], Vec::new()), now, rng)?;
         let entries = chain.entries().iter().map(|entry| entry.signed().bytes().to_vec().into());
         let parcel = Parcel {
             statements: entries.chain(heads).collect(),
             personal: personal.into_iter().collect(),
             ..Parcel::default()
         };
+        self.seal(shop, parcel, now.plus_ms(REQUEST_KEPT_MS), rng).map(Some)
+    }
+
+    /// [`Household::chain_mail`] for a khata; `None` where the name is no khata's.
+    fn khata_mail(
+        &self,
+        order: OrderId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<Mail>, HouseholdError> {
+        let found = self.db.reader.read(|reader| {
+            let Some((shop, entries)) = self.khata_to_give_back(reader, order)? else {
+                return Ok(None);
+            };
+            Ok::<_, HouseholdError>(Some((shop, entries, self.khata_heads(reader, shop)?)))
+        })?;
+        let Some((shop, mut statements, heads)) = found else { return Ok(None) };
+        statements.extend(self.heads_request(shop, (&[], heads), now, rng)?);
+        let parcel = Parcel { statements, ..Parcel::default() };
         self.seal(shop, parcel, now.plus_ms(REQUEST_KEPT_MS), rng).map(Some)
     }
 

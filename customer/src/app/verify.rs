@@ -13,8 +13,9 @@ use kirana_core::{
 use kirana_migrations::{Head, StoreError, catalogue::chunks};
 use rusqlite::Connection;
 
-use super::{Household, chain, person};
+use super::{Household, chain, khata, person};
 use crate::store::{
+    khata as stored_khata,
     orders::{self, StoredOrder},
     outbox::{self, Waiting},
     shops, signers,
@@ -27,6 +28,8 @@ pub struct Found {
     pub orders: u64,
     /// Entries in them that hold.
     pub entries: u64,
+    /// Khatas whose chains were walked.
+    pub khatas: u64,
     /// Pieces of saved catalogues.
     pub chunks: u64,
     /// One sentence for each fault.
@@ -46,6 +49,7 @@ impl Household {
         let read = self.db.reader.read(|reader| {
             let ends = [
                 check_orders(reader, (&own, &self.disk), &mut found),
+                check_khatas(reader, &mut found),
                 check_outbox(reader, &own, &mut found),
                 check_catalogues(reader, &mut found),
             ];
@@ -71,6 +75,9 @@ impl Found {
 
 /// Whether the database holds an entry that the list of heads names.
 fn holds(reader: &Connection, head: &Head) -> Result<bool, StoreError> {
+    if let Some(id) = head.chain.strip_prefix("khata:").and_then(|id| id.parse().ok()) {
+        return stored_khata::has_entry(reader, id, &head.hash);
+    }
     let order = head.chain.strip_prefix("order:").and_then(|id| id.parse().ok());
     match order {
         Some(order) => orders::has_entry(reader, order, &head.hash),
@@ -79,8 +86,8 @@ fn holds(reader: &Connection, head: &Head) -> Result<bool, StoreError> {
 }
 
 fn is_behind(head: &Head) -> String {
-    let order = head.chain.trim_start_matches("order:");
-    format!("order {order}: it had {} entries, and the last of them is gone", head.n)
+    let order = head.chain.replacen(':', " ", 1);
+    format!("{order}: it had {} entries, and the last of them is gone", head.n)
 }
 
 fn check_orders(
@@ -104,6 +111,18 @@ fn check_orders(
         if Hash::of(&bytes) != hash {
             let what = "something that the shop signed is not what was signed";
             found.faults.push(format!("order {order}: {what}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_khatas(reader: &Connection, found: &mut Found) -> Result<(), StoreError> {
+    for row in stored_khata::all(reader)? {
+        found.khatas += 1;
+        let held = khata::look(reader, &row)?;
+        if !held.is_whole {
+            let what = "not all of its entries are what the shop signed";
+            found.faults.push(format!("khata {}: {what}", row.id));
         }
     }
     Ok(())

@@ -115,6 +115,12 @@ pub enum Command {
         #[command(subcommand)]
         command: Order,
     },
+    /// Khata, what is taken on credit: each shop's book as it came to this device.
+    Khata {
+        /// What to do; shows the books if left out.
+        #[command(subcommand)]
+        command: Option<Khata>,
+    },
     /// Send what waits, fetch answers and catalogues.
     Sync(Sync),
     /// What was shown when, one line an order.
@@ -240,6 +246,33 @@ pub enum Cart {
     Drop {
         /// What it is called.
         name: String,
+    },
+}
+
+/// What to do with khatas. A book is named by its id, or by its shop's id or how that one's name
+/// begins; it may be left out while there is only one.
+#[derive(Debug, Subcommand)]
+pub enum Khata {
+    /// Show the balance, the limit and each entry; needs no network.
+    Show {
+        /// Which; all if left out.
+        khata: Option<String>,
+    },
+    /// Sign that a book is right as it stands here; the shop gets it as a receipt.
+    Countersign {
+        /// Which.
+        khata: Option<String>,
+    },
+    /// Say that a book is not right.
+    Dispute {
+        /// What is wrong.
+        words: String,
+        /// Which book.
+        #[arg(long)]
+        khata: Option<String>,
+        /// The number of the entry that is wrong, as `khata show` lists it; the newest if left out.
+        #[arg(long)]
+        entry: Option<u32>,
     },
 }
 
@@ -411,6 +444,9 @@ pub struct Place {
     /// Come and collect it, rather than have it brought.
     #[arg(long)]
     pub pickup: bool,
+    /// How it is paid.
+    #[arg(long, value_enum, default_value = "on-delivery")]
+    pub pay: Pay,
     /// Take a part of a line if there is not enough of it.
     #[arg(long)]
     pub partial: bool,
@@ -436,6 +472,15 @@ pub struct Place {
     /// Only show what it comes to: nothing is placed.
     #[arg(long)]
     pub preview: bool,
+}
+
+/// A way of paying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pay {
+    /// When the goods change hands.
+    OnDelivery,
+    /// Written into the khata at that shop, to be paid later.
+    Khata,
 }
 
 /// A round of sending and fetching.

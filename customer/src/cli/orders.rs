@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::{
     Desk, Failure,
-    args::{Order, Place},
+    args::{Order, Pay, Place},
     asking::{self, Asked},
     carts, meant, now,
     qr::ShownAs,
@@ -135,7 +135,10 @@ fn new_order(
         currency,
         lines,
         handover,
-        payment: Method::OnDelivery,
+        payment: match place.pay {
+            Pay::OnDelivery => Method::OnDelivery,
+            Pay::Khata => Method::OnKhata,
+        },
         partial_ok: place.partial,
         personal: (personal != Personal::default()).then_some(personal),
         answer_by,

@@ -104,6 +104,8 @@ fn household(error: &HouseholdError) -> &'static str {
         HouseholdError::UnknownShop => "unknown-shop",
         HouseholdError::UnknownOrder => "unknown-order",
         HouseholdError::NobodyAsks => "nobody-asks",
+        HouseholdError::UnknownKhata => "unknown-khata",
+        HouseholdError::NothingToSign => "nothing-to-sign",
         HouseholdError::MessageTooLong => "message-too-long",
         HouseholdError::NotOnTheseTerms { .. } => "not-on-these-terms",
         HouseholdError::TooLate => "too-late",

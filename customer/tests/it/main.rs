@@ -13,6 +13,8 @@ mod damage;
 mod devices;
 mod files;
 #[cfg(test)]
+mod khata;
+#[cfg(test)]
 mod neighbour;
 mod orders;
 #[cfg(test)]

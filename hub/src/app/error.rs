@@ -184,6 +184,8 @@ impl From<HouseholdError> for Error {
             HouseholdError::Invalid(_) => declined("no-such-order", &error),
             HouseholdError::NotOnTheseTerms { .. } => declined("not-on-these-terms", &error),
             HouseholdError::NobodyAsks => declined("nobody-asks", &error),
+            HouseholdError::UnknownKhata => declined("unknown-khata", &error),
+            HouseholdError::NothingToSign => declined("nothing-to-sign", &error),
             HouseholdError::Document(_) => declined("conflict", &error),
             other => declined("cannot-be-done", &other),
         }

@@ -9,7 +9,11 @@ use kirana_core::{
     hash::Hash,
     id::{OrderId, ShopId},
     money::Money,
-    order::{facts::Grievance, placed::Substitution, wish::ComplaintStep},
+    order::{
+        facts::Grievance,
+        placed::{Method, Substitution},
+        wish::ComplaintStep,
+    },
     spoken::ShortNumber,
     time::UnixMs,
 };
@@ -64,6 +68,9 @@ pub struct NewOrders {
     /// What to do with a line of which there is none left: `leave_out`, `ask` or `similar`.
     #[schema(pattern = "^(leave_out|ask|similar)$")]
     substitution: Option<String>,
+    /// How it is paid: `on_delivery`, or `on_khata` where the shop keeps a credit book for the account.
+    #[schema(pattern = "^on_(delivery|khata)$")]
+    payment: Option<String>,
     /// For how many hours an answer is of use.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 2160)]
     answer_within_hours: Option<Whole>,
@@ -104,6 +111,9 @@ pub struct Terms {
     /// What to do with a line of which there is none left: `leave_out`, `ask` or `similar`.
     #[schema(pattern = "^(leave_out|ask|similar)$")]
     substitution: Option<String>,
+    /// How it is paid: `on_delivery`, or `on_khata` where the shop keeps a credit book for the account.
+    #[schema(pattern = "^on_(delivery|khata)$")]
+    payment: Option<String>,
     /// For how many hours an answer is of use.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 2160)]
     answer_within_hours: Option<Whole>,
@@ -467,6 +477,7 @@ impl NewOrders {
             note: self.note,
             partial: self.partial,
             substitution: self.substitution,
+            payment: self.payment,
             answer_within_hours: self.answer_within_hours,
             slot: self.slot,
             of_age: self.of_age,
@@ -516,7 +527,12 @@ impl Terms {
         if !(1..=2160).contains(&hours) {
             return Err(Error::Invalid { field: "answer_within_hours", why: "1 to 2160" });
         }
+        let payment = self.payment.as_deref().map_or(Some(Method::OnDelivery), Method::from_label);
+        let is_offered = |m: &Method| matches!(m, Method::OnDelivery | Method::OnKhata);
+        let why = "on_delivery or on_khata";
+        let payment = payment.filter(is_offered).ok_or(Error::Invalid { field: "payment", why })?;
         Ok(Checkout {
+            payment,
             basket,
             pickup: self.pickup,
             address: self.address_id.as_deref().map(|text| id("address", text)).transpose()?,

@@ -61,6 +61,9 @@ impl Desk<'_, '_> {
         if is_decided && asked.amounts.iter().any(|new| !is_granted(new.line)) {
             return Ok(Some(RefusalCode::NotNow));
         }
+        if !self.has_room_for_change(row, order, (asked, &placed))? {
+            return Ok(Some(RefusalCode::KhataLimit));
+        }
         let (mut lines, mut refused, mut fee) = (Vec::new(), Vec::new(), None);
         if is_decided {
             match self.fee_when_changed(row, order, &placed, asked)? {

@@ -7,7 +7,7 @@ use kirana_core::{
     catalogue::pricing::best,
     cbor,
     hash::Hash,
-    id::{CountId, LocationId, OrderId, PurchaseId, SupplierId, VariantId},
+    id::{CountId, KhataId, LocationId, OrderId, PurchaseId, SupplierId, VariantId},
     key::KeyId,
     money::{Currency, Money, MoneyError},
     order::facts::Means,
@@ -29,6 +29,7 @@ use rand_core::CryptoRng;
 use super::{
     Shop,
     desk::{Desk, Visit},
+    khata::NotWritten,
     ledger::NotMoved,
     locations::{self, NAME_CHARS_MAX},
     once::{Before, Once, request_hash},
@@ -259,6 +260,9 @@ pub enum NotEntered {
     /// A note that is too long.
     #[error("a note has at most 200 bytes, none of them control characters")]
     TillNote,
+    /// It does not go into the khata.
+    #[error(transparent)]
+    Khata(#[from] NotWritten),
     /// Too many lines, or none.
     #[error("a sale has between 1 and {SALE_LINES_MAX} lines")]
     Lines,
@@ -346,10 +350,37 @@ impl Shop {
         if lines.is_empty() || lines.len() > SALE_LINES_MAX {
             return Err(NotEntered::Lines);
         }
+        if means == Means::Khata {
+            return Err(NotEntered::Khata(NotWritten::NoKhata));
+        }
         let request = request_hash(&("sell", &lines, means.label()));
         self.at_the_counter(once, request, now, rng, move |desk| {
             let sold = desk.sell(&lines, by)?;
             desk.take_for_sale(&sold, means, by)?;
+            Ok(sold)
+        })
+    }
+
+    /// [`Shop::ring_up`], written into a khata; `beyond` with the owner's say past its limit.
+    ///
+    /// # Errors
+    /// As there, and [`NotEntered::Khata`].
+    pub fn ring_up_on_khata(
+        &self,
+        once: Option<Once>,
+        (lines, khata, beyond): (Vec<Rung>, KhataId, bool),
+        by: KeyId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Entered, NotEntered> {
+        if lines.is_empty() || lines.len() > SALE_LINES_MAX {
+            return Err(NotEntered::Lines);
+        }
+        let request = request_hash(&("sell on khata", &lines, khata, beyond));
+        self.at_the_counter(once, request, now, rng, move |desk| {
+            let sold = desk.sell(&lines, by)?;
+            desk.charge_for_sale(&sold, (khata, beyond), by)?;
+            desk.take_for_sale(&sold, Means::Khata, by)?;
             Ok(sold)
         })
     }

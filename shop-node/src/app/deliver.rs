@@ -62,6 +62,13 @@ pub enum Outcome {
         /// The answer.
         bytes: Vec<u8>,
     },
+    /// It stands in a khata, on this page.
+    Khata {
+        /// Its number in this database.
+        n: i64,
+        /// The page of entries that tells.
+        page: u32,
+    },
     /// It was kept or known already, and asks for nothing.
     Noted,
 }
@@ -261,6 +268,7 @@ impl Inner {
         let before = desk.brought_before(visit)?;
         desk.mend(reading)?;
         desk.adopt(reading)?;
+        desk.adopt_books(reading)?;
         let mut outcomes = Vec::new();
         for read in &reading.statements {
             let By::Customer(device) = &read.by else { continue };
@@ -275,7 +283,7 @@ impl Inner {
             let new = match &read.said {
                 Said::Entry(Body::Placed(placed)) => desk.place(read, device, (placed, parcel))?,
                 Said::Wish(wish) => desk.grant(read, device, (wish, parcel))?,
-                Said::Entry(_) | Said::Answer(_) => {
+                Said::Entry(_) | Said::Khata(_) | Said::Answer(_) => {
                     return Err(Abort::Refused(Undeliverable::WrongAuthor));
                 }
                 // From a later version: neither acted on nor refused for ever.
@@ -410,15 +418,19 @@ pub(crate) struct ReplyTo {
     pub(crate) device: KeyId,
     pub(crate) orders: Vec<i64>,
     pub(crate) answers: Vec<Vec<u8>>,
+    /// Pages of khatas.
+    pub(crate) pages: Vec<(i64, u32)>,
 }
 
 impl ReplyTo {
     pub(crate) fn of(device: KeyId, outcomes: &[Outcome]) -> Self {
-        let mut reply = Self { device, orders: Vec::new(), answers: Vec::new() };
+        let (orders, answers, pages) = (Vec::new(), Vec::new(), Vec::new());
+        let mut reply = Self { device, orders, answers, pages };
         for outcome in outcomes {
             match outcome {
                 Outcome::Order { n, .. } => reply.orders.push(*n),
                 Outcome::Answered { bytes } => reply.answers.push(bytes.clone()),
+                Outcome::Khata { n, page } => reply.pages.push((*n, *page)),
                 Outcome::Noted => {}
             }
         }
@@ -428,10 +440,11 @@ impl ReplyTo {
     }
 
     pub(crate) fn from_waiting(device: KeyId, what: &outgoing::What) -> Self {
-        let (orders, answers) = match what {
-            outgoing::What::Order(n) => (vec![*n], Vec::new()),
-            outgoing::What::Answer(bytes) => (Vec::new(), vec![bytes.clone()]),
+        let (orders, answers, pages) = match what {
+            outgoing::What::Order(n) => (vec![*n], Vec::new(), Vec::new()),
+            outgoing::What::Answer(bytes) => (Vec::new(), vec![bytes.clone()], Vec::new()),
+            outgoing::What::Khata { n, page } => (Vec::new(), Vec::new(), vec![(*n, *page)]),
         };
-        Self { device, orders, answers }
+        Self { device, orders, answers, pages }
     }
 }

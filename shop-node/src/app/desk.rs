@@ -1,7 +1,7 @@
 //! Where a transaction works: the shop, its open transaction, the time and the drawn randomness.
 //!
 //! **Invariant:** what a desk appends to an order is signed, stored, anchored in `heads.log` and
-//! queued for the customer's device together, or not at all.
+//! queued for the customer's device together, with what it writes into a khata, or not at all.
 
 use std::{cell::Cell, collections::BTreeMap};
 
@@ -44,6 +44,8 @@ pub(crate) struct Desk<'a, 't> {
     pub(crate) mended: Vec<OrderId>,
     /// The end of the ledger, once it was read: nobody else writes to it meanwhile.
     pub(crate) ledger: Cell<Option<stock::Head>>,
+    /// Whether the owner lets what is written into a khata now pass its limit.
+    pub(crate) beyond: bool,
 }
 
 impl<'a, 't> Desk<'a, 't> {
@@ -70,6 +72,7 @@ impl<'a, 't> Desk<'a, 't> {
             taken: Vec::new(),
             mended: Vec::new(),
             ledger: Cell::new(None),
+            beyond: false,
         })
     }
 
@@ -89,6 +92,7 @@ impl<'a, 't> Desk<'a, 't> {
         let signed = chain.append(generation, self.now.at, body, key)?;
         orders::extend(self.tx, row.n, chain, chain.last().seq())?;
         outgoing::order_changed(self.tx, row.device.id(), row.n)?;
+        self.follow_on_khata(row, chain)?;
         Ok(signed)
     }
 

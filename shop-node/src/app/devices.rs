@@ -151,7 +151,7 @@ impl Desk<'_, '_> {
         for row in open.iter().filter(|row| row.device.id() != device) {
             outgoing::waits_again(self.tx, device, row.n)?;
         }
-        Ok(())
+        self.hand_on_khata(&Party::Account(account), device)
     }
 
     /// Whether a person has to be asked about the device that placed an order.

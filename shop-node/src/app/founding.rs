@@ -22,6 +22,7 @@ use rand_core::CryptoRng;
 
 use super::{Identity, Inner, Keys, Shop, ledger, succession::Step};
 use crate::store::{
+    khata,
     known::{self, Generation},
     settings::{self, Setting},
 };
@@ -197,6 +198,10 @@ pub(crate) fn trust_from(c: &Connection, identity: &Identity) -> Result<Trust, S
 
 /// Whether the database holds an entry that the list of heads names.
 pub(crate) fn holds(c: &Connection, head: &Head) -> Result<bool, StoreError> {
+    if let Some(book) = head.chain.strip_prefix("khata:") {
+        let n: i64 = book.parse().map_err(|_| StoreError::damaged("heads.log", book))?;
+        return khata::holds(c, n, head.n, &head.hash);
+    }
     let Some(order) = head.chain.strip_prefix("order:") else {
         return ledger::holds(c, head);
     };

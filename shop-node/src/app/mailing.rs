@@ -107,6 +107,9 @@ fn parcel(shop: &Inner, c: &Connection, reply: &ReplyTo) -> Result<Parcel, Store
         bytes += answer.len();
         parcel.statements.push(answer.clone().into());
     }
+    for (n, page) in &reply.pages {
+        bytes += shop.put_khata_page(c, (*n, *page), &mut parcel)?;
+    }
     for n in &reply.orders {
         // What is damaged is asked for, not said.
         if damage::is_marked(c, *n)? {

@@ -36,6 +36,7 @@ use super::{
     complaints::MESSAGE_BYTES_MAX,
     desk::{AppendError, Desk, Visit},
     handing::Handing,
+    khata::{NotWritten, OnCredit},
     ledger::NotMoved,
     once::{Before, Once, request_hash},
     packing::Swap,
@@ -81,6 +82,8 @@ pub enum Deed {
     Returned(u8),
     /// Money came in.
     Pay(Money, Means),
+    /// What is due, or a part of it, goes into a khata.
+    OnKhata(OnCredit),
     /// It is called off.
     Cancel(CancelReason),
     /// Something else comes in the place of lines, as their customer allowed.
@@ -177,6 +180,9 @@ pub enum NotDone {
     /// Something in it is sold from an age on.
     #[error("something in it is sold from {0} years on: look how old the customer is, and say so")]
     AgeNotChecked(u8),
+    /// It does not go into the khata.
+    #[error(transparent)]
+    Khata(#[from] NotWritten),
     /// A message that is too long.
     #[error("a message has at most {MESSAGE_BYTES_MAX} bytes")]
     MessageTooLong,
@@ -423,8 +429,15 @@ impl Desk<'_, '_> {
             Deed::SettleComplaint { says, settlement } => {
                 return self.settle_complaint(row, chain, says.as_deref(), *settlement);
             }
+            Deed::OnKhata(what) => return self.put_on_khata(row, chain, *what),
+            Deed::Pay(amount, Means::Khata) => {
+                let what = OnCredit { khata: None, amount: Some(*amount), beyond: false };
+                return self.put_on_khata(row, chain, what);
+            }
             Deed::Refund(amount, means) => {
-                Body::Refunded(Refunded { amount: *amount, means: *means })
+                let body = Body::Refunded(Refunded { amount: *amount, means: *means });
+                self.may_refund_on_khata(row, chain, &body)?;
+                body
             }
             Deed::Decline(reason) => {
                 Body::Declined(Declined { reason: *reason, lines: Vec::new() })
@@ -474,6 +487,7 @@ impl Desk<'_, '_> {
                 return Err(Abort::Refused(NotDone::StockClosed(row.id)));
             }
         }
+        self.may_accept_on_khata(chain)?;
         self.know_device_of(row)?;
         Ok(self.decide(row, chain, Judge::Person)?)
     }
@@ -484,6 +498,7 @@ impl Desk<'_, '_> {
         row: &OrderRow,
         chain: &mut Chain,
     ) -> Result<(), StoreError> {
+        self.settle_on_khata(row, chain)?;
         match self.append(row, chain, &Body::Completed(Completed {})) {
             // What came back to the shop is no longer kept for the customer.
             Ok(_) => self.release_all(row),

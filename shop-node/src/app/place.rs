@@ -199,6 +199,8 @@ impl Desk<'_, '_> {
             }
         };
         let fee = if let OnTerms::Takes(fee) = on_terms { fee } else { None };
+        let decision = self.within_khata(row, chain, (decision, fee), judge)?;
+        let placed = &chain.order().placed;
         if let Decision::Accept { lines, .. } = &decision {
             for granted in lines.iter().filter(|_| reserves) {
                 let variant = placed.lines[usize::from(granted.line)].variant;

@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 
 use super::{Keys, Shop, Unopened, founding::certify_box, trust_revision};
 use crate::store::{
-    known, offers, orders,
+    khata, known, offers, orders,
     settings::{self, Setting},
 };
 
@@ -42,6 +42,7 @@ impl Shop {
         let begun = database.writer.write(move |tx: &Tx<'_>| -> Result<(), Abort<()>> {
             known::add_generation(tx, &generation)?;
             orders::wait_for_heads(tx)?;
+            khata::wait_for_heads(tx)?;
             offers::close_counted(tx)?;
             settings::put(tx, Setting::StockInDoubt, &true)?;
             settings::clear(tx, Setting::ReadOnly)?;

@@ -17,7 +17,7 @@ use kirana_migrations::{Abort, StoreError, WriteError};
 
 use super::{
     access::Closed, catalogue::NotEdited, closing::NotClosed, counter::NotEntered, feeds::NotFed,
-    lookup::NotLookedUp, orders::NotDone, staff::NotStaffed, terms::NotSet,
+    khata::NotWritten, lookup::NotLookedUp, orders::NotDone, staff::NotStaffed, terms::NotSet,
 };
 
 /// Something that came and was not taken in.
@@ -132,6 +132,7 @@ refuses_what_is_not_stored!(
     NotDone,
     NotEdited,
     NotEntered,
+    NotWritten,
     NotFed,
     NotLookedUp,
     NotSet,

@@ -83,7 +83,9 @@ impl Shop {
             for Shown { taking, customer, .. } in &rows {
                 let add = |sum: &mut i64| *sum = sum.saturating_add(taking.minor);
                 add(takings.means.entry((taking.means.label(), taking.kind)).or_default());
-                if !matches!(taking.kind, Kind::PaidIn | Kind::PaidOut) {
+                // What a khata is paid with was bought before.
+                let is_turnover = matches!(taking.kind, Kind::Sale | Kind::Payment | Kind::Refund);
+                if is_turnover {
                     add(takings.days.entry(self.inner.day_of(taking.at)).or_default());
                 }
                 if let Some(customer) = customer {
@@ -242,6 +244,7 @@ impl Desk<'_, '_> {
 fn moved(body: &Body) -> Option<(Kind, Means, i64)> {
     match body {
         Body::Paid(paid) => Some((Kind::Payment, paid.means, paid.amount.minor)),
+        Body::OnKhata(written) => Some((Kind::Payment, Means::Khata, written.amount.minor)),
         Body::Refunded(refunded) => Some((Kind::Refund, refunded.means, -refunded.amount.minor)),
         _ => None,
     }

@@ -13,7 +13,8 @@ use kirana_core::{
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
 use super::{
-    Identity, Shop, batches, books::Books, catalogue::epochs, founding::holds, invoices, till,
+    Identity, Shop, batches, books::Books, catalogue::epochs, founding::holds, invoices, khata,
+    till,
 };
 use crate::store::{
     damage, images,
@@ -30,6 +31,8 @@ pub struct Found {
     pub entries: u64,
     /// Movements in the stock ledger.
     pub movements: u64,
+    /// Entries in khatas.
+    pub khata_entries: u64,
     /// One sentence for each fault.
     pub faults: Vec<String>,
     /// One sentence for each entry that was damaged once and is whole again.
@@ -51,6 +54,9 @@ impl Shop {
         self.reader().read(|c| {
             let ledger = check_ledger(c, self.identity(), &mut found)?;
             check_orders(c, &ledger, self.generation(), &mut found)?;
+            let (books, entries) = khata::faults(c, self.id())?;
+            found.faults.extend(books);
+            found.khata_entries = entries;
             found.faults.extend(epochs::faults(c, &self.inner)?);
             tell_mended(c, &mut found)?;
             check_images(c, &mut found)?;
@@ -147,7 +153,8 @@ fn check_orders(
                 check_digests(c, &row, &chain, found)?;
                 check_reservations(c, &row, &chain, found)?;
                 check_anchors(&chain, ledger, generation, found);
-                let till = till::disagreements(c, n, &chain)?;
+                let mut till = till::disagreements(c, n, &chain)?;
+                till.extend(khata::of_order(c, &row, &chain)?);
                 found.faults.extend(till.iter().map(|why| format!("order {}: {why}", row.id)));
             }
             Err(fault) => found.faults.push(fault.to_string()),

@@ -23,6 +23,7 @@ use super::{
     Undeliverable,
     deliver::Outcome,
     desk::Desk,
+    khata::HeardBooks,
     reading::{Device, Read},
 };
 use crate::store::{
@@ -46,6 +47,9 @@ impl Desk<'_, '_> {
         let request = &read.signed;
         if let Some(bytes) = outgoing::answer_to(self.tx, request.hash())? {
             return Ok(vec![Outcome::Answered { bytes }]);
+        }
+        if let Wish::Countersign(_) | Wish::Dispute(_) = wish {
+            return Ok(self.hear_about_khata(read, device, (wish, parcel))?);
         }
         if let Wish::Heads(heads) = wish {
             return Ok(self.compare_heads(request, device, heads)?);
@@ -110,6 +114,7 @@ impl Desk<'_, '_> {
         };
         self.release_all(row)?;
         self.append(row, &mut chain, &body).map_err(|e| e.into_fault(row))?;
+        self.settle_on_khata(row, &mut chain)?;
         Ok(None)
     }
 
@@ -136,9 +141,12 @@ impl Desk<'_, '_> {
         let key = device.certified.key().id();
         let (mut wanted, mut same, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
         let is_fresh = theirs.generation >= self.shop.generation;
+        let mut books = HeardBooks::default();
         for head in &theirs.heads {
             let Some(row) = orders::find(self.tx, &device.party, head.order)? else {
-                wanted.push(head.order);
+                if !self.compare_book(&device.party, key, (head, is_fresh), &mut books)? {
+                    wanted.push(head.order);
+                }
                 continue;
             };
             let Some(mut chain) = self.whole(&row)? else {
@@ -163,6 +171,9 @@ impl Desk<'_, '_> {
                 outcomes.push(Outcome::Order { n: row.n, id: row.id, new: false });
             }
         }
+        self.tell_unnamed_books(&device.party, key, &theirs.heads)?;
+        wanted.extend(books.wanted);
+        same.extend(books.same);
         // Also what is closed and so not compared any more may have been damaged since.
         for order in damage::of_customer(self.tx, &device.party)? {
             if !wanted.contains(&order) && wanted.len() < HEADS_MAX {
@@ -170,7 +181,8 @@ impl Desk<'_, '_> {
             }
         }
         let open = orders::open_of(self.tx, &device.party, HEADS_MAX as u32)?;
-        let heads = open.iter().map(OrderRow::wire_head).collect();
+        let heads = books.heads.into_iter().chain(open.iter().map(OrderRow::wire_head));
+        let heads = heads.take(HEADS_MAX).collect();
         let lacks = !wanted.is_empty();
         let answer =
             Answer::HeadsReply(HeadsReply { answers: request.hash(), heads, wanted, same });

@@ -215,24 +215,30 @@ impl Stock {
 impl Sell {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         let shop = with(self.data).shop()?;
-        let mut rung = Vec::new();
-        for text in &self.lines {
-            rung.push(match text.rsplit_once('=') {
-                Some((what, amount)) => {
-                    let (variant, sold, amount) = wanted(&shop, what, amount)?;
-                    Rung::Chosen(SaleLine { variant, amount, unit: sold.unit, batch: None })
-                }
-                None if is_scan(text) => {
-                    Rung::Scanned { code: text.clone(), quantity: None, batch: None }
-                }
-                None => return Err(Failure::usage(format!("«{text}» is not WHAT=AMOUNT"))),
-            });
-        }
+        let rung = rung(&shop, &self.lines)?;
         let by = shop.keys().node.id();
         let entered =
             shop.ring_up(None, (rung, Means::Cash), by, clock::now(), &mut clock::rng())?;
         receipt(&shop, &entered)
     }
+}
+
+/// What is rung up: chosen by word, or scanned.
+pub(super) fn rung(shop: &Shop, lines: &[String]) -> Result<Vec<Rung>, Failure> {
+    let mut rung = Vec::new();
+    for text in lines {
+        rung.push(match text.rsplit_once('=') {
+            Some((what, amount)) => {
+                let (variant, sold, amount) = wanted(shop, what, amount)?;
+                Rung::Chosen(SaleLine { variant, amount, unit: sold.unit, batch: None })
+            }
+            None if is_scan(text) => {
+                Rung::Scanned { code: text.clone(), quantity: None, batch: None }
+            }
+            None => return Err(Failure::usage(format!("«{text}» is not WHAT=AMOUNT"))),
+        });
+    }
+    Ok(rung)
 }
 
 fn is_scan(text: &str) -> bool {
@@ -241,7 +247,7 @@ fn is_scan(text: &str) -> bool {
 }
 
 /// What was sold for how much, and what is left.
-fn receipt(shop: &Shop, entered: &Entered) -> Result<Done, Failure> {
+pub(super) fn receipt(shop: &Shop, entered: &Entered) -> Result<Done, Failure> {
     let (mut says, mut names) = (Vec::new(), Vec::new());
     for sold in &entered.sold {
         let named = name_of(shop, sold.variant)?;

@@ -171,7 +171,7 @@ impl Orders {
     }
 }
 
-fn act(shop: &Shop, order: &str, deed: Deed) -> Result<Done, Failure> {
+pub(super) fn act(shop: &Shop, order: &str, deed: Deed) -> Result<Done, Failure> {
     let which = find(shop, order)?;
     let view = shop.act(which, deed, clock::now(), &mut clock::rng())?;
     Ok(Done::new(line(&view), shown(&view)))

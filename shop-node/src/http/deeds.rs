@@ -45,7 +45,7 @@ pub struct Details {
     /// How much money.
     #[schema(value_type = Option<Object>)]
     amount: Option<Money>,
-    /// In what form: `cash`, `upi` or `card`.
+    /// In what form: `cash`, `upi` or `card`; a refund also on `khata`, where the order stands there.
     means: Option<String>,
     /// What comes, or could come, in the place of lines.
     swaps: Vec<Swapped>,
@@ -187,6 +187,10 @@ fn settled(name: &str, details: Details) -> Result<(Deed, Action), Problem> {
     Ok(match name {
         "payments" => {
             let means = reason(details.means, Means::from_label, Means::Cash)?;
+            if means == Means::Khata {
+                let says = "an order goes on khata by POST /v1/orders/{id}/khata";
+                return Err(Problem::malformed(says));
+            }
             (Deed::Pay(amount_given()?, means), Action::TakePayment)
         }
         "refunds" => {

@@ -5,8 +5,6 @@ use axum::{Router, routing::any};
 use super::{Door, problem::Problem};
 
 const LATER: &[(&str, &str)] = &[
-    ("/v1/khata", "the credit book"),
-    ("/v1/khata/{customer}", "the credit book"),
     ("/v1/payments/webhooks/{provider}", "a payment provider"),
     ("/v1/reports/{name}", "a report"),
 ];

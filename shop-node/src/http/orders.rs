@@ -291,6 +291,7 @@ impl From<NotDone> for Problem {
             NotDone::MessageTooLong => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "message-too-long", title)
             }
+            NotDone::Khata(why) => why.into(),
             NotDone::StillSpeaks => conflict("still-speaks"),
             NotDone::ReadOnly(_) => conflict("read-only"),
             NotDone::KeyReused => {

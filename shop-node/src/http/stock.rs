@@ -21,6 +21,7 @@ use super::{
     auth::SignedIn,
     batches::{GivenLot, sees_costs},
     extract::{Json, Query, Repeatable},
+    khata::charging,
     now,
     orders::Page,
     problem::Problem,
@@ -220,6 +221,13 @@ pub struct Sale {
     #[serde(default)]
     #[schema(pattern = "^(cash|upi|card)$")]
     means: Option<String>,
+    /// Into which credit book it goes, in the place of being paid.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    khata: Option<String>,
+    /// Whether the book's balance may pass its limit: the owner's to say.
+    #[serde(default)]
+    over_limit: bool,
 }
 
 /// One line of it: what somebody chose, or what was scanned.
@@ -275,17 +283,17 @@ pub async fn sell(
     let lines = given.lines.into_iter().map(SoldLine::rung).collect::<Result<Vec<_>, _>>()?;
     let means = given.means.as_deref().map_or(Some(Means::Cash), Means::from_label);
     let means = means.ok_or_else(|| Problem::malformed("means is cash, upi or card"))?;
+    let (khata, beyond) = (given.khata, given.over_limit);
     let sold = door
         .run(move |access| {
             access.allow(&visitor, Action::RingUpSale, &access.here())?;
-            let by = visitor.who();
-            Ok::<_, Problem>(access.shop().ring_up(
-                once,
-                (lines, means),
-                by,
-                now(),
-                &mut clock::rng(),
-            )?)
+            let (shop, by, rng) = (access.shop(), visitor.who(), &mut clock::rng());
+            let Some(named) = khata else {
+                return Ok::<_, Problem>(shop.ring_up(once, (lines, means), by, now(), rng)?);
+            };
+            access.allow(&visitor, charging(beyond), &access.here())?;
+            let book = shop.find_khata(&named)?;
+            Ok(shop.ring_up_on_khata(once, (lines, book, beyond), by, now(), rng)?)
         })
         .await?;
     Ok((StatusCode::CREATED, axum::Json(shown(&sold))).into_response())
@@ -323,6 +331,7 @@ impl From<NotEntered> for Problem {
             NotEntered::Stock(StockError::PastBestBefore { .. }) => conflict("past-best-before"),
             NotEntered::Stock(StockError::Code | StockError::Cost) => Self::malformed(title),
             NotEntered::Stock(_) => conflict("stock"),
+            NotEntered::Khata(why) => why.into(),
             NotEntered::Level
             | NotEntered::Name
             | NotEntered::About

@@ -26,6 +26,13 @@ pub enum What {
     Order(i64),
     /// A signed answer to a request.
     Answer(Vec<u8>),
+    /// Some entries of a khata.
+    Khata {
+        /// By its number in this database.
+        n: i64,
+        /// Which page of entries.
+        page: u32,
+    },
 }
 
 /// An order changed: its device shall hear, and what waited of it before is replaced.
@@ -74,7 +81,7 @@ pub fn for_device(
     after: u64,
     limit: u32,
 ) -> Result<Vec<Waiting>, StoreError> {
-    let sql = "SELECT o.n, o.device, o.order_n, a.bytes
+    let sql = "SELECT o.n, o.device, o.order_n, a.bytes, o.khata_n, o.khata_page
                FROM outgoing o LEFT JOIN answer a ON a.request = o.answer
                WHERE o.device = ?1 AND o.n > ?2 ORDER BY o.n LIMIT ?3";
     let mut statement = c.prepare_cached(sql)?;
@@ -88,7 +95,7 @@ pub fn for_device(
 
 /// What no hub keeps yet, oldest first.
 pub fn to_post(c: &Connection, limit: u32) -> Result<Vec<Waiting>, StoreError> {
-    let sql = "SELECT o.n, o.device, o.order_n, a.bytes
+    let sql = "SELECT o.n, o.device, o.order_n, a.bytes, o.khata_n, o.khata_page
                FROM outgoing o LEFT JOIN answer a ON a.request = o.answer
                WHERE o.posted = 0 ORDER BY o.n LIMIT ?1";
     let mut statement = c.prepare_cached(sql)?;
@@ -123,10 +130,12 @@ pub fn heard(tx: &Tx<'_>, device: KeyId, order_n: i64) -> Result<(), StoreError>
 fn read(row: &Row<'_>) -> Result<Waiting, StoreError> {
     let n = uint("an outgoing number", row.get(0)?)?;
     let damaged = || StoreError::damaged("what waits for a device, number", n);
-    let what = match (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<Vec<u8>>>(3)?) {
-        (Some(order), _) => What::Order(order),
-        (None, Some(bytes)) => What::Answer(bytes),
-        (None, None) => return Err(damaged()),
+    let khata = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<u32>>(5)?);
+    let what = match (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<Vec<u8>>>(3)?, khata) {
+        (Some(order), ..) => What::Order(order),
+        (None, Some(bytes), _) => What::Answer(bytes),
+        (None, None, (Some(n), Some(page))) => What::Khata { n, page },
+        (None, None, _) => return Err(damaged()),
     };
     let device = KeyId::from_slice(&row.get::<_, Vec<u8>>(1)?).ok_or_else(damaged)?;
     Ok(Waiting { n, device, what })

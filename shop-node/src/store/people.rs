@@ -57,5 +57,8 @@ pub fn erase(tx: &Tx<'_>, customer: &Party) -> Result<(), StoreError> {
     let key = party_key(customer);
     tx.execute("DELETE FROM personal_part WHERE customer = ?1", [&key])?;
     tx.execute("UPDATE customer SET wrapped_key = NULL WHERE party = ?1", [&key])?;
+    for book in super::khata::all_of(tx, customer)? {
+        super::khata::erase(tx, book.n)?;
+    }
     Ok(())
 }

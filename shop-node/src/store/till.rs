@@ -27,6 +27,10 @@ pub enum Kind {
     PaidIn,
     /// Somebody took money out of the till.
     PaidOut,
+    /// A khata was paid, in full or part.
+    KhataPayment,
+    /// Money that the shop owed by a khata went back.
+    KhataRefund,
 }
 
 impl Kind {
@@ -38,11 +42,21 @@ impl Kind {
             Self::Refund => "refund",
             Self::PaidIn => "paid_in",
             Self::PaidOut => "paid_out",
+            Self::KhataPayment => "khata_payment",
+            Self::KhataRefund => "khata_refund",
         }
     }
 
     fn named(word: &str) -> Option<Self> {
-        let all = [Self::Sale, Self::Payment, Self::Refund, Self::PaidIn, Self::PaidOut];
+        let all = [
+            Self::Sale,
+            Self::Payment,
+            Self::Refund,
+            Self::PaidIn,
+            Self::PaidOut,
+            Self::KhataPayment,
+            Self::KhataRefund,
+        ];
         all.into_iter().find(|kind| kind.label() == word)
     }
 }
@@ -125,6 +139,34 @@ pub fn put(tx: &Tx<'_>, taking: &Taking) -> Result<(), StoreError> {
         taking.note,
     ])?;
     Ok(())
+}
+
+/// Writes a row for an entry of a khata, once.
+pub fn put_of_khata(tx: &Tx<'_>, taking: &Taking, entry: Hash) -> Result<(), StoreError> {
+    let sql = "INSERT INTO takings (at_ms, kind, means, minor, entry, who, note)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    tx.prepare_cached(sql)?.execute(params![
+        int(taking.at.get()),
+        taking.kind.label(),
+        taking.means.label(),
+        taking.minor,
+        entry.as_bytes(),
+        taking.who.as_ref().map(|who| who.as_bytes().to_vec()),
+        taking.note,
+    ])?;
+    Ok(())
+}
+
+/// What the till has for an entry of a khata.
+pub fn of_khata_entry(c: &Connection, entry: Hash) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT minor FROM takings WHERE entry = ?1 AND order_n IS NULL";
+    Ok(c.prepare_cached(sql)?.query_row([entry.as_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// How many rows there are of khatas.
+pub fn count_of_khatas(c: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM takings WHERE kind IN ('khata_payment', 'khata_refund')";
+    uint("a count", c.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
 /// The rows of a time, oldest first: from `begin` to before `end`.

@@ -54,6 +54,10 @@ fn stages() -> Vec<(&'static str, Order)> {
         ("accepted, returned", delivery(&[&failed[..], &["returned_to_shop"]].concat())),
         ("accepted, delivered", delivery(&delivered)),
         ("accepted, delivered and paid", after(begin(placed()), &settled)),
+        (
+            "accepted, delivered and on khata",
+            after(begin(placed()), &[&settled[..5], &[on_khata(8_150)]].concat()),
+        ),
         ("declined", delivery(&["declined"])),
         ("withdrawn", delivery(&["withdrawn"])),
         ("expired", delivery(&["expired"])),
@@ -88,6 +92,33 @@ fn every_stage_with_every_step_is_as_reviewed() {
         writeln!(table, "  not now: {}", refused.join(" ")).expect("memory");
     }
     expect_test::expect_file!["steps.txt"].assert_eq(&table);
+}
+
+#[test]
+fn what_stands_in_a_khata_is_owed_there_and_what_comes_back_is_taken_off_it() {
+    let out = [body("packing"), packed(&[]), body("out_for_delivery"), body("delivered")];
+    let bodies = [&[accepted()][..], &out].concat();
+    let order = after(begin(placed()), &bodies);
+    let due = |order: &Order| Totals::of(order).expect("it fits").due;
+    let step = |order: &Order, body: &Body| step(order, at(30), body);
+    // A part is paid in the hand, the rest goes into the book.
+    let order = step(&order, &paid(3_000)).expect("a part is paid");
+    let too_much = step(&order, &on_khata(5_151));
+    assert_eq!(too_much, Err(Misstep::PaidBeyond { sum: rupees(8_150) }));
+    let order = step(&order, &on_khata(5_150)).expect("the rest is written down");
+    assert_eq!(due(&order), rupees(0));
+    let (owed, paid, refunded) = (rupees(5_150), rupees(3_000), rupees(0));
+    assert_eq!(order.payment, Payment::OnKhata { owed, paid, refunded });
+    let order = step(&order, &body("completed")).expect("it is settled");
+    // One pack comes back: first what stands in the book is taken off.
+    let order = step(&order, &given_back(0, 1)).expect("it comes back");
+    assert_eq!(due(&order), rupees(-2_950));
+    let back = |minor, means| Body::Refunded(Refunded { amount: rupees(minor), means });
+    assert!(step(&order, &back(5_151, Means::Khata)).is_err(), "more than stands there");
+    assert!(step(&order, &back(3_001, Means::Cash)).is_err(), "more than was paid in the hand");
+    let order = step(&order, &back(2_950, Means::Khata)).expect("it is taken off");
+    assert_eq!(due(&order), rupees(0));
+    assert_eq!(Totals::of(&order).expect("it fits").on_khata, rupees(2_200));
 }
 
 #[test]

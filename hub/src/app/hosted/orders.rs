@@ -53,6 +53,8 @@ pub struct Checkout {
     pub name: Option<String>,
     /// What else the shop should know.
     pub note: String,
+    /// How it is paid.
+    pub payment: Method,
     /// Whether a part of a line is better than nothing.
     pub partial_ok: bool,
     /// What to do with a line of which there is none left.
@@ -474,7 +476,7 @@ fn new_order(
     let way = if checkout.pickup { Way::Pickup } else { Way::Delivery };
     let handover = way.at(checkout.slot);
     let personal = (personal != Personal::default()).then_some(personal);
-    let (payment, partial_ok) = (Method::OnDelivery, checkout.partial_ok);
+    let (payment, partial_ok) = (checkout.payment, checkout.partial_ok);
     let answer_by = checkout.answer_by;
     Ok(NewOrder {
         shop,

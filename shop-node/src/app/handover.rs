@@ -21,10 +21,13 @@ use super::{
     Shop, Undeliverable, deliver::Outcome, desk::Desk, mailing::REPLY_KEPT_MS, orders::NotDone,
 };
 use crate::store::{
-    known,
+    khata, known,
     orders::{self, OrderRow},
     settings::{self, Setting},
 };
+
+/// Entries of a khata that travel to the newer box together.
+const KHATA_ENTRIES_MAX: usize = 60;
 
 /// Open orders of an older box, sealed to the newer one.
 #[derive(Debug)]
@@ -74,6 +77,11 @@ impl Shop {
                 match parcel(c, &row)? {
                     Some(parcel) => parcels.push(parcel),
                     None => left.push(row.id),
+                }
+            }
+            for book in khata::all(c)? {
+                for entries in khata::entry_bytes(c, book.n)?.chunks(KHATA_ENTRIES_MAX) {
+                    parcels.push(of_khata(c, entries)?);
                 }
             }
             Ok::<_, NotDone>((to, parcels, left))
@@ -139,4 +147,15 @@ fn parcel(c: &Connection, row: &OrderRow) -> Result<Option<Parcel>, StoreError> 
         certificates: device.into_iter().chain(boxes).chain(above).map(Into::into).collect(),
         ..Parcel::default()
     }))
+}
+
+/// Some entries of a khata as they travel to the newer box. Name, phone and words stay here.
+fn of_khata(c: &Connection, entries: &[Vec<u8>]) -> Result<Parcel, StoreError> {
+    let boxes = known::generations(c)?.into_iter().map(|generation| generation.certificate);
+    let above = super::chain(c)?.into_iter().skip(1);
+    Ok(Parcel {
+        statements: entries.iter().cloned().map(ByteVec::from).collect(),
+        certificates: boxes.chain(above).map(Into::into).collect(),
+        ..Parcel::default()
+    })
 }

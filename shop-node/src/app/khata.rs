@@ -30,6 +30,7 @@ use super::{
     refusal::NotStored,
 };
 use crate::store::{
+    callers,
     khata::{self, KhataRow},
     staff,
 };
@@ -62,6 +63,8 @@ pub struct KhataView {
     pub held: i64,
     /// Who it is, where the shop wrote that down and was not made to forget.
     pub person: Option<Personal>,
+    /// Whether a device of theirs hears of it: not where the shop itself keeps their key.
+    pub by_device: bool,
 }
 
 impl KhataView {
@@ -344,7 +347,11 @@ impl Inner {
             None => None,
         };
         let person = person.and_then(|part| Personal::read(&part.bytes).ok());
-        Ok(KhataView { row, held, person })
+        let by_device = match row.holder {
+            Some(Party::Guest(key)) => callers::sealed(c, key)?.is_none(),
+            holder => holder.is_some(),
+        };
+        Ok(KhataView { row, held, person, by_device })
     }
 
     /// Puts a page of a book into a parcel, with the words that belong to it; says how many bytes.

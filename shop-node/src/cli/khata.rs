@@ -337,7 +337,7 @@ fn remind(
     };
     let (now, rng) = (clock::now(), &mut clock::rng());
     let view = shop.write_khata(None, (id, Writing::Remind(says.clone())), None, now, rng)?;
-    let by_device = view.row.holder.is_some();
+    let by_device = view.by_device;
     let how = if by_device { "Their device will hear:" } else { "To be read or sent by hand:" };
     let mut item = shown(&view, shop.identity().currency);
     item["says"] = json!(says);

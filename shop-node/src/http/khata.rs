@@ -398,7 +398,7 @@ pub async fn remind(
         .await?;
     let mut shown = shown(&view, currency);
     shown["says"] = json!(says);
-    shown["by_device"] = json!(view.row.holder.is_some());
+    shown["by_device"] = json!(view.by_device);
     Ok(axum::Json(shown))
 }
 

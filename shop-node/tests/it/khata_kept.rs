@@ -202,3 +202,32 @@ fn p8_a_balance_that_was_changed_beside_the_entries_is_found_and_not_built_upon(
     let refused = case.write(charge(5_000, false));
     assert!(matches!(refused, Err(NotWritten::Damaged(_))), "{refused:?}");
 }
+
+#[test]
+fn an_old_box_hands_the_books_over_that_only_it_knew() {
+    let street = Neighbourhood::new();
+    let yesterday = street.shop.database().image().expect("an image");
+    let khata = open(&street, None, 90_000).expect("it is opened").row.id;
+    for _ in 0..70 {
+        write(&street.shop, khata, charge(100, false)).expect("it fits");
+    }
+    write(&street.shop, khata, pay(500)).expect("it is paid");
+    let database = Database::open(Schema::Shop, Location::Image(yesterday)).expect("it opens");
+    let newer = Shop::restore(database, street.shop.keys(), 0, NOW, &mut rng(50));
+    let newer = newer.expect("it is restored");
+    let shown = newer.chain().expect("its certificates");
+    let why = street.shop.meet_box(&shown, NOW, &mut rng(51)).expect("it is met");
+    assert!(why.is_some(), "the old box writes no more");
+    let refused = write(&street.shop, khata, charge(1, false));
+    assert!(matches!(refused, Err(NotWritten::ReadOnly(_))), "{refused:?}");
+    let handed = street.shop.hand_over(NOW, &mut rng(52)).expect("it hands over");
+    for _ in 0..2 {
+        for mail in &handed.mails {
+            newer.deliver(mail, NOW, &mut rng(53)).expect("it is taken over");
+        }
+    }
+    let book = newer.khata(khata).expect("it holds");
+    assert_eq!((book.view.row.balance, book.entries.len()), (6_500, 72));
+    write(&newer, khata, charge(1, false)).expect("it goes on");
+    assert_eq!(newer.verify().expect("it is read").faults, Vec::<String>::new());
+}

@@ -46,7 +46,7 @@ impl Shop {
                 let old = view.row.dues.older_than(before);
                 (view.row.balance > 0 && (old > 0 || view.is_over())).then(|| Due {
                     old,
-                    by_device: view.row.holder.is_some(),
+                    by_device: view.by_device,
                     says: self.khata_reminder(&view, language),
                     view,
                 })

@@ -41,6 +41,8 @@ pub use exposure::{exposure, exposure_if, most_of};
 
 /// The most entries of one book: a dozen a day for ten years.
 pub const ENTRIES_MAX: usize = 50_000;
+/// How many of them are kept for payments, for what is given up and for the end.
+pub const ENTRIES_RESERVED: usize = 100;
 /// The largest sum of one entry or limit, in minor units: ten thousand million rupees.
 pub const MINOR_MAX: i64 = 1_000_000_000_000;
 /// Entries that travel together: a piece of mail for each page.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    ENTRIES_MAX,
+    ENTRIES_MAX, ENTRIES_RESERVED,
     act::{Act, After, Line, Opened},
     book::{Book, Misstep},
 };
@@ -130,7 +130,12 @@ impl Tip {
         if self.closed {
             return Err(Misstep::IsClosed);
         }
-        if self.seq as usize + 1 >= ENTRIES_MAX {
+        // What ends a debt finds room also where marks and charges have filled the book.
+        let most = match act {
+            Act::Paid(_) | Act::Credited(_) | Act::WrittenOff(_) | Act::Closed(_) => ENTRIES_MAX,
+            _ => ENTRIES_MAX - ENTRIES_RESERVED,
+        };
+        if self.seq as usize + 1 >= most {
             return Err(Misstep::Full);
         }
         let line = Line { after: self.after.then(act)?, act: act.clone() };

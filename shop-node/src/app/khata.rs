@@ -172,6 +172,12 @@ pub enum NotWritten {
     /// The customer has one already.
     #[error("this customer has a khata already: {0}")]
     HasOne(KhataId),
+    /// It was charged already.
+    #[error(
+        "this order stands in the khata by an entry of an earlier box: have its customer's device \
+         bring its copy of the order first"
+    )]
+    ChargedBefore,
     /// An order stands in one book.
     #[error("a part of this order stands in another khata")]
     OtherKhata,

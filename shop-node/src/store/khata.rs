@@ -283,9 +283,18 @@ pub fn for_order_entry(
     Ok(row.optional()?)
 }
 
-/// Whether an order here has this entry.
+/// The entries of a book that name entries which an order here does not have; most are of others.
+pub fn of_others(c: &Connection, n: i64, order_n: i64) -> Result<Vec<Vec<u8>>, StoreError> {
+    let sql = "SELECT bytes FROM khata_entry
+               WHERE khata_n = ?1 AND lost = 0 AND for_entry IS NOT NULL AND for_entry NOT IN
+                 (SELECT hash FROM order_entry WHERE order_n = ?2 AND lost = 0)";
+    let mut select = c.prepare_cached(sql)?;
+    Ok(select.query_map((n, order_n), |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Whether an order here has this entry, on the branch that counts.
 pub fn order_has(c: &Connection, order_entry: Hash) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM order_entry WHERE hash = ?1";
+    let sql = "SELECT 1 FROM order_entry WHERE hash = ?1 AND lost = 0";
     let found = c.prepare_cached(sql)?.query_row([order_entry.as_bytes()], |_| Ok(()));
     Ok(found.optional()?.is_some())
 }

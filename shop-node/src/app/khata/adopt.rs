@@ -63,7 +63,8 @@ impl Desk<'_, '_> {
         let Some(book) = merged.khata else { return Ok(()) };
         let row = match row {
             Some(row) => match khata::chain(self.tx, &row, shop) {
-                Ok(ours) if ours.head() == book.head() => return Ok(()),
+                Ok(ours) if ours.head() == book.head() && merged.lost.is_empty() => return Ok(()),
+                // What lost is kept, also where nothing else is new.
                 Ok(_) => row,
                 // What came reaches the end that was noted, so it mends what was damaged here.
                 Err(StoreError::Damaged { .. }) if book.len() as u32 > row.seq => row,

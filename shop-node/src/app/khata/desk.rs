@@ -132,6 +132,10 @@ impl Desk<'_, '_> {
         if let Some(other) = khata::of_holder(self.tx, &holder)? {
             return Err(NotWritten::HasOne(other.id));
         }
+        // What somebody holds is nobody else's to read.
+        if row.holder.is_some() {
+            return Err(NotWritten::HasOne(row.id));
+        }
         if matches!(holder, Party::Shop(_)) {
             return Err(NotWritten::Nobody);
         }

@@ -94,9 +94,6 @@ impl Desk<'_, '_> {
                 if row.disputed_at.is_some() && row.head == *head {
                     return Ok(Some(RefusalCode::NotNow));
                 }
-                if let Some(part) = part.flatten() {
-                    self.keep_khata_part(row, part)?;
-                }
                 Act::Disputed(Disputed { request, head: *head, words: *message })
             }
             _ => return Ok(Some(RefusalCode::NotSupported)),
@@ -105,7 +102,14 @@ impl Desk<'_, '_> {
             return Ok(Some(RefusalCode::KhataDiffers));
         }
         match self.write_in(row, &act, None) {
-            Ok(_) => {}
+            Ok(_) => {
+                // Words are kept beside the entry that names them, and with no other.
+                if let Act::Disputed(Disputed { words: Some(words), .. }) = &act
+                    && let Some(part) = parcel.personal_part(*words)
+                {
+                    self.keep_khata_part(row, part)?;
+                }
+            }
             Err(NotWritten::Store(error)) => return Err(error),
             Err(NotWritten::Waits(_) | NotWritten::Damaged(_)) => {
                 return Ok(Some(RefusalCode::Recovering));

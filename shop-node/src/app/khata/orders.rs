@@ -9,7 +9,7 @@ use kirana_core::{
     id::KhataId,
     key::KeyId,
     khata::{
-        act::{Act, Charged, Credited, Of},
+        act::{Act, Charged, Credited, Line, Of},
         exposure, exposure_if, most_of,
     },
     money::Money,
@@ -24,6 +24,7 @@ use kirana_core::{
         step::{self, Misstep},
         totals::Totals,
     },
+    statement::UnverifiedStatement,
     stock::Head,
 };
 use kirana_migrations::{Abort, StoreError};
@@ -152,7 +153,11 @@ impl Desk<'_, '_> {
             return Ok(());
         }
         let most = exposure(order).map_err(|e| StoreError::damaged("the sums of order", e))?;
-        match self.book_of(row)? {
+        let book = match last_book(chain) {
+            Some(id) => self.open_book(row, id)?,
+            None => self.book_of(row)?,
+        };
+        match book {
             Some(book) if book.is_open => khata::hold(self.tx, row.n, book.n, most.minor),
             _ => khata::hold(self.tx, row.n, 0, 0),
         }
@@ -232,7 +237,12 @@ impl Desk<'_, '_> {
             let Err(Misstep::NotSettled { due }) = step::step(order, self.now.at, &done) else {
                 return Ok(());
             };
-            let Some(book) = self.book_of(row)? else { return Ok(()) };
+            // What stands in one book is not spread over two: money that goes back finds its place.
+            let book = match last_book(chain) {
+                Some(id) => self.open_book(row, id)?,
+                None => self.book_of(row)?,
+            };
+            let Some(book) = book else { return Ok(()) };
             Body::OnKhata(OnKhata { khata: book.id, amount: due })
         } else {
             return Ok(());
@@ -252,6 +262,7 @@ impl Desk<'_, '_> {
         let book = book.map(|id| self.open_book(row, id)).transpose()?.flatten();
         let Some(book) = book else { return Ok(false) };
         let fits = match body {
+            Body::OnKhata(_) if self.is_charged_before(&book, row)? => return Ok(false),
             Body::OnKhata(written) => {
                 let held = khata::held_for(self.tx, row.n)?;
                 let promised = held.is_some_and(|(_, minor)| minor >= written.amount.minor);
@@ -269,6 +280,23 @@ impl Desk<'_, '_> {
         }
     }
 
+    /// Whether a box of before charged the order by an entry that this one does not have: after a
+    /// restore the book may come back by one device, and the order by another, or never.
+    fn is_charged_before(&self, book: &KhataRow, row: &OrderRow) -> Result<bool, StoreError> {
+        for bytes in khata::of_others(self.tx, book.n, row.n)? {
+            let read = UnverifiedStatement::parse(&bytes).ok();
+            let line =
+                read.and_then(|read| Line::decode(read.claimed().kind, &read.claimed().body).ok());
+            if let Some(Act::Charged(Charged { of: Some(Of::Order { order, .. }), .. })) =
+                line.map(|line| line.act)
+                && order == row.id
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A person puts an order into a book.
     pub(crate) fn put_on_khata(
         &mut self,
@@ -282,6 +310,9 @@ impl Desk<'_, '_> {
         };
         if last_book(chain).is_some_and(|other| other != book.id) {
             return Err(refused(NotWritten::OtherKhata));
+        }
+        if self.is_charged_before(&book, row)? {
+            return Err(refused(NotWritten::ChargedBefore));
         }
         let totals = Totals::of(chain.order());
         let due = totals.map_err(|e| StoreError::damaged("the sums of order", e))?.due;

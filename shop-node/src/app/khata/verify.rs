@@ -121,7 +121,7 @@ pub(in crate::app) fn of_order(
         let Some((_, bytes)) = khata::for_order_entry(c, entry.hash())? else {
             let book = khata::find(c, id)?;
             // It is written once the book's holder was heard.
-            if book.is_some_and(|book| !book.waits_for_heads) {
+            if book.is_none_or(|book| !book.waits_for_heads) {
                 faults.push(format!("entry {index} is on khata, and no khata has it"));
             }
             continue;

@@ -118,6 +118,7 @@ impl From<NotWritten> for Problem {
             NotWritten::Waits(_) => conflict("waits-for-customer"),
             NotWritten::Damaged(_) => conflict("khata-damaged"),
             NotWritten::HasOne(_) => conflict("khata-exists"),
+            NotWritten::ChargedBefore => conflict("charged-before"),
             NotWritten::OtherKhata => conflict("other-khata"),
             NotWritten::StillHeld(_) => conflict("khata-held"),
             NotWritten::Nobody | NotWritten::Words | NotWritten::Name => wrong("khata-words"),

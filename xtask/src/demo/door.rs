@@ -106,7 +106,10 @@ impl Door {
         bytes: Vec<u8>,
     ) -> anyhow::Result<(StatusCode, Vec<u8>)> {
         let request = self.client.post(format!("{}{path}", self.base));
-        let request = request.header("content-type", "application/cbor").body(bytes);
+        let mut request = request.header("content-type", "application/cbor").body(bytes);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
         let response = request.send().await.with_context(|| format!("POST {path}"))?;
         Ok((response.status(), response.bytes().await?.to_vec()))
     }

@@ -5,13 +5,14 @@
 //! interrupted. A file of the shopkeeper's own is never deleted.
 
 use std::{
+    collections::BTreeSet,
     fs::{DirBuilder, File, TryLockError},
     io,
     ops::ControlFlow,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -56,7 +57,11 @@ struct Inner {
     turn: Arc<Mutex<()>>,
     places: Arc<Semaphore>,
     stopping: AtomicBool,
+    /// The names of files that came to this process: they are still to be noted, or to be imported.
+    here: Here,
 }
+
+type Here = Arc<std::sync::Mutex<BTreeSet<String>>>;
 
 /// The right to import.
 pub struct Turn {
@@ -68,6 +73,7 @@ pub struct Turn {
 pub struct Spooled {
     path: PathBuf,
     name: String,
+    here: Here,
     _place: OwnedSemaphorePermit,
 }
 
@@ -81,6 +87,7 @@ impl Spooled {
 impl Drop for Spooled {
     fn drop(&mut self) {
         remove(&self.path);
+        self.here.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
     }
 }
 
@@ -121,6 +128,7 @@ impl Imports {
             turn: Arc::default(),
             places: Arc::new(Semaphore::new(WAITING_MAX)),
             stopping: AtomicBool::new(false),
+            here: Here::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -150,7 +158,9 @@ impl Imports {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
         made.map_err(NotImported::Unreadable)?;
         let name = format!("{FOLDER}/{id}");
-        let file = Spooled { path: self.inner.folder.join(&name), name, _place: place };
+        let here = self.inner.here.clone();
+        here.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        let file = Spooled { path: self.inner.folder.join(&name), name, here, _place: place };
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let open = options.open(&file.path).map_err(NotImported::Unreadable)?;
@@ -343,7 +353,10 @@ impl Imports {
             let file = file.map_err(NotImported::Unreadable)?;
             let id = file.file_name().to_string_lossy().parse::<uuid::Uuid>();
             let name = format!("{FOLDER}/{}", file.file_name().to_string_lossy());
-            if id.is_ok() && !shop.needs_import_file(&name)? {
+            let here = self.inner.here.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_here = here.contains(&name);
+            drop(here);
+            if id.is_ok() && !is_here && !shop.needs_import_file(&name)? {
                 remove(&file.path());
             }
         }

@@ -380,12 +380,15 @@ impl Shop {
             Err(NotImported::Paused) => return taken.and_then(|()| self.report_of(id)),
             Err(why) => (State::Failed, Some(why.to_string())),
         };
+        if state == State::Done {
+            // Before the end is noted: who waits for it may send the next file at once.
+            self.gather_words();
+        }
         let ended = self.writer().write(move |tx| -> Result<(), Abort<NotEdited>> {
             Ok(imports::set_state(tx, &kept, state, problem.as_deref(), now)?)
         });
         taken?;
         ended.map_err(NotEdited::from)?;
-        self.gather_words();
         self.report_of(id)
     }
 

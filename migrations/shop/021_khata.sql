@@ -83,3 +83,4 @@ DROP TABLE takings;
 ALTER TABLE takings_of_all RENAME TO takings;
 CREATE UNIQUE INDEX takings_by_entry ON takings (entry) WHERE entry IS NOT NULL;
 CREATE INDEX takings_by_time ON takings (at_ms);
+CREATE INDEX takings_of_order ON takings (order_n) WHERE order_n IS NOT NULL;

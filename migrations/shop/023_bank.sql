@@ -14,5 +14,4 @@ CREATE TABLE bank_line (
 CREATE UNIQUE INDEX bank_line_by_taking ON bank_line (taking) WHERE taking IS NOT NULL;
 CREATE INDEX orders_by_number ON customer_order (number);
 CREATE INDEX orders_by_id ON customer_order (id);
-CREATE INDEX takings_of_order ON takings (order_n) WHERE order_n IS NOT NULL;
 CREATE INDEX bank_line_open ON bank_line (n) WHERE taking IS NULL AND aside IS NULL;

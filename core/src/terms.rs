@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use kirana_core::{money::{Currency, Money}, terms::{Delivery, Terms, Way}};
-//! let rupees = |n| Some(Money::new(n * 100, Currency::INR));
+//! let rupees = |n: i64| Some(Money::new(n * 100, Currency::INR));
 //! let delivery = Delivery {
 //!     radius_m: Some(2_000), minimum: rupees(100), fee: rupees(20), free_from: rupees(500), tax_bp: 500,
 //! };

@@ -97,10 +97,14 @@ pub struct Movement {
     #[n(11)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<Part>>,
-    /// What a sale brought in.
+    /// What a sale brought in; what a return gave back.
     #[n(12)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub earned: Option<Earned>,
+    /// The number of the sale whose goods come back, or came back and are thrown away.
+    #[n(13)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of_sale: Option<u64>,
 }
 
 /// What a movement does; amounts are base units.
@@ -225,15 +229,27 @@ pub struct Draft {
     pub lot: Option<Lot>,
     /// Out of or into which batches; the rest is loose.
     pub parts: Vec<Part>,
-    /// What a sale brought in.
+    /// What a sale brought in; what a return gave back.
     pub earned: Option<Earned>,
+    /// The sale whose goods come back, or came back and are thrown away.
+    pub of_sale: Option<u64>,
 }
 
 impl Draft {
     /// A movement for no order, of loose goods, with nothing said about it.
     pub fn new(variant: VariantId, location: LocationId, change: Change, by: KeyId) -> Self {
-        let (order, note, lot, parts, earned) = (None, String::new(), None, Vec::new(), None);
-        Self { variant, location, change, by, order, note, lot, parts, earned }
+        Self {
+            variant,
+            location,
+            change,
+            by,
+            order: None,
+            note: String::new(),
+            lot: None,
+            parts: Vec::new(),
+            earned: None,
+            of_sale: None,
+        }
     }
 }
 
@@ -267,7 +283,8 @@ impl Head {
         if generation < self.generation {
             return Err(StockError::GenerationFell { from: self.generation, to: generation });
         }
-        let Draft { variant, location, change, by, order, note, lot, parts, earned } = draft;
+        let Draft { variant, location, change, by, order, note, lot, parts, earned, of_sale } =
+            draft;
         let (seq, prev) = (self.seq + 1, self.hash);
         let parts = (!parts.is_empty()).then_some(parts);
         let movement = Movement {
@@ -284,6 +301,7 @@ impl Head {
             lot,
             parts,
             earned,
+            of_sale,
         };
         let bytes = cbor::to_vec(&movement);
         let head = Self { seq, hash: Hash::of(&bytes), generation };

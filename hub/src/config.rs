@@ -65,6 +65,10 @@ pub struct Given {
     /// How long a new token key is published before it signs, in seconds.
     #[arg(long, hide = true)]
     pub key_lead_s: Option<u64>,
+    /// How many MiB of pictures are kept for households whose shop is dark; 512 unless given, and the one
+    /// that nobody asked for the longest makes room.
+    #[arg(long, value_name = "MIB")]
+    pub pictures_mib_max: Option<u32>,
     /// What a password's hash costs, where that is more than the standard: memory in KiB, passes.
     #[arg(skip)]
     pub argon2_memory_kib: Option<u32>,
@@ -168,6 +172,7 @@ impl Given {
             cors_origins: self.cors_origins.or(other.cors_origins),
             sign_ins_per_minute: self.sign_ins_per_minute.or(other.sign_ins_per_minute),
             key_lead_s: self.key_lead_s.or(other.key_lead_s),
+            pictures_mib_max: self.pictures_mib_max.or(other.pictures_mib_max),
             argon2_memory_kib: self.argon2_memory_kib.or(other.argon2_memory_kib),
             argon2_passes: self.argon2_passes.or(other.argon2_passes),
             smtp: self.smtp.or(other.smtp),
@@ -198,6 +203,8 @@ pub struct Config {
     pub limits: throttle::Limits,
     /// How long a new token key is published before it signs, in milliseconds.
     pub key_lead_ms: u64,
+    /// How many bytes of pictures are kept.
+    pub pictures_bytes_max: u64,
     /// The zone that shops' hours are meant in, unless they say another.
     pub timezone: TimeZone,
     /// What a password's hash costs.
@@ -214,6 +221,8 @@ const HTTP_DEFAULT: &str = "127.0.0.1:0";
 const P2P_DEFAULT: &str = "/ip4/0.0.0.0/tcp/0";
 /// How long a token key is published before it signs: twice what a reader may cache.
 pub const KEY_LEAD_MS_DEFAULT: u64 = 30_000;
+const PICTURES_MIB_DEFAULT: u32 = 512;
+const MIB: u64 = 1024 * 1024;
 
 impl Config {
     /// Parses what was given into what is gone by.
@@ -245,6 +254,8 @@ impl Config {
             limits: throttle::Limits { per_address_minute, ..defaults },
             timezone: given.timezone.map_or_else(|| Ok(TimeZone::system()), zone)?,
             key_lead_ms: given.key_lead_s.map_or(KEY_LEAD_MS_DEFAULT, |s| s.saturating_mul(1000)),
+            pictures_bytes_max: MIB
+                * u64::from(given.pictures_mib_max.unwrap_or(PICTURES_MIB_DEFAULT)),
             cost: cost(given.argon2_memory_kib, given.argon2_passes)?,
             smtp: given.smtp.map(|smtp| smtp.parse()).transpose()?,
             mail_from,

@@ -132,11 +132,11 @@ fn parts(data: &Path, passphrase: Option<&str>) -> Result<(Store, Secrets), Fail
 }
 
 /// Opens what was gathered, in a folder of its own: a backup does not hold it.
-fn shelves(data: &Path) -> Result<Shelves, Failed> {
+fn shelves(Config { data, pictures_bytes_max, .. }: &Config) -> Result<Shelves, Failed> {
     let folder = data.join("shelves");
     make(&folder)?;
     let path = Location::File(folder.join("catalogues.db"));
-    Ok(Shelves::new(Database::open(Schema::Shelves, path)?))
+    Ok(Shelves::new(Database::open(Schema::Shelves, path)?, *pictures_bytes_max))
 }
 
 fn make(data: &Path) -> Result<(), Failed> {
@@ -186,7 +186,7 @@ pub async fn run(config: Config, passphrase: Option<String>) -> Result<(), Faile
     erased::agree(&hub, &config.data).await?;
     let (node, news) = net::listen(&hub, p2p).await?;
     prepare(&hub, &config, clock::now()).await?;
-    hub.put_up(shelves(&config.data)?);
+    hub.put_up(shelves(&config)?);
     hub.put_up_homes(Homes::at(config.data.join(HOSTED)));
     let hosting = tokio::spawn(hosting::run(hub.clone()));
     hub.fetch_through(node.clone());

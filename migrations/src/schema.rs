@@ -56,6 +56,8 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/024_hand_ins.sql")),
         M::up(include_str!("../shop/025_callers.sql")),
         M::up(include_str!("../shop/021_khata.sql")),
+        M::up(include_str!("../shop/030_margins.sql")),
+        M::up(include_str!("../shop/031_suppliers.sql")),
     ]
 }
 

@@ -1,11 +1,12 @@
 //! Barcodes as modules: what is black, what is white, and how narrow they may be.
 //!
 //! Follows the GS1 General Specifications for EAN-13 and EAN-8 (X-dimension 0.264 to 0.66 mm, quiet
-//! zones of 11 and 7 modules) and ISO/IEC 15417 for Code 128 (10 modules on either side).
+//! zones of 11 and 7 modules), for ITF-14 (ISO/IEC 16390, wide to narrow as 3 to 1, bearer bars above and
+//! below) and ISO/IEC 15417 for Code 128 (10 modules on either side of both).
 //!
 //! **Invariant:** a [`Symbol`] holds whole modules with both quiet zones, and what it says in letters.
 
-use barcoders::sym::{code128::Code128, ean8::EAN8, ean13::EAN13};
+use barcoders::sym::{code128::Code128, ean8::EAN8, ean13::EAN13, tf::TF};
 use kirana_core::gtin::Gtin;
 
 use crate::length::Length;
@@ -22,6 +23,7 @@ pub struct Symbol {
 enum Kind {
     Ean13,
     Ean8,
+    Itf14,
     Code128,
 }
 
@@ -38,17 +40,18 @@ pub enum NotABarcode {
 
 impl Symbol {
     /// The barcode of an article: EAN-8 for a number of 8 digits, EAN-13 for up to 13 (a UPC-A is one
-    /// that begins with a zero), and Code 128 for a case's 14.
+    /// that begins with a zero), and ITF-14 for a case's 14.
     pub fn of_gtin(gtin: Gtin) -> Self {
         let number = gtin.to_number();
         let (digits, kind) = match number {
             0..100_000_000 => (format!("{number:08}"), Kind::Ean8),
             100_000_000..10_000_000_000_000 => (format!("{number:013}"), Kind::Ean13),
-            _ => (format!("{number:014}"), Kind::Code128),
+            _ => (format!("{number:014}"), Kind::Itf14),
         };
         let bits = match kind {
             Kind::Ean8 => EAN8::new(&digits[..7]).expect("seven digits").encode(),
             Kind::Ean13 => EAN13::new(&digits[..12]).expect("twelve digits").encode(),
+            Kind::Itf14 => itf(&digits),
             Kind::Code128 => code128(&digits),
         };
         Self::with_quiet_zones(kind, &bits, digits)
@@ -73,7 +76,7 @@ impl Symbol {
         let (left, right) = match kind {
             Kind::Ean13 => (11, 7),
             Kind::Ean8 => (7, 7),
-            Kind::Code128 => (10, 10),
+            Kind::Itf14 | Kind::Code128 => (10, 10),
         };
         let quiet = |n| std::iter::repeat_n(false, n);
         let bars = bits.iter().map(|bit| *bit == 1);
@@ -96,20 +99,26 @@ impl Symbol {
     pub fn module_within(&self, width: Length) -> Option<Length> {
         let (least, most) = match self.kind {
             Kind::Ean13 | Kind::Ean8 => (EAN_MODULE_MIN, EAN_MODULE_MAX),
-            Kind::Code128 => (CODE_MODULE_MIN, CODE_MODULE_MAX),
+            Kind::Itf14 | Kind::Code128 => (CODE_MODULE_MIN, CODE_MODULE_MAX),
         };
         let fitting = width / self.modules();
         (fitting >= least).then(|| fitting.min(most))
     }
 
     /// How high the bars of an EAN are at this module, by the specification; shelf labels may have
-    /// less, and Code 128 has no height of its own.
+    /// less, and the others have no height of their own.
     pub fn height(&self, module: Length) -> Length {
         let in_hundredths = match self.kind {
-            Kind::Ean13 | Kind::Code128 => 6_924,
+            Kind::Ean13 | Kind::Itf14 | Kind::Code128 => 6_924,
             Kind::Ean8 => 5_524,
         };
         module.percent(in_hundredths)
+    }
+
+    /// How thick the bars along its upper and its lower edge are, in modules: a beam that leaves an ITF-14
+    /// through either reads nothing, rather than a shorter number.
+    pub fn bearers(&self) -> i32 {
+        if self.kind == Kind::Itf14 { BEARER_MODULES } else { 0 }
     }
 
     /// The bars, each as the module where it begins and how many it is wide.
@@ -125,6 +134,15 @@ impl Symbol {
     }
 }
 
+/// Digits in pairs, the first of each as bars and the second as the spaces between them.
+fn itf(digits: &str) -> Vec<u8> {
+    let mut bits = TF::interleaved(digits).expect("digits").encode();
+    // The library ends with a bar of two modules, where wide bars have three everywhere else.
+    bits.truncate(bits.len() - ITF_STOP_SHORT);
+    bits.extend([1, 1, 1, 0, 1]);
+    bits
+}
+
 /// Digits two by two where there are enough of them, all else letter by letter.
 fn code128(text: &str) -> Vec<u8> {
     let is_pairs = text.len() >= 4 && text.len().is_multiple_of(2);
@@ -133,6 +151,9 @@ fn code128(text: &str) -> Vec<u8> {
     Code128::new(format!("{set}{text}")).expect("the set has these letters").encode()
 }
 
+const ITF_STOP_SHORT: usize = 4;
+/// The least for what is printed without a plate.
+const BEARER_MODULES: i32 = 2;
 const SET_B: char = '\u{181}';
 const SET_C: char = '\u{106}';
 
@@ -164,7 +185,19 @@ mod tests {
     fn a_upc_is_an_ean_13_with_a_zero_before_it_and_an_ean_8_stays_short() {
         assert_eq!(gtin("036000291452").says(), "0036000291452");
         assert_eq!((gtin("96385074").modules(), gtin("96385074").says()), (81, "96385074"));
-        assert_eq!(gtin("10614141000415").says(), "10614141000415");
+    }
+
+    #[test]
+    fn a_cases_number_is_an_itf_14_whose_wide_bars_are_all_three_modules_wide() {
+        let symbol = gtin("10614141000415");
+        // Start, seven pairs of ten elements of which four are wide, stop, and two quiet zones.
+        assert_eq!((symbol.modules(), symbol.says()), (4 + 7 * 18 + 5 + 20, "10614141000415"));
+        let mut widths: Vec<i32> = symbol.bars().iter().map(|(_, n)| *n).collect();
+        assert_eq!(widths.len(), 2 + 7 * 5 + 2);
+        widths.sort_unstable();
+        widths.dedup();
+        assert_eq!((widths, symbol.bearers()), (vec![1, 3], 2));
+        assert_eq!(gtin("8901262010016").bearers(), 0);
     }
 
     #[test]

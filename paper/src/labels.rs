@@ -325,6 +325,9 @@ fn spaced(says: &str) -> String {
     let is_digits = says.bytes().all(|b| b.is_ascii_digit());
     match says.len() {
         13 if is_digits => format!("{} {} {}", &says[..1], &says[1..7], &says[7..]),
+        14 if is_digits => {
+            format!("{} {} {} {}", &says[..1], &says[1..3], &says[3..8], &says[8..])
+        }
         8 if is_digits => format!("{} {}", &says[..4], &says[4..]),
         _ => says.to_owned(),
     }

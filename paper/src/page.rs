@@ -97,7 +97,7 @@ impl Page {
         self.marks.push(Mark::Black { boxes: vec![area], grey: PALE });
     }
 
-    /// Puts the bars of a symbol, its quiet zone on the left included, at a place.
+    /// Puts the bars of a symbol, its quiet zone on the left included, at a place, with its bearer bars.
     pub fn bars(
         &mut self,
         x: Length,
@@ -107,7 +107,12 @@ impl Page {
     ) {
         let bar =
             |(from, n): (i32, i32)| Area { x: x + module * from, y, width: module * n, height };
-        let boxes = symbol.bars().into_iter().map(bar).collect();
+        let mut boxes: Vec<Area> = symbol.bars().into_iter().map(bar).collect();
+        let thick = module * symbol.bearers();
+        if let (true, Some(first), Some(last)) = (thick > Length::ZERO, boxes.first(), boxes.last()) {
+            let edge = Area { x: first.x, y, width: last.right() - first.x, height: thick };
+            boxes.extend([edge, Area { y: y + height - thick, ..edge }]);
+        }
         self.marks.push(Mark::Black { boxes, grey: BLACK });
     }
 

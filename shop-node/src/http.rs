@@ -258,7 +258,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(counts::enter))
         .routes(routes!(counts::end))
         .routes(routes!(suppliers::list, suppliers::add))
-        .routes(routes!(suppliers::one, suppliers::change))
+        .routes(routes!(suppliers::one, suppliers::change, suppliers::retire))
         .routes(routes!(suppliers::set_article, suppliers::remove_article))
         .routes(routes!(purchases::list, purchases::order))
         .routes(routes!(purchases::one))

@@ -230,7 +230,13 @@ impl Batches {
     pub fn apply(&self, movement: &Movement, after: Balance) -> Result<Self, StockError> {
         let is_receipt = matches!(movement.change, Change::Receipt { .. });
         let is_sale = matches!(movement.change, Change::Sale { .. });
-        let is_odd = movement.lot.is_some() && !is_receipt || movement.earned.is_some() && !is_sale;
+        let is_return = matches!(movement.change, Change::Return { .. });
+        let is_wastage = matches!(movement.change, Change::Wastage { .. });
+        let is_later = movement.of_sale.is_none_or(|sale| (1..movement.seq).contains(&sale));
+        let is_odd = movement.lot.is_some() && !is_receipt
+            || movement.earned.is_some() && !(is_sale || is_return)
+            || movement.of_sale.is_some() && !(is_return || is_wastage)
+            || !is_later;
         if is_odd || movement.earned.is_some_and(|earned| earned.sum.minor < 0) {
             return Err(StockError::OddBatch);
         }

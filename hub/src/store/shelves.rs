@@ -40,8 +40,6 @@ use minicbor::bytes::ByteVec;
 
 use super::{Never, from_sql, to_sql};
 
-/// How many bytes the pictures have that are kept.
-const PICTURES_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// The most bytes of a snapshot in one answer.
 const PART_BYTES_MAX: usize = 128 * 1024;
 /// The most chunks that are read for one answer.
@@ -82,12 +80,15 @@ pub struct Found {
 
 /// The gathered catalogues; cheap to clone.
 #[derive(Clone)]
-pub struct Shelves(Database);
+pub struct Shelves {
+    database: Database,
+    pictures_bytes_max: u64,
+}
 
 impl Shelves {
-    /// Upon an open database of [`kirana_migrations::Schema::Shelves`].
-    pub fn new(database: Database) -> Self {
-        Self(database)
+    /// Upon an open database of [`kirana_migrations::Schema::Shelves`], with so many bytes of pictures.
+    pub fn new(database: Database, pictures_bytes_max: u64) -> Self {
+        Self { database, pictures_bytes_max }
     }
 
     async fn write<T, E, F>(&self, job: F) -> Result<T, WriteError<E>>
@@ -96,7 +97,7 @@ impl Shelves {
         E: Send + 'static,
         F: FnMut(&Tx<'_>) -> Result<T, Abort<E>> + Send + 'static,
     {
-        self.0.writer.write_async(job).await
+        self.database.writer.write_async(job).await
     }
 
     /// How far each document of a shop is here.
@@ -104,7 +105,7 @@ impl Shelves {
     /// # Errors
     /// When the database cannot be read.
     pub fn known(&self, shop: ShopId) -> Result<Known, StoreError> {
-        let reached = self.0.reader.read(|c| chunks::reached(c, shop))?;
+        let reached = self.database.reader.read(|c| chunks::reached(c, shop))?;
         Ok(reached.into_iter().map(|(bucket, at)| (bucket, (at.generation, at.n))).collect())
     }
 
@@ -157,7 +158,7 @@ impl Shelves {
     /// # Errors
     /// When the database cannot be read.
     pub fn terms(&self, shop: ShopId) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.reader.read(|c| terms::signed(c, shop))
+        self.database.reader.read(|c| terms::signed(c, shop))
     }
 
     /// Throws away what is kept of all shops but these; how many that were.
@@ -209,7 +210,7 @@ impl Shelves {
     /// # Errors
     /// When the database cannot be read.
     pub fn shops(&self) -> Result<Vec<KnownShop>, StoreError> {
-        self.0.reader.read(known_shops)
+        self.database.reader.read(known_shops)
     }
 
     /// Looks for products.
@@ -217,7 +218,7 @@ impl Shelves {
     /// # Errors
     /// When the database cannot be read.
     pub fn search(&self, query: &Query, now: UnixMs) -> Result<Found, StoreError> {
-        self.0.reader.read(|c| {
+        self.database.reader.read(|c| {
             let page = search::search(c, query)?;
             let items = page.rows.iter().map(|row| gathered(c, *row, now));
             Ok(Found { items: items.collect::<Result<_, _>>()?, page })
@@ -229,7 +230,7 @@ impl Shelves {
     /// # Errors
     /// When the database cannot be read.
     pub fn categories(&self) -> Result<Vec<Listed>, StoreError> {
-        self.0.reader.read(listed::of_all)
+        self.database.reader.read(listed::of_all)
     }
 
     /// A picture that is kept; that somebody looked at it is noted.
@@ -237,7 +238,7 @@ impl Shelves {
     /// # Errors
     /// When the database cannot be read.
     pub async fn picture(&self, hash: Hash, now: UnixMs) -> Result<Option<Picture>, StoreError> {
-        let (picture, is_news) = self.0.reader.read(|c| {
+        let (picture, is_news) = self.database.reader.read(|c| {
             let picture = pictures::get(c, hash)?;
             let is_news = picture.is_some() && pictures::is_worth_noting(c, hash, now)?;
             Ok::<_, StoreError>((picture, is_news))
@@ -262,7 +263,8 @@ impl Shelves {
         picture: Picture,
         now: UnixMs,
     ) -> Result<(), WriteError<Never>> {
-        self.write(move |tx| Ok(pictures::keep(tx, &picture, now, PICTURES_BYTES_MAX)?)).await
+        let most = self.pictures_bytes_max;
+        self.write(move |tx| Ok(pictures::keep(tx, &picture, now, most)?)).await
     }
 
     /// The shops of which a product names this picture.
@@ -270,7 +272,7 @@ impl Shelves {
     /// # Errors
     /// When the database cannot be read.
     pub fn naming(&self, hash: Hash) -> Result<Vec<ShopId>, StoreError> {
-        self.0.reader.read(|c| pictures::named_by(c, hash))
+        self.database.reader.read(|c| pictures::named_by(c, hash))
     }
 
     /// One product that is on a shelf.
@@ -278,7 +280,7 @@ impl Shelves {
     /// # Errors
     /// When the database cannot be read.
     pub fn product(&self, id: ProductId, now: UnixMs) -> Result<Option<Gathered>, StoreError> {
-        self.0.reader.read(|c| {
+        self.database.reader.read(|c| {
             let sql = "SELECT row FROM product WHERE id = ?1 AND listed = 1 ORDER BY row LIMIT 1";
             let mut select = c.prepare_cached(sql)?;
             let row = select.query_row([id.as_bytes()], |row| row.get(0)).optional()?;
@@ -295,7 +297,7 @@ impl Shelves {
         shop: ShopId,
         variant: VariantId,
     ) -> Result<Option<(Shelved, u64)>, StoreError> {
-        self.0.reader.read(|c| {
+        self.database.reader.read(|c| {
             let Some(found) = catalogue::by_variant(c, shop, variant)? else { return Ok(None) };
             let reached = chunks::reached(c, shop)?;
             let n = reached.get(&found.bucket).map_or(0, |at| at.n);
@@ -309,7 +311,7 @@ impl Shelves {
     /// # Errors
     /// When the database cannot be read.
     pub fn heads(&self, shop: ShopId) -> Result<Option<Response>, StoreError> {
-        self.0.reader.read(|c| {
+        self.database.reader.read(|c| {
             let Some(certificates) = chain(c, shop)? else { return Ok(None) };
             let (mut heads, mut availability) = (Vec::new(), Vec::new());
             for (bucket, reached) in chunks::reached(c, shop)? {
@@ -343,7 +345,7 @@ impl Shelves {
         generation: u64,
         after: u64,
     ) -> Result<Response, StoreError> {
-        self.0.reader.read(|c| {
+        self.database.reader.read(|c| {
             let reached = chunks::reached(c, shop)?.remove(&bucket);
             if reached.is_none_or(|reached| reached.generation != generation) {
                 let reason = "the catalogue is in another generation: take a snapshot";
@@ -374,7 +376,7 @@ impl Shelves {
         bucket: BucketNo,
         offset: u32,
     ) -> Result<Response, StoreError> {
-        let Some((head, content)) = self.0.reader.read(|c| snapshot(c, shop, bucket))? else {
+        let Some((head, content)) = self.database.reader.read(|c| snapshot(c, shop, bucket))? else {
             let reason = "no snapshot of this part is here; ask the shop";
             return Ok(Response::refused(Code::NotHere, reason));
         };

@@ -28,7 +28,9 @@ impl Books {
         movement: &Movement,
     ) -> Result<(), StoreError> {
         let cost = |batch| walk.lots().get(&batch).and_then(|(_, lot)| lot.cost);
-        let out = Out::of(movement, cost);
+        // The sale was walked before, and compared.
+        let sale = movement.of_sale.map(|sale| margin::get(c, sale)).transpose()?.flatten();
+        let out = Out::of(movement, cost, |_| sale);
         self.outs += u64::from(out.is_some());
         if out.is_some() && margin::get(c, movement.seq)? != out {
             let n = movement.seq;

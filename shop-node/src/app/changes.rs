@@ -21,7 +21,7 @@ use kirana_core::{
         step::Misstep,
         wish::RefusalCode,
     },
-    stock::{Change, Draft, OrderLink},
+    stock::{Change, Draft, OrderLink, batch::Earned},
 };
 use kirana_migrations::{Abort, StoreError};
 
@@ -30,7 +30,7 @@ use super::{
     orders::NotDone,
     place::offers_for,
 };
-use crate::store::{offers, orders::OrderRow, stock};
+use crate::store::{margin, offers, orders::OrderRow, stock};
 
 /// What lines get that were asked about, and those that are taken out.
 type GrantedAnew = (Vec<GrantedLine>, Vec<RefusedLine>);
@@ -173,14 +173,34 @@ impl Desk<'_, '_> {
             })?;
             let variant = of.variant();
             let counted = offers::get(self.tx, variant)?.is_some_and(|shelf| shelf.counted);
-            if !sellable || !counted {
+            if !counted {
                 continue;
             }
-            let (location, change) = (self.shop.identity.location, Change::Return { amount });
-            let order = Some(OrderLink { customer: row.customer, order: row.id, line });
-            let (note, draft) =
-                (reason.label().to_owned(), Draft::new(variant, location, change, self.node_id()));
-            self.move_stock(Draft { order, note, ..draft })?;
+            let link = OrderLink { customer: row.customer, order: row.id, line };
+            let of_sale = margin::sale_for(self.tx, link)?.map(|(sale, _)| sale);
+            // The sums of an order always fit: see `Totals::of`.
+            let earned = of.charge.and_then(|charge| {
+                Some(Earned { sum: charge.price.of(amount).ok()?, tax_bp: charge.tax_bp })
+            });
+            let (location, by) = (self.shop.identity.location, self.node_id());
+            let new = |change| Draft {
+                order: Some(link),
+                note: reason.label().to_owned(),
+                of_sale,
+                ..Draft::new(variant, location, change, by)
+            };
+            match (sellable, of_sale) {
+                (true, _) => {
+                    self.move_stock(Draft { earned, ..new(Change::Return { amount }) })?;
+                }
+                // It came back and is thrown away: sold no more, and lost.
+                (false, Some(_)) => {
+                    self.move_stock(Draft { earned, ..new(Change::Return { amount }) })?;
+                    self.move_stock(new(Change::Wastage { amount }))?;
+                }
+                // Nobody knows what it had cost, so that there is nothing to tell.
+                (false, None) => {}
+            }
         }
         let (lines, ledger) = (lines.to_vec(), self.ledger()?.hash);
         self.append(row, chain, &Body::GivenBack(GivenBack { lines, reason, ledger }))?;

@@ -88,6 +88,8 @@ pub enum What {
     Transfer(u64, LocationId),
     /// A customer brought goods back that can be sold again.
     Return(u64),
+    /// The same, of the sale with this number.
+    ReturnOf(u64, u64),
 }
 
 /// What happens to goods of a batch that somebody names.
@@ -206,6 +208,20 @@ pub enum NotEntered {
     /// No such supplier.
     #[error("there is no supplier {0}")]
     NoSupplier(SupplierId),
+    /// No sale of this.
+    #[error("movement {0} is no sale of this product")]
+    NoSale(u64),
+    /// More comes back than was sold.
+    #[error("of sale {sale} at most {left} can come back")]
+    MoreThanSold {
+        /// Which.
+        sale: u64,
+        /// How much of it did not come back yet, in base units.
+        left: u64,
+    },
+    /// Something is awaited from it, or fetched.
+    #[error("goods are still awaited from {0}, or a feed of theirs is fetched: end these first")]
+    StillSupplies(String),
     /// No such stocktake.
     #[error("there is no stocktake {0}")]
     NoCount(CountId),
@@ -451,7 +467,7 @@ impl Desk<'_, '_> {
         let location = entry.location.unwrap_or(self.shop.identity.location);
         let slot = Slot { variant, location };
         locations::check(self.tx, &self.shop.identity, location)?;
-        let (mut lot, mut named) = (None, None);
+        let (mut lot, mut named, mut back) = (None, None, None);
         let change = match &entry.what {
             What::Receipt(amount) => Change::Receipt { amount: *amount },
             What::Batch(amount, of) => {
@@ -469,6 +485,10 @@ impl Desk<'_, '_> {
             What::Wastage(amount) => Change::Wastage { amount: *amount },
             What::Transfer(amount, to) => Change::Transfer { amount: *amount, to: *to },
             What::Return(amount) => Change::Return { amount: *amount },
+            What::ReturnOf(sale, amount) => {
+                back = Some(self.back_from(*sale, variant, *amount)?);
+                Change::Return { amount: *amount }
+            }
             What::Counted(counted) => {
                 let before = stock::balance(self.tx, variant, location)?.on_hand;
                 let counted = counted.saturating_add(self.outside(slot)?);
@@ -484,7 +504,9 @@ impl Desk<'_, '_> {
             locations::check(self.tx, &self.shop.identity, to)?;
         }
         let note = entry.note.clone();
-        let draft = Draft { note, lot, ..Draft::new(variant, location, change, by) };
+        let (of_sale, earned) = (back.map(|(sale, _)| sale), back.map(|(_, earned)| earned));
+        let new = Draft::new(variant, location, change, by);
+        let draft = Draft { note, lot, of_sale, earned, ..new };
         let written = self.move_of(draft, named)?;
         if shelf.closed && matches!(change, Change::Stocktake { .. }) {
             offers::reopen(self.tx, Some(variant))?;

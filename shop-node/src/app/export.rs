@@ -57,7 +57,7 @@ const AUDIT: [&str; 10] = [
     "done_by",
     "done_at_till",
 ];
-const MOVEMENTS: [&str; 21] = [
+const MOVEMENTS: [&str; 22] = [
     "seq",
     "at",
     "generation",
@@ -78,6 +78,7 @@ const MOVEMENTS: [&str; 21] = [
     "batches",
     "earned",
     "tax_bp",
+    "of_sale",
     "hash",
 ];
 
@@ -230,6 +231,7 @@ fn movement_cells(movement: &Movement, hash: String) -> Vec<String> {
         batches.join(" "),
         text(movement.earned.map(|earned| earned.sum)),
         text(movement.earned.map(|earned| earned.tax_bp)),
+        text(movement.of_sale),
         hash,
     ]
 }

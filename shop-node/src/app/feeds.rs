@@ -398,7 +398,7 @@ fn checked(about: About) -> Result<About, NotFed> {
 fn known_supplier(tx: &Tx<'_>, terms: &Terms) -> Result<(), Abort<NotFed>> {
     let Some(given) = &terms.supplier else { return Ok(()) };
     let known = match given.parse::<SupplierId>() {
-        Ok(id) => suppliers::get(tx, id)?.is_some(),
+        Ok(id) => suppliers::get(tx, id)?.is_some_and(|known| known.retired.is_none()),
         Err(_) => false,
     };
     if known { Ok(()) } else { Err(NotFed::NoSupplier(given.clone()).into()) }

@@ -139,7 +139,9 @@ impl Desk<'_, '_> {
                 return Ok(Vec::new());
             }
         };
-        if amount == 0 || open.is_empty() && named.is_none() {
+        // What came back is loose, and so is what is thrown away of it.
+        let is_back = draft.of_sale.is_some();
+        if amount == 0 || is_back || open.is_empty() && named.is_none() {
             return Ok(Vec::new());
         }
         Ok(named.map_or(pick, Pick::Named).parts(amount, before.on_hand, open)?)

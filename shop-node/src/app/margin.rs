@@ -1,17 +1,19 @@
-//! What the shop earns with what it sells: what sales brought in, less what those goods had cost.
+//! What the shop earns with what it sells: what sales brought in and kept, less what those goods had cost.
 //!
 //! Tax is left out on both sides. Money is in minor units of the shop's currency.
 
 use kirana_core::{
     day::Day,
-    stock::{Movement, margin::Out},
+    id::VariantId,
+    money::Price,
+    stock::{Change, Movement, batch::Earned, margin::Out},
     time::UnixMs,
 };
-use kirana_migrations::{StoreError, rusqlite::Connection};
+use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
 
-use super::{Shop, desk::Desk};
+use super::{Shop, counter::NotEntered, desk::Desk};
 pub use crate::store::margin::Sum;
-use crate::store::{batches, margin};
+use crate::store::{batches, margin, stock};
 
 /// What was earned from one day to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,31 @@ impl Shop {
 }
 
 impl Desk<'_, '_> {
+    /// What is given back for goods of a sale that was rung up: their share of what it came to.
+    pub(crate) fn back_from(
+        &self,
+        sale: u64,
+        variant: VariantId,
+        amount: u64,
+    ) -> Result<(u64, Earned), Abort<NotEntered>> {
+        let unknown = || Abort::Refused(NotEntered::NoSale(sale));
+        let movement = stock::movement(self.tx, sale)?.ok_or_else(unknown)?;
+        let (Change::Sale { amount: sold, .. }, Some(earned)) = (movement.change, movement.earned)
+        else {
+            return Err(unknown());
+        };
+        if movement.variant != variant {
+            return Err(unknown());
+        }
+        let left = sold.saturating_sub(margin::returned_of(self.tx, sale)?);
+        if amount > left {
+            return Err(Abort::Refused(NotEntered::MoreThanSold { sale, left }));
+        }
+        let whole = Price { minor: earned.sum.minor, per: sold, currency: earned.sum.currency };
+        let sum = whole.of(amount).map_err(|why| Abort::Refused(NotEntered::Money(why)))?;
+        Ok((sale, Earned { sum, ..earned }))
+    }
+
     /// Keeps what a movement brought in and had cost, where it says so.
     pub(crate) fn note_margin(&self, movement: &Movement) -> Result<(), StoreError> {
         match out_of(self.tx, movement)? {
@@ -68,5 +95,6 @@ pub(crate) fn out_of(c: &Connection, movement: &Movement) -> Result<Option<Out>,
     for part in movement.parts() {
         costs.insert(part.batch, batches::cost(c, part.batch)?);
     }
-    Ok(Out::of(movement, |batch| costs.get(&batch).copied().flatten()))
+    let sale = movement.of_sale.map(|sale| margin::get(c, sale)).transpose()?.flatten();
+    Ok(Out::of(movement, |batch| costs.get(&batch).copied().flatten(), |_| sale))
 }

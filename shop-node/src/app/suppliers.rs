@@ -39,21 +39,24 @@ pub struct Supplier {
     pub contact: String,
     /// How many days goods need after they were ordered, where that is known.
     pub lead_days: Option<u32>,
+    /// Since when the shop no longer buys there, if so.
+    pub retired: Option<UnixMs>,
 }
 
 impl Supplier {
     fn opened(inner: &Inner, stored: suppliers::Supplier) -> Result<Self, StoreError> {
-        let suppliers::Supplier { id, name, contact, lead_days } = stored;
+        let suppliers::Supplier { id, name, contact, lead_days, retired } = stored;
         let contact = inner.keys.open(&place(id), &contact);
         let contact = contact.and_then(|plain| String::from_utf8(plain.to_vec()).ok());
         let contact = contact.ok_or_else(|| StoreError::damaged("the contact of supplier", id))?;
-        Ok(Self { id, name, contact, lead_days })
+        Ok(Self { id, name, contact, lead_days, retired })
     }
 
     fn sealed(&self, inner: &Inner, nonce: [u8; 12]) -> suppliers::Supplier {
         let contact = inner.keys.seal(&place(self.id), self.contact.as_bytes(), nonce);
-        let Self { id, name, lead_days, .. } = self;
-        suppliers::Supplier { id: *id, name: name.clone(), contact, lead_days: *lead_days }
+        let Self { id, name, lead_days, retired, .. } = self;
+        let (name, lead_days, retired) = (name.clone(), *lead_days, *retired);
+        suppliers::Supplier { id: *id, name, contact, lead_days, retired }
     }
 }
 
@@ -73,7 +76,7 @@ pub struct About {
 }
 
 impl Shop {
-    /// A page of the suppliers, the oldest first.
+    /// A page of the suppliers from whom the shop buys, the oldest first.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -142,8 +145,40 @@ impl Shop {
             desk.may_enter()?;
             let new = SupplierId::new(desk.now.at, desk.draws.bytes());
             let (name, contact) = (name.clone(), contact.clone());
-            let supplier = Supplier { id: id.unwrap_or(new), name, contact, lead_days };
+            let id = match id {
+                Some(id) => Some(id),
+                // One that was given up comes back by its name.
+                None => suppliers::by_name(tx, &name)?.filter(|o| o.retired.is_some()).map(|o| o.id),
+            };
+            let of = id.unwrap_or(new);
+            let supplier = Supplier { id: of, name, contact, lead_days, retired: None };
             desk.put_supplier(supplier, id.is_none())
+        });
+        Ok(stored?)
+    }
+
+    /// The shop no longer buys of a supplier: how they are reached and what they ask for it goes, and
+    /// their name stays beside what was bought there.
+    ///
+    /// # Errors
+    /// [`NotEntered`]; [`NotEntered::StillSupplies`] while goods are awaited or a feed is fetched.
+    pub fn retire_supplier(
+        &self,
+        id: SupplierId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), NotEntered> {
+        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
+        let stored = self.writer().write(move |tx| {
+            let mut desk = Desk::open(&inner, tx, &visit)?;
+            desk.may_enter()?;
+            let known = desk.known_supplier(id)?;
+            if suppliers::supplies(tx, id)? {
+                return Err(Abort::Refused(NotEntered::StillSupplies(known.name)));
+            }
+            let gone = Supplier { contact: String::new(), ..known };
+            let contact = gone.sealed(&inner, desk.draws.bytes()).contact;
+            Ok(suppliers::retire(tx, id, &contact, desk.now.at)?)
         });
         Ok(stored?)
     }
@@ -187,9 +222,10 @@ impl Shop {
 impl Desk<'_, '_> {
     fn put_supplier(&mut self, one: Supplier, is_new: bool) -> Result<Supplier, Abort<NotEntered>> {
         match is_new {
-            false => {
-                self.known_supplier(one.id)?;
+            false if suppliers::get(self.tx, one.id)?.is_none() => {
+                return Err(Abort::Refused(NotEntered::NoSupplier(one.id)));
             }
+            false => {}
             true if suppliers::page(self.tx, None, u32::MAX)?.len() >= SUPPLIERS_MAX => {
                 return Err(Abort::Refused(NotEntered::TooMany(SUPPLIERS_MAX)));
             }
@@ -205,6 +241,7 @@ impl Desk<'_, '_> {
 
     pub(crate) fn known_supplier(&self, id: SupplierId) -> Result<Supplier, Abort<NotEntered>> {
         let stored = suppliers::get(self.tx, id)?;
+        let stored = stored.filter(|stored| stored.retired.is_none());
         let stored = stored.ok_or(Abort::Refused(NotEntered::NoSupplier(id)))?;
         Ok(Supplier::opened(self.shop, stored)?)
     }

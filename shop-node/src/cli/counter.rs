@@ -55,7 +55,7 @@ enum StockCommand {
     /// Goods are spoilt, broken or stolen: the oldest, or of the batch that is named.
     Waste(Batched),
     /// A customer brought goods back that can be sold again.
-    Return(Batched),
+    Return(Returned),
     /// Goods go to another place of the shop.
     Move(Moved),
     /// Shows what is below its level or gone, with how much to order.
@@ -145,6 +145,16 @@ struct Moved {
     to: String,
 }
 
+/// Goods that come back.
+#[derive(clap::Args)]
+struct Returned {
+    #[command(flatten)]
+    given: Batched,
+    /// The number of the movement with which they were sold: what came back is taken off the margin.
+    #[arg(long, value_name = "NUMBER")]
+    sale: Option<u64>,
+}
+
 /// Goods of any batch, or of one.
 #[derive(clap::Args)]
 struct Batched {
@@ -189,10 +199,14 @@ impl Stock {
                 let of = |batch| What::Of(batch, OfBatch::Wastage(amount));
                 Ok(batch.map_or(What::Wastage(amount), of))
             }),
-            StockCommand::Return(Batched { movement, batch }) => enter(movement, &|_, amount| {
-                let of = |batch| What::Of(batch, OfBatch::Return(amount));
-                Ok(batch.map_or(What::Return(amount), of))
-            }),
+            StockCommand::Return(Returned { given: Batched { movement, batch }, sale }) => {
+                enter(movement, &|_, amount| match (batch, sale) {
+                    (None, None) => Ok(What::Return(amount)),
+                    (Some(batch), None) => Ok(What::Of(batch, OfBatch::Return(amount))),
+                    (None, Some(sale)) => Ok(What::ReturnOf(sale, amount)),
+                    (Some(_), Some(_)) => Err(Failure::usage("say --batch or --sale, not both")),
+                })
+            }
             StockCommand::Move(Moved { given: Batched { movement, batch }, to }) => {
                 enter(movement, &|shop, amount| {
                     let to = lists::place(shop, &to)?;

@@ -18,7 +18,7 @@ use crate::{
 ///
 /// A label says name, brand and size, the price at this moment with a deal or a price for a time,
 /// the price of a kilogram or litre, the legal maximum (MRP), the deposit, and has the product's
-/// barcode: EAN-13 or EAN-8 for its number, else Code 128 of the shop's own (`sku`). Loose goods are
+/// barcode: EAN-13, EAN-8 or ITF-14 for its number, else Code 128 of the shop's own (`sku`). Loose goods are
 /// priced by the kilogram. Say which products: by id, words, category, or `--all`.
 #[derive(clap::Args)]
 pub struct Labels {

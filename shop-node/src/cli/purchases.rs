@@ -51,6 +51,13 @@ enum SuppliersCommand {
         #[arg(long, value_name = "DAYS")]
         lead_days: Option<u32>,
     },
+    /// The shop no longer buys there: contact and prices go, the name stays beside what was bought.
+    Remove {
+        #[command(flatten)]
+        data: Data,
+        /// Its name or id.
+        supplier: String,
+    },
     /// Says how a supplier sells something.
     Article {
         #[command(flatten)]
@@ -80,6 +87,12 @@ impl Suppliers {
                 let about = About { name, contact, lead_days };
                 let put = shop.put_supplier(known, about, clock::now(), &mut clock::rng())?;
                 Ok(Done::new(format!("{}  {}", put.id, put.name), shown_supplier(&put)))
+            }
+            SuppliersCommand::Remove { data, supplier } => {
+                let shop = with(data).shop()?;
+                let id = supplier_of(&shop, &supplier)?;
+                shop.retire_supplier(id, clock::now(), &mut clock::rng())?;
+                Ok(Done::new(format!("{supplier} is no supplier any more."), json!({ "id": id })))
             }
             SuppliersCommand::Article { data, supplier, product, pack, code, cost } => {
                 let shop = with(data).shop()?;
@@ -309,16 +322,21 @@ impl Margin {
         for row in &earned.rows {
             let named = name_of(&shop, row.variant)?;
             let money = |minor| Money::new(minor, currency);
-            let unknown = match row.sold.amount - row.sold.costed {
+            let kept = row.sold.less(&row.returned);
+            let back = match row.returned.amount {
+                0 => String::new(),
+                back => format!(", {} of it came back", amount(back, named.unit)),
+            };
+            let unknown = match kept.amount.saturating_sub(kept.costed) {
                 0 => String::new(),
                 left => format!(", {} of it at a cost nobody entered", amount(left, named.unit)),
             };
             says.push(format!(
-                "{}: {} sold for {}, margin {}{unknown}",
+                "{}: {} sold for {}{back}, margin {}{unknown}",
                 named.name,
                 amount(row.sold.amount, named.unit),
                 money(row.sold.net),
-                money(row.sold.net_costed.saturating_sub(row.sold.cost)),
+                money(kept.net_costed.saturating_sub(kept.cost)),
             ));
         }
         Ok(Done::new(says.join("\n"), reports::shown(&earned, currency)))

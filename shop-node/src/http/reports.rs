@@ -25,7 +25,8 @@ pub struct Days {
     pub(super) until: Option<Day>,
 }
 
-/// What sales brought in less what those goods had cost, by variant; tax is left out.
+/// What sales brought in, less what was given back for returns, less what those goods had cost, by
+/// variant; tax is left out.
 #[utoipa::path(get, path = "/v1/reports/margin", tag = "reports", params(Days),
     security(("token" = [])),
     responses((status = 200, body = Value), (status = 403, body = Problem)))]
@@ -48,34 +49,36 @@ pub async fn margin(
 /// What was earned, as HTTP and the command line show it.
 pub fn shown(earned: &Earnings, currency: Currency) -> Value {
     let item = |sum: &Sum| {
-        let mut shown = figures(&sum.sold, &sum.wasted, currency);
+        let kept = sum.sold.less(&sum.returned);
+        let mut shown = figures([sum.sold, sum.wasted, sum.returned], currency);
         shown["variant_id"] = json!(sum.variant);
         shown["amount"] = json!(sum.sold.amount);
-        shown["amount_without_cost"] = json!(sum.sold.amount - sum.sold.costed);
+        shown["returned"] = json!(sum.returned.amount);
+        shown["amount_without_cost"] = json!(kept.amount.saturating_sub(kept.costed));
         shown["wasted"] = json!(sum.wasted.amount);
         shown
     };
     let all = |of: fn(&Sum) -> &Out| {
-        earned.rows.iter().map(of).fold(Out::default(), |all, one| Out {
-            net: all.net.saturating_add(one.net),
-            net_costed: all.net_costed.saturating_add(one.net_costed),
-            cost: all.cost.saturating_add(one.cost),
-            ..all
-        })
+        earned.rows.iter().map(of).fold(Out::default(), |all, one| all.with(one))
     };
     json!({
         "from": earned.from, "until": earned.until,
         "items": earned.rows.iter().map(item).collect::<Vec<_>>(),
-        "total": figures(&all(|sum| &sum.sold), &all(|sum| &sum.wasted), currency),
+        "total": figures(
+            [all(|sum| &sum.sold), all(|sum| &sum.wasted), all(|sum| &sum.returned)],
+            currency,
+        ),
     })
 }
 
 /// Money only: amounts of different things add up to nothing.
-fn figures(sold: &Out, wasted: &Out, currency: Currency) -> Value {
+fn figures([sold, wasted, returned]: [Out; 3], currency: Currency) -> Value {
     let money = |minor| Money::new(minor, currency);
+    let kept = sold.less(&returned);
     json!({
-        "sales": money(sold.net), "sales_with_known_cost": money(sold.net_costed),
-        "cost": money(sold.cost), "margin": money(sold.net_costed.saturating_sub(sold.cost)),
+        "sales": money(kept.net), "sales_with_known_cost": money(kept.net_costed),
+        "cost": money(kept.cost), "margin": money(kept.net_costed.saturating_sub(kept.cost)),
+        "given_back": money(returned.net),
         "cost_of_wasted": money(wasted.cost),
     })
 }

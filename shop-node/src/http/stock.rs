@@ -143,6 +143,8 @@ pub struct Movement {
     lot: Option<GivenLot>,
     /// Of which batch a wastage, a transfer or a return is; else of those that should go first.
     batch: Option<u64>,
+    /// Of which sale a return is, by the number of its movement: what came back is taken off the margin.
+    of_sale: Option<u64>,
 }
 
 /// The longest note, in bytes.
@@ -175,6 +177,10 @@ fn entry(given: Movement) -> Result<Entry, Problem> {
     let (amount, to) = (given.amount, given.to_location_id);
     let to = || to.ok_or_else(|| Problem::malformed("to_location_id is missing"));
     let what = match (given.kind.as_str(), given.lot, given.batch) {
+        ("return", None, None) if let Some(sale) = given.of_sale => What::ReturnOf(sale, amount),
+        _ if given.of_sale.is_some() => {
+            return Err(Problem::malformed("of_sale is for a return, without a batch"));
+        }
         ("receipt", None, None) => What::Receipt(amount),
         ("receipt", Some(lot), None) => What::Batch(amount, lot.into()),
         ("wastage", None, None) => What::Wastage(amount),
@@ -339,6 +345,9 @@ impl From<NotEntered> for Problem {
             | NotEntered::Line(_)
             | NotEntered::Money(_) => Self::malformed(title),
             NotEntered::NoSupplier(_) => Self::new(StatusCode::NOT_FOUND, "no-supplier", title),
+            NotEntered::StillSupplies(_) => conflict("still-supplies"),
+            NotEntered::NoSale(_) => Self::new(StatusCode::NOT_FOUND, "no-sale", title),
+            NotEntered::MoreThanSold { .. } => conflict("more-than-sold"),
             NotEntered::NoPurchase(_) => Self::new(StatusCode::NOT_FOUND, "no-purchase", title),
             NotEntered::NoCount(_) => Self::new(StatusCode::NOT_FOUND, "no-count", title),
             NotEntered::CountEnded(_) => conflict("count-ended"),

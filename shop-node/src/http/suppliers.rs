@@ -128,6 +128,25 @@ pub async fn change(
     Ok(axum::Json(shown(&changed)))
 }
 
+/// The shop no longer buys there: contact and prices go, the name stays beside what was bought. Naming it
+/// again brings it back.
+#[utoipa::path(delete, path = "/v1/suppliers/{id}", tag = "purchases",
+    params(("id" = String, Path)), security(("token" = [])),
+    responses((status = 204), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
+pub async fn retire(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Path(id): Path<SupplierId>,
+) -> Result<StatusCode, Problem> {
+    door.run(move |access| {
+        access.allow(&visitor, Action::Purchase, &access.here())?;
+        access.shop().retire_supplier(id, now(), &mut clock::rng())?;
+        Ok::<_, Problem>(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
 /// How a supplier sells a variant.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +206,7 @@ pub async fn remove_article(
 pub fn shown(row: &Supplier) -> Value {
     json!({
         "id": row.id, "name": row.name, "contact": row.contact, "lead_days": row.lead_days,
+        "retired_at": row.retired,
     })
 }
 

@@ -213,6 +213,15 @@ pub fn movements(
     Ok(all)
 }
 
+/// One movement, by its number.
+pub fn movement(c: &Connection, n: u64) -> Result<Option<Movement>, StoreError> {
+    let Ok(n) = i64::try_from(n) else { return Ok(None) };
+    let sql = "SELECT bytes FROM stock_movement WHERE n = ?1";
+    let bytes: Option<Vec<u8>> =
+        c.prepare_cached(sql)?.query_row([n], |row| row.get(0)).optional()?;
+    bytes.map(|bytes| parse(n, &bytes)).transpose()
+}
+
 /// Notes what is reserved for a line; zero ends it.
 pub fn set_reserved(tx: &Tx<'_>, reserved: &Reserved) -> Result<(), StoreError> {
     if reserved.amount == 0 {

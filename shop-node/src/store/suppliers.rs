@@ -11,7 +11,7 @@ use kirana_migrations::{
     rusqlite::{Connection, OptionalExtension, Row, params},
 };
 
-use super::{int, uint};
+use super::{feeds, int, uint};
 
 /// Somebody from whom the shop buys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Supplier {
     pub contact: Vec<u8>,
     /// How many days goods need after they were ordered, where that is known.
     pub lead_days: Option<u32>,
+    /// Since when the shop no longer buys there, if so.
+    pub retired: Option<UnixMs>,
 }
 
 /// How a supplier sells a variant.
@@ -41,26 +43,26 @@ pub struct Article {
 
 /// Reads one.
 pub fn get(c: &Connection, id: SupplierId) -> Result<Option<Supplier>, StoreError> {
-    let sql = "SELECT id, name, contact, lead_days FROM supplier WHERE id = ?1";
+    let sql = "SELECT id, name, contact, lead_days, retired_ms FROM supplier WHERE id = ?1";
     let mut statement = c.prepare_cached(sql)?;
     statement.query_row([id.as_bytes()], |row| Ok(supplier(row))).optional()?.transpose()
 }
 
 /// The one of this name, in capitals or small letters.
 pub fn by_name(c: &Connection, name: &str) -> Result<Option<Supplier>, StoreError> {
-    let sql = "SELECT id, name, contact, lead_days FROM supplier WHERE name = ?1";
+    let sql = "SELECT id, name, contact, lead_days, retired_ms FROM supplier WHERE name = ?1";
     let mut statement = c.prepare_cached(sql)?;
     statement.query_row([name], |row| Ok(supplier(row))).optional()?.transpose()
 }
 
-/// A page of them, the oldest first.
+/// A page of those from whom the shop buys, the oldest first.
 pub fn page(
     c: &Connection,
     after: Option<SupplierId>,
     limit: u32,
 ) -> Result<Vec<Supplier>, StoreError> {
-    let sql = "SELECT id, name, contact, lead_days FROM supplier
-               WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2";
+    let sql = "SELECT id, name, contact, lead_days, retired_ms FROM supplier
+               WHERE (?1 IS NULL OR id > ?1) AND retired_ms IS NULL ORDER BY id LIMIT ?2";
     let mut statement = c.prepare_cached(sql)?;
     let mut rows = statement.query(params![after.map(|id| *id.as_bytes()), limit])?;
     let mut all = Vec::new();
@@ -74,9 +76,36 @@ pub fn page(
 pub fn put(tx: &Tx<'_>, one: &Supplier, now: UnixMs) -> Result<(), StoreError> {
     let sql = "INSERT INTO supplier (id, name, contact, lead_days, since_ms)
                VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE SET
-                 name = excluded.name, contact = excluded.contact, lead_days = excluded.lead_days";
+                 name = excluded.name, contact = excluded.contact, lead_days = excluded.lead_days,
+                 retired_ms = NULL";
     let row = (one.id.as_bytes(), &one.name, &one.contact, one.lead_days, int(now.get()));
     tx.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// Whether goods are awaited from one, or a feed of theirs is fetched.
+pub fn supplies(c: &Connection, id: SupplierId) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM purchase WHERE supplier = ?1 AND ended_ms IS NULL)";
+    let awaited: bool = c.prepare_cached(sql)?.query_row([id.as_bytes()], |row| row.get(0))?;
+    Ok(awaited || feeds::all(c)?.iter().any(|feed| feed.terms.supplier == Some(id.to_string())))
+}
+
+/// The shop no longer buys there: what they sell and how they are reached goes, and all of them where
+/// nothing was ever bought. `contact` is an empty one, sealed.
+pub fn retire(
+    tx: &Tx<'_>,
+    id: SupplierId,
+    contact: &[u8],
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    let id = id.as_bytes();
+    tx.prepare_cached("DELETE FROM supplier_article WHERE supplier = ?1")?.execute([id])?;
+    let sql = "DELETE FROM supplier WHERE id = ?1
+               AND NOT EXISTS (SELECT 1 FROM purchase WHERE supplier = ?1)";
+    if tx.prepare_cached(sql)?.execute([id])? == 0 {
+        let sql = "UPDATE supplier SET contact = ?2, retired_ms = ?3 WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute((id, contact, int(now.get())))?;
+    }
     Ok(())
 }
 
@@ -136,6 +165,10 @@ fn supplier(row: &Row<'_>) -> Result<Supplier, StoreError> {
         name: row.get(1)?,
         contact: row.get(2)?,
         lead_days: row.get(3)?,
+        retired: row
+            .get::<_, Option<i64>>(4)?
+            .map(|at| uint("a supplier", at).map(UnixMs::new))
+            .transpose()?,
     })
 }
 

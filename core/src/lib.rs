@@ -13,6 +13,7 @@ pub mod challenge;
 pub mod day;
 pub mod enrolment;
 pub mod envelope;
+pub mod farewell;
 pub mod geohash;
 pub mod gtin;
 pub mod hash;

@@ -38,6 +38,8 @@ pub enum Purpose {
     Household,
     /// A shop's numbered terms.
     Terms,
+    /// The last words of a box whose shop moves to another one.
+    Farewell,
 }
 
 impl Purpose {
@@ -55,6 +57,7 @@ impl Purpose {
             Self::Challenge => b"kirana challenge 1",
             Self::Household => b"kirana household 1",
             Self::Terms => b"kirana terms 1",
+            Self::Farewell => b"kirana farewell 1",
         }
     }
 }

@@ -90,6 +90,9 @@ pub async fn run(hub: Hub, node: NodeHandle) {
             }
         }
         let now = clock::now();
+        if let Err(error) = turn_prices(&hub, now).await {
+            tracing::warn!(error = %error, "planned prices wait");
+        }
         let wanted = match wanted(&hub, &mut kept, now).await {
             Ok(wanted) => wanted,
             Err(error) => {
@@ -106,6 +109,11 @@ pub async fn run(hub: Hub, node: NodeHandle) {
             }
         }
     }
+}
+
+/// Sorts what was gathered by prices whose moment came.
+async fn turn_prices(hub: &Hub, now: UnixMs) -> Result<(), app::Error> {
+    Ok(hub.shelves()?.turn_prices(now).await?)
 }
 
 /// The shops to be asked; what is kept of others than those that stay is thrown away.

@@ -58,6 +58,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/021_khata.sql")),
         M::up(include_str!("../shop/030_margins.sql")),
         M::up(include_str!("../shop/031_suppliers.sql")),
+        M::up(include_str!("../shared/turning_prices.sql")),
     ]
 }
 
@@ -77,6 +78,7 @@ fn customer() -> Vec<M<'static>> {
         M::up(include_str!("../customer/007_once.sql")),
         M::up(include_str!("../shared/terms.sql")),
         M::up(include_str!("../customer/008_khata.sql")),
+        M::up(include_str!("../shared/turning_prices.sql")),
     ]
 }
 
@@ -107,6 +109,7 @@ fn shelves() -> Vec<M<'static>> {
         M::up_with_hook(include_str!("../shared/product_image.sql"), images),
         M::up(include_str!("../shared/kept_pictures.sql")),
         M::up(include_str!("../shared/terms.sql")),
+        M::up(include_str!("../shared/turning_prices.sql")),
     ]
 }
 

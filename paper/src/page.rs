@@ -109,7 +109,8 @@ impl Page {
             |(from, n): (i32, i32)| Area { x: x + module * from, y, width: module * n, height };
         let mut boxes: Vec<Area> = symbol.bars().into_iter().map(bar).collect();
         let thick = module * symbol.bearers();
-        if let (true, Some(first), Some(last)) = (thick > Length::ZERO, boxes.first(), boxes.last()) {
+        if let (true, Some(first), Some(last)) = (thick > Length::ZERO, boxes.first(), boxes.last())
+        {
             let edge = Area { x: first.x, y, width: last.right() - first.x, height: thick };
             boxes.extend([edge, Area { y: y + height - thick, ..edge }]);
         }

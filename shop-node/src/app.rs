@@ -71,6 +71,7 @@ pub mod lookup;
 pub mod mailing;
 pub mod margin;
 pub mod mend;
+pub mod moving;
 pub mod once;
 pub mod orders;
 pub mod packing;

@@ -167,12 +167,8 @@ enum Command {
     Receive(carry::Receive),
     /// Describes the HTTP door (OpenAPI 3.1).
     Openapi,
-    /// Moves the shop to another box (not part of this version).
-    Move {
-        /// Whatever it would take.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        rest: Vec<String>,
-    },
+    /// Moves the shop to another box, which goes on at once.
+    Move(keep::Move),
 }
 
 /// Does what was asked and says how it ended.
@@ -260,13 +256,7 @@ fn act(command: Command) -> Result<Done, Failure> {
             let api = json!(crate::http::api().1);
             Ok(Done { says: format!("{api:#}"), shown: Some(api), code: 0 })
         }
-        Command::Move { .. } => Err(Failure {
-            code: 2,
-            name: "not-yet",
-            says: "move is not part of this version yet; take a backup and restore it on the \
-                   new box"
-                .to_owned(),
-        }),
+        Command::Move(moving) => moving.run(with),
     }
 }
 

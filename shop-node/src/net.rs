@@ -109,6 +109,7 @@ pub async fn run(shop: Shop, node: NodeHandle, config: Config) {
     if config.release_unclaimed {
         tasks.spawn(release_unclaimed(shop.clone(), config.held_ms));
     }
+    tasks.spawn(turn_prices(shop.clone()));
     tasks.spawn(close_old_epochs(shop.clone()));
     tasks.spawn(look_for_damage(shop));
     tasks.spawn(look_again(carrier.handle()));
@@ -297,6 +298,22 @@ async fn release_unclaimed(shop: Shop, held_ms: u64) {
             Err(_) => return,
         }
         tokio::time::sleep(RELEASE_EVERY).await;
+    }
+}
+
+/// Sorts the shelf by prices whose moment came.
+async fn turn_prices(shop: Shop) {
+    loop {
+        let looking = shop.clone();
+        let turn = move || looking.turn_prices(clock::now());
+        match tokio::task::spawn_blocking(turn).await {
+            // There may be more than one turn takes.
+            Ok(Ok(count)) if count > 0 => continue,
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(error = %error, "planned prices wait"),
+            Err(_) => return,
+        }
+        tokio::time::sleep(EXPIRE_EVERY).await;
     }
 }
 

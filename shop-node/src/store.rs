@@ -12,6 +12,7 @@ pub mod callers;
 pub mod catalogue;
 pub mod counts;
 pub mod damage;
+pub mod ends;
 pub mod epochs;
 pub mod feeds;
 pub mod hand_ins;

@@ -17,7 +17,7 @@ use kirana_migrations::{
         },
         chunks,
         place::Place,
-        saved,
+        projection, saved,
         search::{Count, Query},
     },
 };
@@ -57,6 +57,17 @@ impl Household {
     pub fn save_catalogue(&self, load: &Load) -> Result<bool, HouseholdError> {
         let load = load.clone();
         write(&self.db, move |tx| store(tx, &load))
+    }
+
+    /// Sorts saved products by the planned prices that began or ended: before a search.
+    ///
+    /// # Errors
+    /// When nothing can be read or stored.
+    pub fn turn_prices(&self, now: UnixMs) -> Result<(), HouseholdError> {
+        while self.db.reader.read(|c| projection::is_due(c, now))? {
+            write(&self.db, move |tx| Ok(projection::turn(tx, now)?))?;
+        }
+        Ok(())
     }
 
     /// Looks for products in the saved catalogues.

@@ -135,6 +135,7 @@ pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
     let filter = Filter { shop, category, ..Filter::default() };
     let (limit, forgiving) = (search.limit, true);
     let query = Query { question, filter, limit, after, forgiving, ..Query::default() };
+    household.turn_prices(now())?;
     let page = household.search(&query)?;
     let stock = household.stock(&page.items)?;
     let items = page.items.into_iter().zip(stock).zip(page.signed_at);

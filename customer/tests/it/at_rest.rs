@@ -136,6 +136,7 @@ fn as_before(folder: &Path) -> (Home, Neighbour, OrderId, PersonalPart) {
                 ALTER TABLE customer_order DROP COLUMN sealed_personal;
                 DROP TABLE sealed_setting; DROP TABLE message; DROP TABLE edited_once; DROP TABLE shop_terms;
                 DROP TABLE khata; DROP TABLE khata_entry;
+                DROP INDEX product_by_turn; ALTER TABLE product DROP COLUMN turns_ms;
                 PRAGMA user_version = 4;
                 DROP TABLE word; DROP INDEX product_in_order; DROP INDEX product_by_price;
                 DROP INDEX product_by_unit_price; DROP INDEX product_by_name;

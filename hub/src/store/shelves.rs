@@ -26,6 +26,7 @@ use kirana_migrations::{
         categories::listed::{self, Listed},
         chunks,
         pictures::{self, Picture},
+        projection,
         saved::{self, NotKept},
         search::{self, Page, Query},
         terms,
@@ -159,6 +160,22 @@ impl Shelves {
     /// When the database cannot be read.
     pub fn terms(&self, shop: ShopId) -> Result<Option<Vec<u8>>, StoreError> {
         self.database.reader.read(|c| terms::signed(c, shop))
+    }
+
+    /// Sorts by the planned prices that hold at a moment.
+    ///
+    /// # Errors
+    /// When nothing could be read or written.
+    pub async fn turn_prices(&self, now: UnixMs) -> Result<(), WriteError<Never>> {
+        while self
+            .database
+            .reader
+            .read(|c| projection::is_due(c, now))
+            .map_err(WriteError::Store)?
+        {
+            self.write(move |tx| Ok(projection::turn(tx, now)?)).await?;
+        }
+        Ok(())
     }
 
     /// Throws away what is kept of all shops but these; how many that were.
@@ -376,7 +393,8 @@ impl Shelves {
         bucket: BucketNo,
         offset: u32,
     ) -> Result<Response, StoreError> {
-        let Some((head, content)) = self.database.reader.read(|c| snapshot(c, shop, bucket))? else {
+        let Some((head, content)) = self.database.reader.read(|c| snapshot(c, shop, bucket))?
+        else {
             let reason = "no snapshot of this part is here; ask the shop";
             return Ok(Response::refused(Code::NotHere, reason));
         };

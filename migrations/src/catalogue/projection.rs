@@ -1,7 +1,8 @@
 //! Writes the rows that people search from: one product at a time, as the document now has it.
 //!
 //! **Invariant:** whose words, place or stock changed is noted, so that the job's end indexes it
-//! anew; a new price alone leaves the index as it is.
+//! anew; a new price alone leaves the index as it is. What is planned is sorted by once [`turn`] was told
+//! that its moment came.
 
 use kirana_core::{
     catalogue::{BucketNo, product::Product, shown::Shown},
@@ -28,10 +29,12 @@ pub fn put(
     let row = put_row(tx, shop, bucket, product)?;
     let category = product.category.as_deref();
     let shelves = category.map(|category| categories::of(tx, shop, category)).transpose()?;
-    let sql = "UPDATE product SET shelves = ?2, image = ?3
-               WHERE row = ?1 AND (shelves IS NOT ?2 OR image IS NOT ?3)";
+    let sql = "UPDATE product SET shelves = ?2, image = ?3, turns_ms = ?4
+               WHERE row = ?1 AND (shelves IS NOT ?2 OR image IS NOT ?3 OR turns_ms IS NOT ?4)";
     let image = product.image.map(|image| *image.as_bytes());
-    tx.prepare_cached(sql)?.execute((row, shelves.flatten(), image))?;
+    // Whoever knows the time says which price holds.
+    let turns = is_planned(product).then_some(0);
+    tx.prepare_cached(sql)?.execute((row, shelves.flatten(), image, turns))?;
     let sql = "INSERT INTO product_value (row, value, shown) VALUES (?1, ?2, ?3)
                ON CONFLICT (row) DO UPDATE SET value = excluded.value, shown = excluded.shown";
     tx.prepare_cached(sql)?.execute((row, cbor::to_vec(product), shown(product)?))?;
@@ -109,10 +112,7 @@ fn is_found_alike(before: &Product, after: &Product) -> bool {
 
 /// What lists are sorted and filtered by.
 fn put_marks(c: &Connection, row: i64, product: &Product) -> Result<(), StoreError> {
-    // Lists are sorted by the usual price: a planned one is shown, not sorted by.
-    let shown = Shown::of(product, UnixMs::default());
-    let price = shown.price().map_or(i64::MAX, |price| price.minor);
-    let unit_price = shown.unit_price_minor().unwrap_or(i64::MAX);
+    let (price, unit_price) = prices(product, UnixMs::default());
     let diets = product.diets.iter().map(|diet| format!("|{diet}")).collect::<String>();
     let diets = Some(diets + "|").filter(|diets| diets.len() > 1);
     let sql = "UPDATE product SET price = ?2, unit_price = ?3, folded = ?4, category = ?5,
@@ -126,11 +126,57 @@ fn put_marks(c: &Connection, row: i64, product: &Product) -> Result<(), StoreErr
 /// The product as it is always shown; empty where a price is planned, so that it is made anew for
 /// the moment.
 fn shown(product: &Product) -> Result<String, StoreError> {
-    match product.variants.values().all(|variant| variant.planned.is_empty()) {
-        true => super::json(product, UnixMs::default()),
-        false => Ok(String::new()),
+    match is_planned(product) {
+        true => Ok(String::new()),
+        false => super::json(product, UnixMs::default()),
     }
 }
+
+fn is_planned(product: &Product) -> bool {
+    product.variants.values().any(|variant| !variant.planned.is_empty())
+}
+
+/// What a product is sorted by at a moment, in minor units; what has no price comes last.
+fn prices(product: &Product, now: UnixMs) -> (i64, i64) {
+    let shown = Shown::of(product, now);
+    let price = shown.price().map_or(i64::MAX, |price| price.minor);
+    (price, shown.unit_price_minor().unwrap_or(i64::MAX))
+}
+
+/// Whether a planned price began or ended that lists are not sorted by yet.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_due(c: &Connection, now: UnixMs) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM product WHERE turns_ms <= ?1)";
+    Ok(c.prepare_cached(sql)?.query_row([super::int(now.get())], |row| row.get(0))?)
+}
+
+/// Sorts by the prices that hold at a moment, some hundred products at a time; how many those were.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn turn(tx: &Tx<'_>, now: UnixMs) -> Result<usize, StoreError> {
+    let sql = "SELECT row, value FROM product JOIN product_value USING (row)
+               WHERE turns_ms <= ?1 LIMIT ?2";
+    let mut select = tx.prepare_cached(sql)?;
+    let due = select.query_map((super::int(now.get()), TURNED_AT_ONCE), |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+    })?;
+    let due = due.collect::<Result<Vec<_>, _>>()?;
+    let sql = "UPDATE product SET price = ?2, unit_price = ?3, turns_ms = ?4 WHERE row = ?1";
+    for (row, value) in &due {
+        let product = decoded(value)?;
+        let (price, unit_price) = prices(&product, now);
+        let next = product.variants.values().filter_map(|variant| variant.next_change(now)).min();
+        let next = next.map(|at| super::int(at.get()));
+        tx.prepare_cached(sql)?.execute((row, price, unit_price, next))?;
+    }
+    Ok(due.len())
+}
+
+/// So that others who write do not wait for the first of January.
+const TURNED_AT_ONCE: u32 = 500;
 
 /// Writes anew what older versions did not keep of each product, and indexes all.
 ///

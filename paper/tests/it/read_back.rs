@@ -84,12 +84,8 @@ const BEAM_DOTS: usize = 12;
 
 fn beam(luma: Vec<u8>, width: usize) -> Option<String> {
     // What such labels have: others find a UPC-E in a row of W.
-    let formats = [
-        BarcodeFormat::CODE_128,
-        BarcodeFormat::EAN_8,
-        BarcodeFormat::EAN_13,
-        BarcodeFormat::ITF,
-    ];
+    let formats =
+        [BarcodeFormat::CODE_128, BarcodeFormat::EAN_8, BarcodeFormat::EAN_13, BarcodeFormat::ITF];
     let formats = Some(formats.into_iter().collect());
     let mut hints = DecodeHints { PossibleFormats: formats, ..DecodeHints::default() };
     let size = |side: usize| u32::try_from(side).expect("a page");

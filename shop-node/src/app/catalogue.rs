@@ -32,6 +32,7 @@ use kirana_migrations::{
     catalogue::{
         self, Shelved,
         chunks::{self, Reached},
+        projection,
     },
     rusqlite::Connection,
 };
@@ -386,7 +387,25 @@ pub(crate) fn write(
         shelves::offer(tx, head.shop, &product, head.n)?;
         images::name(tx, &product)?;
     }
+    projection::turn(tx, now)?;
     Ok(Written { n: head.n, document, changed })
+}
+
+impl Shop {
+    /// Sorts what is on the shelf by the planned prices that began or ended; how many products those are.
+    ///
+    /// # Errors
+    /// When nothing can be read or stored.
+    pub fn turn_prices(&self, now: UnixMs) -> Result<usize, NotEdited> {
+        let known = self.known_now(now)?.at;
+        if !self.reader().read(|c| projection::is_due(c, known))? {
+            return Ok(0);
+        }
+        let turned = self.writer().write(move |tx| -> Result<usize, Abort<NotEdited>> {
+            Ok(projection::turn(tx, known)?)
+        });
+        Ok(turned?)
+    }
 }
 
 impl From<NotABucket> for NotEdited {

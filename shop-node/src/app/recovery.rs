@@ -1,7 +1,8 @@
 //! Starts a shop again from a copy of its data: a new generation, fresh keys, nothing assumed.
 //!
 //! **Invariant:** a restored shop writes in a generation of its own, adds nothing to an open order
-//! before its customer was heard, and sells nothing counted until somebody confirms the stock.
+//! before its customer was heard, and sells nothing counted until somebody confirms the stock; one that
+//! moved whole (see [`super::moving`]) goes on at once.
 
 use kirana_core::{
     planted::{Bug, is_planted},
@@ -10,7 +11,7 @@ use kirana_core::{
 use kirana_migrations::{Abort, Database, Tx, WriteError};
 use rand_core::CryptoRng;
 
-use super::{Keys, Shop, Unopened, founding::certify_box, trust_revision};
+use super::{Keys, Shop, Unopened, founding::certify_box, moving::is_moved, trust_revision};
 use crate::store::{
     khata, known, offers, orders,
     settings::{self, Setting},
@@ -35,21 +36,27 @@ impl Shop {
             return Self::open_unchecked(database, keys.clone());
         }
         let old = Self::open_as_any(database.clone(), keys.clone())?;
+        let known = old.known_now(now)?.at;
+        let key = old.keys().node.signing.public();
+        let moved = database.reader.read(|c| is_moved(c, &old, &key, known))?;
         let renewed = keys.renewed(rng);
         let number = old.generation().max(beyond) + 1;
         let generation = certify_box(old.identity(), &renewed, number, now, rng);
         let generation = generation.ok_or(Unopened::NoOwner)?;
         let begun = database.writer.write(move |tx: &Tx<'_>| -> Result<(), Abort<()>> {
             known::add_generation(tx, &generation)?;
-            orders::wait_for_heads(tx)?;
-            khata::wait_for_heads(tx)?;
-            offers::close_counted(tx)?;
-            settings::put(tx, Setting::StockInDoubt, &true)?;
+            if !moved {
+                orders::wait_for_heads(tx)?;
+                khata::wait_for_heads(tx)?;
+                offers::close_counted(tx)?;
+                settings::put(tx, Setting::StockInDoubt, &true)?;
+                tx.execute("DELETE FROM missing_anchor", [])?;
+            }
+            settings::clear(tx, Setting::Farewell)?;
             settings::clear(tx, Setting::ReadOnly)?;
             settings::clear(tx, Setting::NewerBox)?;
             let revision = trust_revision(tx)?;
             settings::put(tx, Setting::TrustRevision, &(revision + 1))?;
-            tx.execute("DELETE FROM missing_anchor", [])?;
             // What waited for devices may have been sent and more: they ask by themselves.
             tx.execute("UPDATE outgoing SET posted = 0", [])?;
             Ok(())

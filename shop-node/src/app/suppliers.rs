@@ -148,7 +148,9 @@ impl Shop {
             let id = match id {
                 Some(id) => Some(id),
                 // One that was given up comes back by its name.
-                None => suppliers::by_name(tx, &name)?.filter(|o| o.retired.is_some()).map(|o| o.id),
+                None => {
+                    suppliers::by_name(tx, &name)?.filter(|o| o.retired.is_some()).map(|o| o.id)
+                }
             };
             let of = id.unwrap_or(new);
             let supplier = Supplier { id: of, name, contact, lead_days, retired: None };

@@ -1,6 +1,6 @@
 //! Setting up, checking, keeping and bringing back a shop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kirana_core::{
     money::Currency,
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Data, Done, Failure};
 use crate::{
-    app::{Founding, Keys, Shop, backup::NoBackup},
+    app::{Founding, Keys, Shop, backup::NoBackup, moving::NoMove},
     clock,
     home::{Home, HomeError},
 };
@@ -131,15 +131,66 @@ pub struct Backup {
 impl Backup {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         let shop = with(self.data).shop()?;
-        let fresh = self.file.with_extension("unfinished");
-        // Left by a backup that a power cut ended: never whole, so never missed.
-        let _ = std::fs::remove_file(&fresh);
-        shop.backup(&fresh, Cost::STANDARD, &mut clock::rng())?;
-        std::fs::rename(&fresh, &self.file).map_err(Failure::of)?;
-        let bytes = std::fs::metadata(&self.file).map_err(Failure::of)?.len();
+        let bytes = written(&shop, &self.file)?;
         let says = format!("{} holds the shop, {bytes} bytes.", self.file.display());
         Ok(Done::new(says, json!({ "file": self.file, "bytes": bytes })))
     }
+}
+
+/// Moves the shop to another box: this one writes no more, and FILE is what the other one opens, within a
+/// week, by `kirana-shop restore FILE`. Unlike a backup it goes on there at once.
+#[derive(clap::Args)]
+pub struct Move {
+    #[command(flatten)]
+    data: Data,
+    /// Where to write it.
+    #[arg(required_unless_present = "cancel")]
+    file: Option<PathBuf>,
+    /// This box goes on after all: only where no other box opened the file.
+    #[arg(long, conflicts_with = "file")]
+    cancel: bool,
+}
+
+impl Move {
+    pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
+        let shop = with(self.data).shop()?;
+        let Some(file) = self.file else {
+            shop.stay()?;
+            return Ok(Done::new("This box goes on.", json!({ "moved": false })));
+        };
+        if shop.keys().recovery_code.is_none() {
+            return Err(NoBackup::NoCode.into());
+        }
+        shop.say_farewell(clock::now(), &mut clock::rng())?;
+        let bytes = written(&shop, &file).inspect_err(|_| {
+            tracing::warn!(
+                "this box is closed, its file is not written: say move again, or --cancel"
+            );
+        })?;
+        let says = format!(
+            "{} holds the shop, {bytes} bytes; this box writes no more. On the other one, within a week: \
+             kirana-shop restore {}",
+            file.display(),
+            file.display(),
+        );
+        Ok(Done::new(says, json!({ "file": file, "bytes": bytes, "moved": true })))
+    }
+}
+
+impl From<NoMove> for Failure {
+    fn from(error: NoMove) -> Self {
+        Self { code: 1, name: "move", says: error.to_string() }
+    }
+}
+
+/// Writes a whole backup, in the place of an older one once it is there.
+fn written(shop: &Shop, file: &Path) -> Result<u64, Failure> {
+    let fresh = file.with_extension("unfinished");
+    // Left by a backup that a power cut ended: never whole, so never missed.
+    let _ = std::fs::remove_file(&fresh);
+    shop.backup(&fresh, Cost::STANDARD, &mut clock::rng())?;
+    std::fs::rename(&fresh, file).map_err(Failure::of)?;
+    Ok(std::fs::metadata(file).map_err(Failure::of)?.len())
 }
 
 /// Makes a new box out of a backup.
@@ -159,13 +210,18 @@ impl Restore {
         };
         let home = with(self.data);
         let shop = home.restore(&self.file, &code, clock::now(), &mut clock::rng())?;
-        let says = format!(
-            "{} is back, as box {}. Open orders wait until their customers' devices were heard; \
-             counted goods are closed to sale until the stock is confirmed.",
-            shop.identity().name,
-            shop.generation(),
-        );
-        let shown = json!({ "shop_id": shop.id(), "generation": shop.generation() });
+        let moved = !shop.is_stock_in_doubt().map_err(Failure::of)?;
+        let (name, n) = (&shop.identity().name, shop.generation());
+        let says = match moved {
+            true => {
+                format!("{name} moved here, as box {n}, and goes on where the other one ended.")
+            }
+            false => format!(
+                "{name} is back, as box {n}. Open orders wait until their customers' devices were \
+                 heard; counted goods are closed to sale until the stock is confirmed.",
+            ),
+        };
+        let shown = json!({ "shop_id": shop.id(), "generation": n, "moved": moved });
         Ok(Done::new(says, shown))
     }
 }

@@ -71,12 +71,8 @@ pub fn get(c: &Connection, n: u64) -> Result<Option<Out>, StoreError> {
     let sql = "SELECT way, amount, net, costed, net_costed, cost FROM goods_out WHERE n = ?1";
     let row = c.prepare_cached(sql)?.query_row([int(n)], |row| {
         let (amount, costed, way): (i64, i64, i64) = (row.get(1)?, row.get(3)?, row.get(0)?);
-        let out = Out {
-            net: row.get(2)?,
-            net_costed: row.get(4)?,
-            cost: row.get(5)?,
-            ..Out::default()
-        };
+        let out =
+            Out { net: row.get(2)?, net_costed: row.get(4)?, cost: row.get(5)?, ..Out::default() };
         Ok((out, amount, costed, way))
     });
     let Some((out, amount, costed, went)) = row.optional()? else { return Ok(None) };
@@ -105,8 +101,7 @@ pub fn count(c: &Connection) -> Result<u64, StoreError> {
 
 /// The sums of each variant from a moment until before another, by variant.
 pub fn sums(c: &Connection, from: UnixMs, until: UnixMs) -> Result<Vec<Sum>, StoreError> {
-    let sql =
-        "SELECT variant, way, sum(amount), sum(net), sum(costed), sum(net_costed), sum(cost)
+    let sql = "SELECT variant, way, sum(amount), sum(net), sum(costed), sum(net_costed), sum(cost)
                FROM goods_out WHERE at_ms >= ?1 AND at_ms < ?2
                GROUP BY variant, way ORDER BY variant, way";
     let mut statement = c.prepare_cached(sql)?;

@@ -26,6 +26,8 @@ pub enum Setting {
     ReadOnly,
     /// The certificate of the newer box that was met.
     NewerBox,
+    /// [`kirana_core::farewell::Farewell`], signed: the shop moves to another box.
+    Farewell,
     /// The shop's own certificates, leaf first.
     Chain,
     /// The mail cursors at the shop's hubs.
@@ -59,6 +61,7 @@ impl Setting {
             Self::StockInDoubt => "stock_in_doubt",
             Self::ReadOnly => "read_only",
             Self::NewerBox => "newer_box",
+            Self::Farewell => "farewell",
             Self::Chain => "chain",
             Self::HubCursors => "hub_cursors",
             Self::HonourExpired => "honour_expired",

@@ -92,12 +92,7 @@ pub fn supplies(c: &Connection, id: SupplierId) -> Result<bool, StoreError> {
 
 /// The shop no longer buys there: what they sell and how they are reached goes, and all of them where
 /// nothing was ever bought. `contact` is an empty one, sealed.
-pub fn retire(
-    tx: &Tx<'_>,
-    id: SupplierId,
-    contact: &[u8],
-    now: UnixMs,
-) -> Result<(), StoreError> {
+pub fn retire(tx: &Tx<'_>, id: SupplierId, contact: &[u8], now: UnixMs) -> Result<(), StoreError> {
     let id = id.as_bytes();
     tx.prepare_cached("DELETE FROM supplier_article WHERE supplier = ?1")?.execute([id])?;
     let sql = "DELETE FROM supplier WHERE id = ?1

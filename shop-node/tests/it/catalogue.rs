@@ -10,7 +10,7 @@ use kirana_core::{
         document::{Author, Bucket, Heads},
         edit::Edit,
         head::Extent,
-        product::Product,
+        product::{Language, Product},
     },
     certificate::{Certificate, Holder, StaffRole, Standing},
     id::ProductId,
@@ -20,7 +20,7 @@ use kirana_core::{
     time::DAY_MS,
     trust::Trust,
 };
-use kirana_migrations::catalogue::{chunks, search::Query};
+use kirana_migrations::catalogue::{Filter, chunks, place::Sort, search::Query};
 use kirana_shop::app::{
     Shop,
     catalogue::{NotEdited, amendment::Amendment},
@@ -106,6 +106,43 @@ fn p2_a_planned_price_and_a_deal_count_from_their_moment_in_the_list_and_in_the_
     assert_eq!(charged.of(3).map(|sum| sum.minor), Ok(2_000), "three for the price of two");
     let rest = order(2, 16, 1_000).stage;
     assert!(matches!(rest, Stage::Declined { .. }), "two are never promised: {rest:?}");
+}
+
+#[test]
+fn a_list_is_sorted_by_the_planned_price_while_it_holds() {
+    let street = Neighbourhood::new();
+    let shop = &street.shop;
+    let soap = add(shop, "Soap", 1_000);
+    add(shop, "Salt", 1_100);
+    let variant = *product(shop, soap).variants.keys().next().expect("a variant");
+    let (tomorrow, after) = (NOW.plus_ms(DAY_MS), NOW.plus_ms(2 * DAY_MS));
+    let what = amendment(serde_json::json!({"variants": [{
+        "id": variant,
+        "planned": [{"price": {"minor": 1_200}, "from": tomorrow, "until": after}],
+    }]}));
+    shop.amend_product(soap, what, owner(shop), None, NOW, &mut rng(4)).expect("an edit");
+    let by_price = |cheaper_than: Option<i64>| {
+        let filter = Filter { price_max: cheaper_than, ..Filter::default() };
+        let query = Query { sort: Sort::Price, filter, ..Query::default() };
+        let found = shop.products(&query).expect("read");
+        found.iter().map(|p| p.name(Language::ENGLISH).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(by_price(None), ["Soap", "Salt"]);
+    assert_eq!(shop.turn_prices(tomorrow.minus_ms(1)).expect("stored"), 0, "nothing has begun");
+    assert_eq!(shop.turn_prices(tomorrow).expect("stored"), 1);
+    assert_eq!(by_price(None), ["Salt", "Soap"]);
+    assert_eq!(by_price(Some(1_150)), ["Salt"], "and filtered by it");
+    assert_eq!(shop.turn_prices(after).expect("stored"), 1);
+    assert_eq!(
+        (by_price(None), shop.turn_prices(after).expect("stored")),
+        (vec!["Soap".to_owned(), "Salt".to_owned()], 0)
+    );
+    // One that holds when it is written counts at once.
+    let what = amendment(serde_json::json!({"variants": [{
+        "id": variant, "planned": [{"price": {"minor": 1_300}, "from": NOW}],
+    }]}));
+    shop.amend_product(soap, what, owner(shop), None, NOW, &mut rng(5)).expect("an edit");
+    assert_eq!(by_price(None), ["Salt", "Soap"]);
 }
 
 #[test]

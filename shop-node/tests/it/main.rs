@@ -34,6 +34,7 @@ mod locked_out;
 mod lookup;
 mod low;
 mod mending;
+mod moving;
 mod neighbour;
 mod packing;
 mod product_columns;

@@ -13,7 +13,10 @@ use kirana_migrations::{Abort, Database, rusqlite::Connection};
 use kirana_shop::{app::Shop, clock, home::Home};
 use serde_json::Value;
 
-use crate::neighbour::{Customer, Neighbourhood};
+use crate::{
+    desk::said,
+    neighbour::{Customer, Neighbourhood},
+};
 
 pub fn kirana(arguments: &[&str], data: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));
@@ -183,12 +186,31 @@ fn every_error_is_a_problem_document() {
 }
 
 #[test]
-fn a_command_of_a_later_version_is_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));
-    let refused = command.args(["move", "--data"]).arg(folder.path()).output().unwrap();
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("move"));
+fn p1_a_shop_moves_by_a_file_while_it_is_served_and_its_old_box_sells_nothing_more() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let words = init(old.path())["recovery_code"].as_str().expect("a code").to_owned();
+    let goods = new.path().join("goods.csv");
+    std::fs::write(&goods, "name,price,stock\nRice,90,5\n").unwrap();
+    let (code, taken) = said(old.path(), &["import", goods.to_str().expect("a path")]);
+    assert_eq!(code, 0, "{taken}");
+    let served = Served::at(old.path());
+    let file = new.path().join("shop.move");
+    let named = file.to_str().expect("a path");
+    let (code, moved) = said(old.path(), &["move", named]);
+    assert_eq!((code, &moved["moved"]), (0, &serde_json::json!(true)), "{moved}");
+    let (code, refused) = said(old.path(), &["sell", "rice=1"]);
+    assert_eq!(code, 1, "{refused}");
+    drop(served);
+
+    let mut restore = Command::new(env!("CARGO_BIN_EXE_kirana-shop"));
+    let restore = restore.args(["restore", "--json", "--data"]).arg(new.path()).arg(&file);
+    let done = restore.env("KIRANA_RECOVERY_CODE", words).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let done: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!((&done["moved"], &done["generation"]), (&true.into(), &2.into()), "{done}");
+    assert_eq!(said(new.path(), &["sell", "rice=1"]).0, 0, "it sells at once");
+    assert_eq!(said(new.path(), &["verify"]).0, 0);
+    assert_eq!(said(old.path(), &["move", "--cancel"]).0, 0, "nobody told the old box");
 }
 
 /// Puts a variant on the shelf of a shop that is not being served.

@@ -234,6 +234,68 @@ fn the_margin_is_what_sales_brought_in_less_what_those_very_goods_had_cost() {
 }
 
 #[test]
+fn what_comes_back_is_taken_off_the_margin_and_no_more_of_a_sale_comes_back_than_was_sold() {
+    let (desk, milk) = open();
+    let lot = json!({ "best_before": in_days(9), "cost": rupees(2_000, 1) });
+    let body = json!({ "variant_id": milk, "kind": "receipt", "amount": 10, "lot": lot });
+    assert_eq!(move_stock(&desk, &body).0, 201);
+    let quantity = json!({ "amount": 4, "unit": "piece" });
+    let lines = json!({ "lines": [{ "variant_id": milk, "quantity": quantity }] });
+    let (status, sold) = desk.as_owner("POST", "/v1/sales", &lines);
+    assert_eq!(status, 201, "{sold}");
+    let sale = sold["movements"][0].clone();
+    let back = |amount: u64, of: &Value| {
+        let body = json!({ "variant_id": milk, "kind": "return", "amount": amount, "of_sale": of });
+        move_stock(&desk, &body)
+    };
+    assert_eq!(back(1, &sale).0, 201);
+    let (status, refused) = back(4, &sale);
+    assert_eq!((status, text(&refused, "type")), (409, "urn:kirana:more-than-sold"), "{refused}");
+    for no_sale in [json!(1), json!(0), json!(99), json!(u64::MAX)] {
+        let (status, refused) = back(1, &no_sale);
+        assert_eq!((status, text(&refused, "type")), (404, "urn:kirana:no-sale"), "{refused}");
+    }
+    let receipt = json!({ "variant_id": milk, "kind": "receipt", "amount": 1, "of_sale": sale });
+    assert_eq!(move_stock(&desk, &receipt).0, 400, "only a return is of a sale");
+    // Of four for 30.00 each, three stayed sold; each had cost 20.00.
+    let (_, report) = desk.as_owner("GET", "/v1/reports/margin", &Value::Null);
+    let minor = |name: &str| report["total"][name]["minor"].as_i64().expect("money");
+    assert_eq!((minor("sales"), minor("given_back")), (9_000, 3_000));
+    assert_eq!((minor("cost"), minor("margin")), (6_000, 3_000));
+    let item = &report["items"][0];
+    assert_eq!((&item["amount"], &item["returned"]), (&json!(4), &json!(1)));
+    verified(&desk);
+}
+
+#[test]
+fn a_supplier_is_given_up_once_nothing_is_awaited_and_comes_back_by_its_name() {
+    let (desk, milk) = open();
+    let (dairy, nobody) = (supplier(&desk, "Dairy"), supplier(&desk, "Nobody"));
+    article(&desk, &dairy, milk);
+    let purchase = text(&ordered(&desk, &dairy, milk, 12), "id").to_owned();
+    let at = |id: &str| format!("/v1/suppliers/{id}");
+    let give_up = |id: &str| desk.as_owner("DELETE", &at(id), &Value::Null);
+    let (status, refused) = give_up(&dairy);
+    assert_eq!((status, text(&refused, "type")), (409, "urn:kirana:still-supplies"), "{refused}");
+    assert_eq!(came(&desk, &desk.owner, &purchase, milk, 12).0, 201);
+    assert_eq!([give_up(&dairy).0, give_up(&dairy).0, give_up(&nobody).0], [204, 404, 204]);
+    let listed = || desk.as_owner("GET", "/v1/suppliers", &Value::Null).1["items"].clone();
+    assert_eq!(listed(), json!([]));
+    // What was bought there still says where; how they are reached is gone.
+    let (status, one) = desk.as_owner("GET", &at(&dairy), &Value::Null);
+    assert_eq!((status, text(&one, "name"), text(&one, "contact")), (200, "Dairy", ""));
+    assert!(one["retired_at"].is_string() && one["articles"] == json!([]), "{one}");
+    assert_eq!(desk.as_owner("GET", &at(&nobody), &Value::Null).0, 404);
+    let lines = json!([{ "variant_id": milk, "amount": 1 }]);
+    let order = json!({ "supplier_id": dairy, "lines": lines });
+    assert_eq!(desk.as_owner("POST", "/v1/purchases", &order).0, 404);
+    assert_eq!(supplier(&desk, "Dairy"), dairy, "the same one");
+    assert_eq!(listed()[0]["retired_at"], Value::Null);
+    let (code, _) = said(desk.folder.path(), &["suppliers", "remove", "dairy"]);
+    assert_eq!((code, listed()), (0, json!([])));
+}
+
+#[test]
 fn p8_a_margin_or_a_purchase_that_was_changed_is_found() {
     let (desk, milk) = open();
     let dairy = supplier(&desk, "Dairy");

@@ -32,21 +32,21 @@ fn next_box(street: &Neighbourhood) -> Neighbourhood {
     Neighbourhood { shop: shop.expect("it is restored"), hub: street.hub.clone() }
 }
 
-fn meet(older: &Neighbourhood, newer: &Neighbourhood) {
+pub fn meet(older: &Neighbourhood, newer: &Neighbourhood) {
     let certificates = newer.shop.chain().expect("its certificates");
     let why = older.shop.meet_box(&certificates, NOW, &mut rng(51)).expect("it is read");
     assert!(why.expect("it is read-only").contains("box 2 speaks for the shop"));
 }
 
 /// A way of writing, and what came of it.
-type Tried = (&'static str, Result<(), String>);
+pub type Tried = (&'static str, Result<(), String>);
 
 fn said<T>(done: Result<T, impl std::fmt::Display>) -> Result<(), String> {
     done.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Every way in which an order comes or changes.
-fn with_orders(
+pub fn with_orders(
     street: &Neighbourhood,
     asha: &Customer,
     rice: VariantId,
@@ -70,7 +70,7 @@ fn with_orders(
 }
 
 /// Every way in which stock and catalogue change.
-fn with_goods(shop: &Shop, rice: VariantId) -> Vec<Tried> {
+pub fn with_goods(shop: &Shop, rice: VariantId) -> Vec<Tried> {
     let (by, product) = (shop.keys().node.id(), ProductId::new(NOW, [1; 10]));
     let line = SaleLine { variant: rice, amount: 1, unit: Unit::Piece, batch: None };
     let enter = |what| {
@@ -97,7 +97,7 @@ fn with_goods(shop: &Shop, rice: VariantId) -> Vec<Tried> {
 }
 
 /// Every way in which it changes who is trusted.
-fn with_people(shop: &Shop) -> Vec<Tried> {
+pub fn with_people(shop: &Shop) -> Vec<Tried> {
     let keys = KeyPair::from_seed([9; 64]);
     let (key, sealing) = (keys.signing.public(), keys.sealing.public());
     let member = Member { key, sealing, post: Post::Staff, label: "Till".into() };

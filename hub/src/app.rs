@@ -35,6 +35,7 @@ pub mod hosted;
 pub mod introspection;
 pub mod key_sign_in;
 pub mod letter;
+pub mod notice;
 pub mod overview;
 pub mod passphrase;
 pub mod password;

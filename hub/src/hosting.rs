@@ -13,7 +13,7 @@ const ROUND_EVERY: Duration = Duration::from_secs(5);
 /// How many rounds lie between two greetings of the shops, which tell how far open orders have come.
 const ROUNDS_A_GREETING: u32 = 720;
 
-/// Rounds without end.
+/// Rounds without end, and letters about what they brought.
 pub async fn run(hub: Hub) {
     let mut rounds = tokio::time::interval(ROUND_EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -23,6 +23,9 @@ pub async fn run(hub: Hub) {
         let (now, rng) = (clock::now(), &mut clock::rng());
         if let Err(error) = hub.serve_hosted(greets, now, rng).await {
             tracing::warn!(%error, "a round for hosted devices could not be made");
+        }
+        if let Err(error) = hub.tell_of_waiting(now, rng).await {
+            tracing::warn!(%error, "who is to hear of waiting mail could not be written to");
         }
         if let Err(error) = hub.erase_hosted().await {
             tracing::warn!(%error, "what an erased account had here could not be removed");

@@ -38,6 +38,7 @@ mod health;
 pub mod images;
 pub mod introspection;
 pub mod key_sign_in;
+pub mod notices;
 pub mod oauth;
 pub mod orders;
 pub mod passphrases;
@@ -126,6 +127,7 @@ fn routes() -> OpenApiRouter<Door> {
         .routes(routes!(accounts::change_password))
         .routes(routes!(accounts::change_login))
         .routes(routes!(accounts::export))
+        .routes(routes!(notices::get, notices::put))
         .routes(routes!(passphrases::passphrases))
         .routes(routes!(sign_ins::sign_ins))
         .routes(routes!(resets::ask))

@@ -19,6 +19,7 @@ pub mod hosted;
 pub mod idempotency;
 pub mod letter;
 pub mod mail;
+pub mod notice;
 pub mod photo;
 pub mod place;
 pub mod record;

@@ -95,6 +95,7 @@ fn hub() -> Vec<M<'static>> {
         M::up(include_str!("../hub/009_photos.sql")),
         M::up(include_str!("../hub/010_device_sessions.sql")),
         M::up(include_str!("../hub/011_hosted.sql")),
+        M::up(include_str!("../hub/013_notices.sql")),
     ]
 }
 

@@ -57,6 +57,7 @@ struct ExportedAccount {
     phone: Option<String>,
     #[schema(value_type = Object)]
     preferences: serde_json::Map<String, serde_json::Value>,
+    notices_by_mail: bool,
     language: String,
     roles: Vec<&'static str>,
     #[schema(value_type = String, format = DateTime)]
@@ -201,6 +202,7 @@ impl Hub {
                 name: personal.name,
                 phone: personal.phone,
                 preferences: personal.preferences,
+                notices_by_mail: store.notice(id).await?.is_some(),
                 language: stored.language,
                 roles: roles.iter().map(|role| role.label()).collect(),
                 created_at: stored.created_at,

@@ -279,7 +279,7 @@ impl Hub {
 }
 
 /// Runs what waits for a disk without holding up whoever shares the thread.
-fn on_disk<T>(act: impl FnOnce() -> T) -> T {
+pub(super) fn on_disk<T>(act: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(act),

@@ -7,7 +7,7 @@ use kirana_core::time::{DAY_MS, UnixMs};
 use kirana_migrations::StoreError;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Hub, person::Personal, session::uuid};
+use super::{Error, Hub, notice::News, person::Personal, session::uuid};
 use crate::{
     clock::{Rng, draw},
     store::{account::Stored, letter::Letter},
@@ -37,6 +37,17 @@ pub enum Content<'a> {
         /// When, and with what from where.
         seen: &'a str,
     },
+    /// Something is new of an order.
+    News {
+        /// Of which shop.
+        shop: &'a str,
+        /// By the number that people say.
+        number: &'a str,
+        /// What.
+        news: News,
+    },
+    /// Mail lies here that no device has fetched.
+    Waiting,
 }
 
 /// A letter as it is read.
@@ -208,6 +219,21 @@ impl Content<'_> {
                      If it was not you, set a new password: that signs out all devices.\n"
                 ),
             ),
+            Self::News { shop, number, news } => (
+                "News of your order",
+                format!(
+                    "{shop}, order {number}: {}\n\n\
+                     You asked for letters about your orders at kirana and can turn them off there.\n",
+                    news.sentence(false)
+                ),
+            ),
+            Self::Waiting => (
+                "Something waits for your device",
+                "Something came for your device that it has not fetched yet, such as a shop's answer. \
+                 Open kirana and let it go online; only your device can read what it is.\n\n\
+                 You asked for such letters and can turn them off there.\n"
+                    .to_owned(),
+            ),
         }
     }
 
@@ -258,6 +284,21 @@ impl Content<'_> {
                      {seen}\n\n\
                      अगर यह आप नहीं थे, तो नया पासवर्ड बनाएँ: इससे सभी उपकरण साइन-आउट हो जाएँगे।\n"
                 ),
+            ),
+            Self::News { shop, number, news } => (
+                "आपके ऑर्डर की ख़बर",
+                format!(
+                    "{shop}, ऑर्डर {number}: {}\n\n\
+                     आपने किराना में ऑर्डर की चिट्ठियाँ माँगी थीं; उन्हें वहीं बंद कर सकते हैं।\n",
+                    news.sentence(true)
+                ),
+            ),
+            Self::Waiting => (
+                "आपके उपकरण के लिए कुछ आया है",
+                "आपके उपकरण के लिए कुछ आया है जो उसने अभी तक नहीं लिया, जैसे दुकान का जवाब। किराना खोलें और \
+                 उसे ऑनलाइन आने दें; इसे केवल आपका उपकरण पढ़ सकता है।\n\n\
+                 आपने ऐसी चिट्ठियाँ माँगी थीं; उन्हें वहीं बंद कर सकते हैं।\n"
+                    .to_owned(),
             ),
         }
     }

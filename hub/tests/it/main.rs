@@ -14,6 +14,7 @@ mod forward;
 mod independent;
 mod key_sign_in;
 mod letters;
+mod notices;
 mod oauth;
 mod passwords;
 mod photos;

@@ -3,6 +3,7 @@
 mod after_placing;
 mod data;
 mod lost_phone;
+mod notices;
 mod on_khata;
 mod on_terms;
 mod shop_day;

@@ -141,6 +141,7 @@ impl Hub {
     ) -> Result<(), Error> {
         self.post(account, home, now, rng).await?;
         self.fetch(account, home, now, rng).await?;
+        self.tell_news(account, home, now, rng).await?;
         for shop in on_disk(|| home.known_shops())?.into_iter().filter(|_| greets) {
             if let Some(mail) = on_disk(|| home.heads_mail(shop.id, now, rng))? {
                 self.put_for(account, home, mail, now).await;

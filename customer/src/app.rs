@@ -34,6 +34,7 @@ pub mod file;
 pub mod khata;
 pub mod person;
 pub mod pictures;
+pub mod priced;
 pub mod place;
 pub mod receive;
 pub mod send;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{Household, HouseholdError, TEXT_BYTES_MAX};
 use crate::{
     id::{CartId, ProductId, ShopId, VariantId},
+    money::Price,
     quantity::{Quantity, Unit},
     time::UnixMs,
 };
@@ -57,6 +58,8 @@ pub struct CartLine {
     pub item: Item,
     /// How much, all devices together.
     pub quantity: Quantity,
+    /// What it cost when it was put in, as the device saw that did it last.
+    pub seen: Option<Price>,
 }
 
 impl Household {
@@ -136,7 +139,8 @@ impl Household {
         let lines = sums.filter_map(|((cart, shop, variant), sum)| {
             let (product, unit) = self.kind(cart, shop, variant)?;
             let quantity = Quantity::new(sum, unit).ok()?;
-            Some(CartLine { item: Item { shop, product, variant }, quantity })
+            let seen = self.seen(cart, shop, variant);
+            Some(CartLine { item: Item { shop, product, variant }, quantity, seen })
         });
         lines.collect()
     }
@@ -171,6 +175,23 @@ impl Household {
             tx.put(ROOT, format!("{KIND}{of}"), kind)?;
             tx.put(ROOT, own, count)
         })
+    }
+
+    /// Notes what an item costs as it is put in, so that a later price can be told from it.
+    ///
+    /// # Errors
+    /// [`HouseholdError`] when there is no such cart.
+    pub fn saw(
+        &mut self,
+        cart: CartId,
+        item: Item,
+        price: Price,
+        now: UnixMs,
+    ) -> Result<(), HouseholdError> {
+        self.check_cart(cart)?;
+        let of = format!("{SEEN}{cart}/{}/{}", item.shop, item.variant);
+        let Price { minor, per, currency } = price;
+        self.change(now, |tx| tx.put(ROOT, of, format!("{minor} {per} {currency}")))
     }
 
     /// Takes an item out of a cart, as much of it as this device sees.
@@ -219,6 +240,14 @@ impl Household {
         Some((product.parse().ok()?, unit.parse().ok()?))
     }
 
+    fn seen(&self, cart: CartId, shop: ShopId, variant: VariantId) -> Option<Price> {
+        let value = self.text(&format!("{SEEN}{cart}/{shop}/{variant}"))?;
+        let mut parts = value.split(' ');
+        let (minor, per) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let price = Price { minor, per, currency: parts.next()?.parse().ok()? };
+        (price.minor >= 0 && price.per > 0).then_some(price)
+    }
+
     fn cart_name(&self, id: CartId) -> String {
         let usual = || if id == usual_cart() { USUAL_CART.to_owned() } else { id.to_string() };
         self.text(&format!("{CART_NAME}{id}")).unwrap_or_else(usual)
@@ -255,3 +284,5 @@ const COUNT: &str = "count/";
 /// What a counted item is: cart, shop, variant. It outlives its counts: taking it away could take
 /// it from under an addition that this device has not seen.
 const KIND: &str = "kind/";
+/// What it cost then: cart, shop, variant.
+const SEEN: &str = "seen/";

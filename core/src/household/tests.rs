@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     id::{AddressId, CartId, ProductId, ShopId, VariantId},
     key::KeyId,
+    money::Price,
     quantity::Unit,
 };
 
@@ -77,6 +78,21 @@ fn p5_a_removal_takes_away_what_it_saw_and_not_what_was_added_meanwhile() {
     exchange(&mut one, &mut two);
     assert_eq!(wanted(&one), 750, "the count that grew meanwhile stays whole");
     assert_eq!(wanted(&one), wanted(&two));
+}
+
+#[test]
+fn a_cart_remembers_what_a_thing_cost_when_it_was_put_in_last() {
+    let (mut one, mut two) = two();
+    let price = |minor| Price { minor, per: 1_000, currency: crate::money::Currency::INR };
+    one.add(usual_cart(), rice(), grams(500), NOW).expect("added");
+    assert_eq!(one.lines(usual_cart())[0].seen, None, "by a version that does not say");
+    one.saw(usual_cart(), rice(), price(4_500), NOW).expect("noted");
+    exchange(&mut one, &mut two);
+    two.saw(usual_cart(), rice(), price(4_800), NOW.plus_ms(1)).expect("noted");
+    exchange(&mut one, &mut two);
+    assert_eq!(one.lines(usual_cart())[0].seen, Some(price(4_800)));
+    let nowhere = CartId::new(NOW, [9; 10]);
+    assert!(one.saw(nowhere, rice(), price(1), NOW).is_err());
 }
 
 #[test]

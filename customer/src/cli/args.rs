@@ -208,7 +208,8 @@ pub struct Search {
 /// What to do with the cart.
 #[derive(Debug, Subcommand)]
 pub enum Cart {
-    /// Show it.
+    /// Show it by the newest saved catalogue: what is dearer or cheaper than when it was put in, what is
+    /// gone, and which shop is closed.
     Show,
     /// Put something in.
     Add {
@@ -228,6 +229,16 @@ pub enum Cart {
     },
     /// Take everything out.
     Clear,
+    /// Write it as plain text, a list a shop, to be sent to somebody.
+    Share,
+    /// Put in what an earlier order was for, as far as it is sold.
+    Again {
+        /// Which order.
+        order: OrderId,
+    },
+    /// Put in what is usually ordered: whatever at least two of the last ten orders were for, as much as the
+    /// newest of them.
+    Usual,
     /// Make another cart.
     New {
         /// What to call it.

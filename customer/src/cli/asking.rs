@@ -70,7 +70,7 @@ fn alteration(
         let (variant, amount) = text.rsplit_once('=').ok_or_else(wrong)?;
         let variant = meant::variant(household, order.shop, variant)?;
         let (item, quantity) = carts::wanted(household, order.shop, variant, amount)?;
-        wanted.added.push(orders::line(household, &CartLine { item, quantity })?);
+        wanted.added.push(orders::line(household, &CartLine { item, quantity, seen: None })?);
     }
     let way = if change.pickup { Handover::Pickup { slot: None } } else { order.placed.handover };
     if change.pickup || change.slot.is_some() {

@@ -4,7 +4,7 @@ use kirana_core::{
     availability::Level,
     catalogue::product::{Language, Product, Variant},
     hash::Hash,
-    household::{self, CartLine, Household as Document, Item, usual_cart},
+    household::{self, Household as Document, Item, usual_cart},
     id::{CartId, ProductId, ShopId, VariantId},
     money::{Money, Price},
     quantity::{Quantity, QuantityError, Unit},
@@ -13,6 +13,9 @@ use kirana_core::{
 use kirana_migrations::catalogue::{Filter, Shelved, question::NotAQuestion, search::Query};
 use rand_core::Rng;
 use serde::Serialize;
+
+mod again;
+mod shown;
 
 use super::{
     Desk, Failure,
@@ -156,21 +159,6 @@ pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
 }
 
 #[derive(Serialize)]
-struct Shown {
-    cart: CartId,
-    name: String,
-    items: Vec<CartItem>,
-}
-
-#[derive(Serialize)]
-struct CartItem {
-    #[serde(flatten)]
-    line: CartLine,
-    name: String,
-    price: Option<Price>,
-}
-
-#[derive(Serialize)]
 struct Carts {
     items: Vec<household::Cart>,
 }
@@ -185,7 +173,7 @@ pub(super) fn cart(desk: &Desk, name: Option<&str>, command: Option<Cart>) -> Re
             let shop = meant::shop(&household, &shop)?;
             let variant = meant::variant(&household, shop, &variant)?;
             let (cart, (item, quantity)) = (here?, wanted(&household, shop, variant, &amount)?);
-            household.edit_document(&mut rng, move |d| d.add(cart, item, quantity, at))?;
+            put(&household, cart, vec![(item, quantity)])?;
         }
         Cart::Remove { shop, variant } => {
             let (cart, shop) = (here?, meant::shop(&household, &shop)?);
@@ -198,6 +186,15 @@ pub(super) fn cart(desk: &Desk, name: Option<&str>, command: Option<Cart>) -> Re
                 true => Ok(()),
                 false => d.empty_cart(cart, None, at),
             })?;
+        }
+        Cart::Share => return shown::share(desk, &household, here?),
+        Cart::Again { order } => {
+            let lines = again::of_order(&household, order)?;
+            return again::put(desk, &household, here?, lines);
+        }
+        Cart::Usual => {
+            let lines = again::usual(&household)?;
+            return again::put(desk, &household, here?, lines);
         }
         Cart::List => return list(desk, &household),
         Cart::New { name } => {
@@ -222,36 +219,37 @@ pub(super) fn cart(desk: &Desk, name: Option<&str>, command: Option<Cart>) -> Re
             return list(desk, &household);
         }
     }
-    show(desk, &household, named(&household.document()?, name)?)
+    shown::show(desk, &household, named(&household.document()?, name)?, Vec::new())
+}
+
+/// Puts things into a cart, each with the price that it has now.
+fn put(
+    household: &Household,
+    cart: CartId,
+    things: Vec<(Item, Quantity)>,
+) -> Result<(), Failure> {
+    let at = now();
+    let mut seen = Vec::new();
+    for (item, quantity) in things {
+        let found = household.on_the_shelf(item.shop, item.variant)?;
+        let kind = found.and_then(|(shelved, _)| shelved.product.variants.get(&item.variant).cloned());
+        let price = kind.and_then(|kind| kind.price_of(quantity.amount(), at));
+        seen.push((item, quantity, price));
+    }
+    household.edit_document(&mut clock::rng(), move |document| {
+        for (item, quantity, price) in &seen {
+            document.add(cart, *item, *quantity, at)?;
+            price.map_or(Ok(()), |price| document.saw(cart, *item, price, at))?;
+        }
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// The cart of this name; the usual one where none is named.
 pub(super) fn named(document: &Document, name: Option<&str>) -> Result<CartId, Failure> {
     let found = name.map_or(Ok(usual_cart()), |name| document.find_cart(name));
     found.map_err(|why| Failure::from(HouseholdError::from(why)))
-}
-
-fn show(desk: &Desk, household: &Household, cart: CartId) -> Result<(), Failure> {
-    let document = household.document()?;
-    let mut items = Vec::new();
-    for line in document.lines(cart) {
-        let found = household.on_the_shelf(line.item.shop, line.item.variant)?;
-        let product = found.map(|(shelved, _)| shelved.product);
-        let variant = product.as_ref().and_then(|p| p.variants.get(&line.item.variant));
-        let price = variant.and_then(|v| v.price_of(line.quantity.amount(), now()));
-        let name = product.as_ref().map(name_of).unwrap_or_default();
-        items.push(CartItem { line, name, price });
-    }
-    let name = document.carts().into_iter().find(|known| known.id == cart);
-    let shown = Shown { cart, name: name.map(|cart| cart.name).unwrap_or_default(), items };
-    desk.say(&shown, || match shown.items.is_empty() {
-        true => format!("«{}» is empty.", shown.name),
-        false => {
-            let lines = shown.items.iter().map(|i| format!("{}  {}", i.line.quantity, i.name));
-            lines.collect::<Vec<_>>().join("\n")
-        }
-    });
-    Ok(())
 }
 
 fn list(desk: &Desk, household: &Household) -> Result<(), Failure> {

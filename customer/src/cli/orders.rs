@@ -204,7 +204,7 @@ fn wanted(
         let shop = only.ok_or_else(wrong)?;
         let variant = meant::variant(household, shop, variant)?;
         let (item, quantity) = carts::wanted(household, shop, variant, amount)?;
-        lines.push((shop, line(household, &CartLine { item, quantity })?));
+        lines.push((shop, line(household, &CartLine { item, quantity, seen: None })?));
     }
     if place.items.is_empty() {
         let cart = household.document()?.lines(cart);

@@ -7,6 +7,7 @@ mod availability;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod carts;
 mod categories;
 #[cfg(test)]
 mod damage;

@@ -19,10 +19,12 @@ use super::{
     extract::{Body, Key, Signed, Whole, id},
     problem::Problem,
 };
+use kirana_customer::app::priced::{Hurdle, PricedLine};
+
 use crate::{
     app::{
         Error,
-        hosted::carts::{Hurdle, Priced, PricedLine, Wanted},
+        hosted::carts::{Priced, Wanted},
     },
     clock,
 };
@@ -100,7 +102,11 @@ pub struct LineItem {
     /// What the line comes to.
     #[schema(value_type = Option<Object>)]
     sum: Option<Money>,
-    /// What stands against ordering it now.
+    /// What the line came to by the price when it was put in, where that is something else.
+    #[schema(value_type = Option<Object>)]
+    was: Option<Money>,
+    /// What stands against ordering it now: `gone`, `out_of_stock` or `not_in_that_amount`.
+    #[schema(value_type = Option<String>)]
     hurdle: Option<Hurdle>,
 }
 
@@ -146,6 +152,7 @@ impl From<PricedLine> for LineItem {
             quantity: of.line.quantity,
             price: of.price,
             sum: of.sum,
+            was: of.was,
             hurdle: of.hurdle,
         }
     }

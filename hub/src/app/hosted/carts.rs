@@ -2,14 +2,13 @@
 
 use kirana_core::{
     hash::Hash,
-    household::{Address, CartLine, Household as Document, HouseholdError as Refusal, Item},
+    household::{Address, Household as Document, HouseholdError as Refusal, Item},
     id::{AddressId, CartId, ShopId, VariantId},
-    money::{Money, Price},
     quantity::Quantity,
     time::UnixMs,
 };
+use kirana_customer::app::priced::{Hurdle, PricedLine, hurdle, priced};
 use kirana_migrations::catalogue::Shelved;
-use serde::Serialize;
 
 use super::on_disk;
 use crate::{
@@ -27,33 +26,6 @@ pub struct Priced {
     pub name: String,
     /// Its lines.
     pub lines: Vec<PricedLine>,
-}
-
-/// A line of a cart, with what the shelf says of it now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PricedLine {
-    /// What is wanted.
-    pub line: CartLine,
-    /// What it is called; empty where the shop no longer says.
-    pub name: String,
-    /// What it costs now, for this amount.
-    pub price: Option<Price>,
-    /// What the line comes to.
-    pub sum: Option<Money>,
-    /// What stands against it now.
-    pub hurdle: Option<Hurdle>,
-}
-
-/// Why a line could not be ordered just now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Hurdle {
-    /// The shop no longer sells it, or has no price for it.
-    Gone,
-    /// There is none left.
-    OutOfStock,
-    /// It is not sold in this amount.
-    NotInThatAmount,
 }
 
 /// What somebody puts into a cart.
@@ -249,6 +221,8 @@ impl Hub {
         }
         let Some((shelved, _)) = shelved else { return Err(Error::NotFound { what: "product" }) };
         let product = shelved.product.id;
+        let kind = shelved.product.variants.get(&wanted.variant);
+        let price = kind.and_then(|kind| kind.price_of(wanted.quantity.amount(), now));
         let item = Item { shop: wanted.shop, product, variant: wanted.variant };
         let home = self.home_of(actor, now, rng).await?;
         let edit = move |document: &mut Document| {
@@ -258,7 +232,8 @@ impl Hub {
             if replaces && document.lines(id).iter().any(|line| line.item == item) {
                 document.remove(id, item.shop, item.variant, now)?;
             }
-            document.add(id, item, wanted.quantity, now)
+            document.add(id, item, wanted.quantity, now)?;
+            price.map_or(Ok(()), |price| document.saw(id, item, price, now))
         };
         // The request is part of the key: another one under the same key is another edit.
         let once =
@@ -333,66 +308,5 @@ impl Hub {
         variant: VariantId,
     ) -> Result<Option<(Shelved, u64)>, Error> {
         Ok(self.shelves()?.of_variant(shop, variant)?)
-    }
-}
-
-fn priced(line: CartLine, shelved: Option<&Shelved>, now: UnixMs) -> PricedLine {
-    let Some(shelved) = shelved else {
-        let (name, hurdle) = (String::new(), Some(Hurdle::Gone));
-        return PricedLine { line, name, price: None, sum: None, hurdle };
-    };
-    let variant = shelved.product.variants.get(&line.item.variant);
-    let amount = line.quantity.amount();
-    let price = variant.and_then(|variant| variant.price_of(amount, now));
-    let english = kirana_core::catalogue::product::Language::ENGLISH;
-    PricedLine {
-        name: shelved.product.name(english).to_owned(),
-        price,
-        sum: price.and_then(|price| price.of(amount).ok()),
-        hurdle: hurdle(shelved, line.item.variant, line.quantity, now),
-        line,
-    }
-}
-
-/// What stands against ordering so much of something now.
-pub(super) fn hurdle(
-    shelved: &Shelved,
-    variant: VariantId,
-    quantity: Quantity,
-    now: UnixMs,
-) -> Option<Hurdle> {
-    let variant = shelved.product.variants.get(&variant);
-    let price = variant.and_then(|variant| variant.price_of(quantity.amount(), now));
-    match variant {
-        None => Some(Hurdle::Gone),
-        Some(_) if shelved.product.delisted || price.is_none() => Some(Hurdle::Gone),
-        Some(variant) if variant.unit != quantity.unit() || !variant.sells(quantity) => {
-            Some(Hurdle::NotInThatAmount)
-        }
-        Some(_) if !shelved.in_stock => Some(Hurdle::OutOfStock),
-        Some(_) => None,
-    }
-}
-
-impl Hurdle {
-    /// The last part of a problem's type.
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::Gone => "not-sold",
-            Self::OutOfStock => "out-of-stock",
-            Self::NotInThatAmount => "not-in-that-amount",
-        }
-    }
-
-    /// For people.
-    pub const fn says(self) -> &'static str {
-        match self {
-            Self::Gone => "the shop no longer sells this",
-            Self::OutOfStock => "there is none left",
-            Self::NotInThatAmount => {
-                "it is not sold in that unit, in such small amounts, or in \
-                                      steps like that"
-            }
-        }
     }
 }

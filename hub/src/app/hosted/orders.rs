@@ -22,13 +22,14 @@ use kirana_customer::app::{
     Household,
     asking::Complaining,
     place::NewOrder,
+    priced::{Hurdle, hurdle},
     shop::Introduced,
     status::OrderStatus,
     terms::{Quote, quote, rate_of},
 };
 
 use super::{
-    carts::{Hurdle, Wanted, hurdle},
+    carts::Wanted,
     on_disk,
 };
 use crate::{

@@ -265,6 +265,8 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(purchases::receive))
         .routes(routes!(purchases::cancel))
         .routes(routes!(reports::margin))
+        .routes(routes!(reports::products))
+        .routes(routes!(reports::products_file))
         .merge(money())
         .routes(routes!(stock::sell))
         .routes(routes!(layouts::list, layouts::set))

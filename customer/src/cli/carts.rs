@@ -223,16 +223,13 @@ pub(super) fn cart(desk: &Desk, name: Option<&str>, command: Option<Cart>) -> Re
 }
 
 /// Puts things into a cart, each with the price that it has now.
-fn put(
-    household: &Household,
-    cart: CartId,
-    things: Vec<(Item, Quantity)>,
-) -> Result<(), Failure> {
+fn put(household: &Household, cart: CartId, things: Vec<(Item, Quantity)>) -> Result<(), Failure> {
     let at = now();
     let mut seen = Vec::new();
     for (item, quantity) in things {
         let found = household.on_the_shelf(item.shop, item.variant)?;
-        let kind = found.and_then(|(shelved, _)| shelved.product.variants.get(&item.variant).cloned());
+        let kind =
+            found.and_then(|(shelved, _)| shelved.product.variants.get(&item.variant).cloned());
         let price = kind.and_then(|kind| kind.price_of(quantity.amount(), at));
         seen.push((item, quantity, price));
     }

@@ -110,9 +110,13 @@ impl News {
             (Self::Undecided, true) => "दुकान ने अभी तय नहीं किया है।",
             (Self::Accepted, false) => "The shop takes your order.",
             (Self::Accepted, true) => "दुकान ने आपका ऑर्डर ले लिया है।",
-            (Self::Asks, false) => "The shop asks what to do: answer soon, or it goes by what you \
-                                    allowed when you ordered.",
-            (Self::Asks, true) => "दुकान आपसे कुछ पूछ रही है: जल्दी जवाब दें, नहीं तो वह आपकी पहले दी हुई अनुमति से चलेगी।",
+            (Self::Asks, false) => {
+                "The shop asks what to do: answer soon, or it goes by what you \
+                                    allowed when you ordered."
+            }
+            (Self::Asks, true) => {
+                "दुकान आपसे कुछ पूछ रही है: जल्दी जवाब दें, नहीं तो वह आपकी पहले दी हुई अनुमति से चलेगी।"
+            }
             (Self::Ready, false) => "Your order is ready: come and collect it.",
             (Self::Ready, true) => "आपका ऑर्डर तैयार है: आकर ले जाएँ।",
             (Self::Underway, false) => "Your order is on its way to you.",
@@ -121,8 +125,10 @@ impl News {
             (Self::NotMet, true) => "ऑर्डर पहुँचाते समय कोई नहीं मिला।",
             (Self::HandedOver, false) => "Your order was handed over.",
             (Self::HandedOver, true) => "आपका ऑर्डर सौंप दिया गया है।",
-            (Self::Declined, false) => "The shop does not take your order. Look why, and where else \
-                                        it can be had.",
+            (Self::Declined, false) => {
+                "The shop does not take your order. Look why, and where else \
+                                        it can be had."
+            }
             (Self::Declined, true) => "दुकान आपका ऑर्डर नहीं ले रही है। कारण देखें, और कहीं और मँगाएँ।",
             (Self::Cancelled, false) => "Your order was called off.",
             (Self::Cancelled, true) => "आपका ऑर्डर रद्द हो गया है।",
@@ -195,8 +201,13 @@ impl Hub {
                     let status = on_disk(|| home.order_status(id, now))?;
                     let number = ShortNumber::of(status.shop, id).to_string();
                     let shop = status.shop_name;
-                    self.notice_letter(account, &Content::News { shop: &shop, number: &number, news }, now, rng)
-                        .await?
+                    self.notice_letter(
+                        account,
+                        &Content::News { shop: &shop, number: &number, news },
+                        now,
+                        rng,
+                    )
+                    .await?
                 }
                 false => None,
             };
@@ -218,7 +229,8 @@ impl Hub {
                 continue;
             }
             let devices = self.store().devices(account, now).await?;
-            let devices: Vec<_> = devices.iter().map(|device| Address::Device(device.key)).collect();
+            let devices: Vec<_> =
+                devices.iter().map(|device| Address::Device(device.key)).collect();
             if self.store().mail_rests(&devices, told, before).await? {
                 let letter = self.notice_letter(account, &Content::Waiting, now, rng).await?;
                 self.store().tell_of_mail(account, letter, now).await?;

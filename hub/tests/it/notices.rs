@@ -9,8 +9,8 @@ use kirana_core::{
     time::{DAY_MS, UnixMs},
 };
 use kirana_hub::app::{
-    Error, Hub, account::NewAccount, device::Keys, letter::Written, policy::Actor,
-    session::SignIn, visitor::Visitor,
+    Error, Hub, account::NewAccount, device::Keys, letter::Written, policy::Actor, session::SignIn,
+    visitor::Visitor,
 };
 use kirana_sync::wire::{Request, Response};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};

@@ -3,9 +3,11 @@
 //! Tax is left out on both sides. Money is in minor units of the shop's currency.
 
 use kirana_core::{
+    catalogue::product::Language,
     day::Day,
     id::VariantId,
-    money::Price,
+    money::{Money, Price},
+    quantity::Unit,
     stock::{Change, Movement, batch::Earned, margin::Out},
     time::UnixMs,
 };
@@ -24,6 +26,34 @@ pub struct Earnings {
     pub until: Day,
     /// By variant.
     pub rows: Vec<Sum>,
+}
+
+/// What was sold from one day to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoldOf {
+    /// The first day.
+    pub from: Day,
+    /// The last day.
+    pub until: Day,
+    /// By variant, what brought in most first.
+    pub rows: Vec<ProductSold>,
+}
+
+/// What was sold of one variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductSold {
+    /// Which.
+    pub variant: VariantId,
+    /// What it is called, size and all; empty where the catalogue no longer has it.
+    pub name: String,
+    /// In what it is counted.
+    pub unit: Option<Unit>,
+    /// How much was sold, in base units.
+    pub amount: u64,
+    /// How much of that came back.
+    pub returned: u64,
+    /// What it brought in and kept, tax left out.
+    pub sales: Money,
 }
 
 /// How many days a report goes back where nobody says it.
@@ -51,6 +81,42 @@ impl Shop {
             let (begin, end) = (self.inner.begin_of(from), self.inner.begin_of(until.plus(1)));
             Ok(Earnings { from, until, rows: margin::sums(c, begin, end)? })
         })
+    }
+}
+
+impl Shop {
+    /// What was sold of each product, as [`Shop::earnings`] but without what it had cost.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn sold(
+        &self,
+        from: Option<Day>,
+        until: Option<Day>,
+        now: UnixMs,
+    ) -> Result<SoldOf, StoreError> {
+        let Earnings { from, until, rows } = self.earnings(from, until, now)?;
+        let currency = self.identity().currency;
+        let mut sold = Vec::new();
+        for Sum { variant, sold: out, returned, .. } in
+            rows.iter().filter(|row| row.sold.amount > 0)
+        {
+            let product = self.product_of(*variant)?;
+            let kind = product.as_ref().and_then(|product| product.variants.get(variant));
+            let label = kind.and_then(|kind| kind.label.as_deref());
+            let name = product.as_ref().map(|product| product.name(Language::ENGLISH));
+            let name = [name, label].into_iter().flatten().collect::<Vec<_>>().join(", ");
+            sold.push(ProductSold {
+                variant: *variant,
+                name,
+                unit: kind.map(|kind| kind.unit),
+                amount: out.amount,
+                returned: returned.amount,
+                sales: Money::new(out.less(returned).net, currency),
+            });
+        }
+        sold.sort_by(|a, b| b.sales.minor.cmp(&a.sales.minor).then(a.variant.cmp(&b.variant)));
+        Ok(SoldOf { from, until, rows: sold })
     }
 }
 

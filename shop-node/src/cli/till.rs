@@ -3,16 +3,20 @@
 use kirana_core::{day::Day, id::TillDayId, money::Money};
 use serde_json::json;
 
-use super::{Data, Done, Failure};
+use super::{Data, Done, Failure, counter::amount};
 use crate::{
     app::{
         Shop,
         import::{Locale, price},
+        margin::SoldOf,
         till::Kind,
     },
     clock,
     home::Home,
-    http::till::{of_day, shown},
+    http::{
+        reports,
+        till::{of_day, shown},
+    },
 };
 
 /// The till: its float, what goes in and out, its count.
@@ -75,6 +79,9 @@ pub struct Takings {
     /// The last day; today if left out.
     #[arg(long)]
     until: Option<Day>,
+    /// By product instead: how much was sold and came back, and what that brought in, tax left out.
+    #[arg(long)]
+    by_product: bool,
 }
 
 impl Till {
@@ -104,6 +111,9 @@ impl Till {
 impl Takings {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         let shop = with(self.data).shop()?;
+        if self.by_product {
+            return by_product(&shop.sold(self.from, self.until, clock::now())?);
+        }
         let taken = shop.takings(self.from, self.until, clock::now())?;
         let currency = shop.identity().currency;
         let money = |minor: i64| Money::new(minor, currency);
@@ -118,6 +128,17 @@ impl Takings {
         }
         Ok(Done::new(says.join("\n"), shown(&taken, &money)))
     }
+}
+
+fn by_product(sold: &SoldOf) -> Result<Done, Failure> {
+    let says = sold.rows.iter().map(|row| {
+        let amount = row.unit.map_or(row.amount.to_string(), |unit| amount(row.amount, unit));
+        format!("{}: {amount} for {}", row.name, row.sales)
+    });
+    let says = says.collect::<Vec<_>>();
+    let none = || "Nothing that is counted was sold.".to_owned();
+    let says = if says.is_empty() { none() } else { says.join("\n") };
+    Ok(Done::new(says, reports::sold_of(sold)))
 }
 
 fn moved(kind: Kind, of: Move, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {

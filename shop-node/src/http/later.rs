@@ -4,10 +4,7 @@ use axum::{Router, routing::any};
 
 use super::{Door, problem::Problem};
 
-const LATER: &[(&str, &str)] = &[
-    ("/v1/payments/webhooks/{provider}", "a payment provider"),
-    ("/v1/reports/{name}", "a report"),
-];
+const LATER: &[(&str, &str)] = &[("/v1/payments/webhooks/{provider}", "a payment provider")];
 
 /// Answers 501 with the name of what is to come.
 pub fn router() -> Router<Door> {

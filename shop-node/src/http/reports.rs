@@ -1,6 +1,10 @@
-//! Reports over HTTP: what the shop earns with what it sells.
+//! Reports over HTTP: what is sold of which product, and what the shop earns with it.
 
-use axum::extract::State;
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use kirana_core::{
     day::Day,
     money::{Currency, Money},
@@ -10,8 +14,11 @@ use kirana_core::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Door, auth::SignedIn, extract::Query, now, problem::Problem};
-use crate::app::margin::{Earnings, Sum};
+use super::{Door, auth::SignedIn, extract::Query, now, problem::Problem, till::decimal};
+use crate::app::{
+    cells::defused,
+    margin::{Earnings, ProductSold, SoldOf, Sum},
+};
 
 /// Of which days.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -44,6 +51,78 @@ pub async fn margin(
         })
         .await?;
     Ok(axum::Json(shown(&earned, currency)))
+}
+
+/// How much of which product was sold and came back, and what that brought in, tax left out. Of goods that
+/// are not counted the ledger says nothing.
+#[utoipa::path(get, path = "/v1/reports/products", tag = "reports", params(Days),
+    security(("token" = [])),
+    responses((status = 200, body = Value), (status = 403, body = Problem)))]
+pub async fn products(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Query(days): Query<Days>,
+) -> Result<axum::Json<Value>, Problem> {
+    let sold = door
+        .run(move |access| {
+            access.allow(&visitor, Action::ViewReport, &access.here())?;
+            Ok::<_, Problem>(access.shop().sold(days.from, days.until, now())?)
+        })
+        .await?;
+    Ok(axum::Json(sold_of(&sold)))
+}
+
+/// The same as a file for a spreadsheet.
+#[utoipa::path(get, path = "/v1/reports/products.csv", tag = "reports", params(Days),
+    security(("token" = [])),
+    responses((status = 200, body = String, content_type = "text/csv"),
+    (status = 403, body = Problem)))]
+pub async fn products_file(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Query(days): Query<Days>,
+) -> Result<Response, Problem> {
+    let sold = door
+        .run(move |access| {
+            access.allow(&visitor, Action::ViewReport, &access.here())?;
+            Ok::<_, Problem>(access.shop().sold(days.from, days.until, now())?)
+        })
+        .await?;
+    let file = file(&sold).map_err(|error| Problem::internal(&error))?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"products.csv\""),
+    ];
+    Ok((headers, file).into_response())
+}
+
+/// What was sold by product, as HTTP and the command line show it.
+pub fn sold_of(sold: &SoldOf) -> Value {
+    let item = |row: &ProductSold| {
+        json!({
+            "variant_id": row.variant, "name": row.name, "unit": row.unit,
+            "amount": row.amount, "returned": row.returned, "sales": row.sales,
+        })
+    };
+    let items: Vec<_> = sold.rows.iter().map(item).collect();
+    json!({ "from": sold.from, "until": sold.until, "items": items })
+}
+
+fn file(sold: &SoldOf) -> Result<Vec<u8>, csv::Error> {
+    let mut sheet = csv::Writer::from_writer(Vec::new());
+    sheet.write_record(["variant", "name", "unit", "amount", "returned", "sales", "currency"])?;
+    for row in &sold.rows {
+        sheet.write_record([
+            row.variant.to_string(),
+            defused(row.name.clone()),
+            row.unit.map(|unit| unit.to_string()).unwrap_or_default(),
+            row.amount.to_string(),
+            row.returned.to_string(),
+            decimal(row.sales.minor, row.sales.currency.decimals()),
+            row.sales.currency.as_str().to_owned(),
+        ])?;
+    }
+    sheet.into_inner().map_err(|error| error.into_error().into())
 }
 
 /// What was earned, as HTTP and the command line show it.

@@ -264,6 +264,16 @@ fn what_comes_back_is_taken_off_the_margin_and_no_more_of_a_sale_comes_back_than
     assert_eq!((minor("cost"), minor("margin")), (6_000, 3_000));
     let item = &report["items"][0];
     assert_eq!((&item["amount"], &item["returned"]), (&json!(4), &json!(1)));
+    // Whoever may not see costs sees what is sold of which product, also as a file.
+    let (_, by_product) = desk.as_owner("GET", "/v1/reports/products", &Value::Null);
+    let item = &by_product["items"][0];
+    assert_eq!(
+        (text(item, "name"), &item["amount"], &item["returned"]),
+        ("Milk", &json!(4), &json!(1))
+    );
+    assert_eq!((&item["sales"]["minor"], item.get("cost")), (&json!(9_000), None));
+    let (code, told) = said(desk.folder.path(), &["takings", "--by-product"]);
+    assert_eq!((code, &told["items"][0]["unit"]), (0, &json!("piece")), "{told}");
     verified(&desk);
 }
 

@@ -8,8 +8,14 @@ use kirana_core::{
     quantity::Quantity,
 };
 
-use super::{super::{Desk, Failure, now}, shown};
-use crate::app::{Household, HouseholdError, priced::{Hurdle, hurdle}};
+use super::{
+    super::{Desk, Failure, now},
+    shown,
+};
+use crate::app::{
+    Household, HouseholdError,
+    priced::{Hurdle, hurdle},
+};
 
 /// How many of the newest orders say what is usual, and in how many of them something has to be.
 const LOOKED_AT: usize = 10;

@@ -28,10 +28,7 @@ use kirana_customer::app::{
     terms::{Quote, quote, rate_of},
 };
 
-use super::{
-    carts::Wanted,
-    on_disk,
-};
+use super::{carts::Wanted, on_disk};
 use crate::{
     app::{Error, Hub, policy::Actor},
     clock::{Rng, draw},

@@ -29,8 +29,10 @@ pub const BUCKETS: [usize; 8] =
     [1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, SEALED_BYTES_MAX];
 /// The most items in each list of a parcel.
 pub const PARCEL_ITEMS_MAX: usize = 256;
-/// The longest personal part, in bytes.
+/// The longest personal part with words, in bytes.
 pub const PERSONAL_BYTES_MAX: usize = 4 * 1024;
+/// The longest personal part that is a photo, in bytes.
+pub const PHOTO_BYTES_MAX: usize = 64 * 1024;
 
 /// What only the two parties to an order may read, kept apart from the order's chain.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -39,7 +41,7 @@ pub struct PersonalPart {
     /// Sixteen random bytes, so that the hash betrays nothing that could be guessed.
     #[cbor(n(0), with = "minicbor::bytes")]
     pub salt: [u8; 16],
-    /// CBOR of a [`crate::order::personal::Personal`].
+    /// CBOR of a [`crate::order::personal::Personal`], words, or a JPEG.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub bytes: Vec<u8>,
 }
@@ -94,7 +96,7 @@ impl Parcel {
         if too_many || self.lists.len() > PARCEL_ITEMS_MAX {
             return Err(damaged("it holds too many items"));
         }
-        if self.personal.iter().any(|part| part.bytes.len() > PERSONAL_BYTES_MAX) {
+        if self.personal.iter().any(|part| part.bytes.len() > PHOTO_BYTES_MAX) {
             return Err(damaged("a personal part is too long"));
         }
         Ok(())

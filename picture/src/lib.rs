@@ -25,6 +25,12 @@ pub const SIDE_MAX: u32 = 1_280;
 /// The most bytes of what comes out.
 pub const JPEG_BYTES_MAX: usize = 200_000;
 
+/// The longest side, in pixels, and the most bytes of a picture that goes along with a piece of mail, where
+/// envelopes end at 128 KiB.
+pub const MAILED_SIDE_MAX: u32 = 960;
+/// See [`MAILED_SIDE_MAX`].
+pub const MAILED_BYTES_MAX: usize = 64 * 1024;
+
 /// The media type of what comes out.
 pub const MEDIA_TYPE: &str = "image/jpeg";
 
@@ -86,13 +92,25 @@ pub enum Unfit {
 /// assert_eq!(reencode(b"PK\x03\x04 a zip named photo.png"), Err(Unfit::NoPicture));
 /// ```
 pub fn reencode(file: &[u8]) -> Result<Picture, Unfit> {
+    within(file, SIDE_MAX, JPEG_BYTES_MAX)
+}
+
+/// [`reencode`], so small that it goes along with a piece of mail.
+///
+/// # Errors
+/// As there.
+pub fn reencode_for_mail(file: &[u8]) -> Result<Picture, Unfit> {
+    within(file, MAILED_SIDE_MAX, MAILED_BYTES_MAX)
+}
+
+fn within(file: &[u8], side_max: u32, bytes_max: usize) -> Result<Picture, Unfit> {
     let format = format_of(file)?;
     let seen = decode(file, format)?;
-    let fitted = match seen.width().max(seen.height()) > SIDE_MAX {
-        true => seen.resize(SIDE_MAX, SIDE_MAX, FilterType::Triangle),
+    let fitted = match seen.width().max(seen.height()) > side_max {
+        true => seen.resize(side_max, side_max, FilterType::Triangle),
         false => seen,
     };
-    encode(on_white(fitted))
+    encode(on_white(fitted), bytes_max)
 }
 
 fn format_of(file: &[u8]) -> Result<ImageFormat, Unfit> {
@@ -144,7 +162,7 @@ fn on_white(seen: DynamicImage) -> RgbImage {
     })
 }
 
-fn encode(mut seen: RgbImage) -> Result<Picture, Unfit> {
+fn encode(mut seen: RgbImage, bytes_max: usize) -> Result<Picture, Unfit> {
     loop {
         let (width, height) = seen.dimensions();
         for quality in QUALITIES {
@@ -152,7 +170,7 @@ fn encode(mut seen: RgbImage) -> Result<Picture, Unfit> {
             let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, quality);
             let encoded = encoder.encode(&seen, width, height, ExtendedColorType::Rgb8);
             encoded.map_err(|_| Unfit::Damaged)?;
-            if jpeg.len() <= JPEG_BYTES_MAX {
+            if jpeg.len() <= bytes_max {
                 return Ok(Picture { jpeg, width, height });
             }
         }

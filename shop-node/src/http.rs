@@ -239,6 +239,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(orders::list, orders::place))
         .routes(routes!(orders::one))
         .routes(routes!(deeds::act))
+        .routes(routes!(images::of_complaint))
         .routes(routes!(callers::take))
         .routes(routes!(callers::list))
         .routes(routes!(callers::forget))

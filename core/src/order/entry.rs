@@ -379,6 +379,17 @@ impl Body {
         }
     }
 
+    /// The photo that the entry names, by its salted hash.
+    pub fn photo(&self) -> Option<Hash> {
+        match self {
+            Self::ComplaintOpened(opened) => opened.photo,
+            Self::ComplaintContinued(followed) | Self::ComplaintEscalated(followed) => {
+                followed.photo
+            }
+            _ => None,
+        }
+    }
+
     /// The stable word for the kind; `unknown` for one that this version does not know.
     pub fn label(&self) -> &'static str {
         Kind::from_number(self.kind()).map_or("unknown", Kind::label)

@@ -168,6 +168,10 @@ pub struct Complain {
     /// Heads of the shop's stock ledger that the customer was told, newest last.
     #[n(5)]
     pub anchors: Vec<Hash>,
+    /// The salted hash of a photo, a JPEG, which goes along as the words do.
+    #[n(6)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo: Option<Hash>,
 }
 
 codes! {

@@ -172,7 +172,7 @@ pub fn offer() -> Settlement {
 
 pub fn followed() -> ComplaintFollowed {
     let request = Hash::of(b"a request");
-    ComplaintFollowed { request, message: None, answer_by: at(120) }
+    ComplaintFollowed { request, message: None, answer_by: at(120), photo: None }
 }
 
 /// One body of each kind that is written today, each as it would be in its place.
@@ -229,6 +229,7 @@ pub fn bodies() -> Vec<Body> {
             lines: vec![1],
             message: Some(Hash::of(b"words")),
             answer_by: at(120),
+            photo: None,
         }),
         Body::ComplaintContinued(followed()),
         Body::ComplaintAnswered(ComplaintAnswered { message: None, offer: Some(offer()) }),

@@ -5,7 +5,7 @@
 
 use kirana_core::{
     cbor,
-    envelope::PersonalPart,
+    envelope::{PHOTO_BYTES_MAX, PersonalPart},
     hash::Hash,
     id::OrderId,
     order::{
@@ -42,6 +42,9 @@ pub struct Message {
     pub at: UnixMs,
     /// The words; nothing where they did not come along.
     pub says: Option<String>,
+    /// The photo that went with them, by its salted hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo: Option<Hash>,
 }
 
 /// What a customer says about a complaint.
@@ -55,6 +58,8 @@ pub struct Complaining {
     pub lines: Vec<u16>,
     /// The words; may be empty.
     pub says: String,
+    /// A photo: a JPEG of at most [`PHOTO_BYTES_MAX`].
+    pub photo: Option<Vec<u8>>,
 }
 
 impl Household {
@@ -68,7 +73,7 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, HouseholdError> {
-        self.ask_once(order, (None, None), now, rng, |head, anchors| {
+        self.ask_once(order, (Vec::new(), None), now, rng, |head, anchors| {
             Wish::Withdraw(Withdraw { head: Some(head), anchors })
         })
     }
@@ -83,7 +88,7 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, HouseholdError> {
-        self.ask_once(order, (None, None), now, rng, |head, anchors| {
+        self.ask_once(order, (Vec::new(), None), now, rng, |head, anchors| {
             let reason = CancelReason::NotWanted;
             Wish::Cancel(Cancel { reason, head: Some(head), anchors })
         })
@@ -103,7 +108,7 @@ impl Household {
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, HouseholdError> {
         alteration.apply(&self.order_chain(order)?.order().placed)?;
-        self.ask_once(order, (None, once), now, rng, |head, anchors| {
+        self.ask_once(order, (Vec::new(), once), now, rng, |head, anchors| {
             Wish::Change(Change { alteration, head: Some(head), anchors })
         })
     }
@@ -133,7 +138,7 @@ impl Household {
         let asked = chain.entries().iter().rev().filter_map(question);
         let mut asked = asked.filter(|(_, asked)| stands(asked) && is_about(asked));
         let (question, _) = asked.next().ok_or(HouseholdError::NobodyAsks)?;
-        self.ask_once(order, (None, None), now, rng, |head, anchors| {
+        self.ask_once(order, (Vec::new(), None), now, rng, |head, anchors| {
             Wish::Approve(Approve { question, taken, head: Some(head), anchors })
         })
     }
@@ -149,15 +154,19 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Hash, HouseholdError> {
-        let Complaining { step, about, lines, says } = complaining;
-        if says.len() > MESSAGE_BYTES_MAX {
+        let Complaining { step, about, lines, says, photo } = complaining;
+        let is_too_long = photo.as_ref().is_some_and(|photo| photo.len() > PHOTO_BYTES_MAX);
+        if says.len() > MESSAGE_BYTES_MAX || is_too_long {
             return Err(HouseholdError::MessageTooLong);
         }
-        let part = (!says.is_empty()).then(|| PersonalPart::new(says.into_bytes(), rng));
-        let message = part.as_ref().map(PersonalPart::hash);
-        self.ask_once(order, (part, once), now, rng, |head, anchors| {
-            let head = Some(head);
-            Wish::Complain(Complain { step, about, lines, message, head, anchors })
+        let words = (!says.is_empty()).then(|| PersonalPart::new(says.into_bytes(), rng));
+        let photo = photo.map(|photo| PersonalPart::new(photo, rng));
+        let message = words.as_ref().map(PersonalPart::hash);
+        let shown = photo.as_ref().map(PersonalPart::hash);
+        let parts = words.into_iter().chain(photo).collect();
+        self.ask_once(order, (parts, once), now, rng, |head, anchors| {
+            let (head, photo) = (Some(head), shown);
+            Wish::Complain(Complain { step, about, lines, message, head, anchors, photo })
         })
     }
 
@@ -165,7 +174,7 @@ impl Household {
     fn ask_once(
         &self,
         order: OrderId,
-        (words, once): (Option<PersonalPart>, Option<Hash>),
+        (words, once): (Vec<PersonalPart>, Option<Hash>),
         now: UnixMs,
         rng: &mut dyn CryptoRng,
         wish: impl FnOnce(Hash, Vec<Hash>) -> Wish,
@@ -184,14 +193,15 @@ impl Household {
         let until = now.plus_ms(REQUEST_KEPT_MS);
         let bytes = request.bytes().to_vec();
         let waiting = Waiting { hash, shop, order, bytes, until, queued_at: now };
-        let words = words.map(|part| (part.hash(), self.seal_message(&part)));
+        let words = words.iter().map(|part| (part.hash(), self.seal_message(part)));
+        let words: Vec<_> = words.collect();
         write(&self.db, move |tx| {
             if let Some(key) = once
                 && !once::note(tx, key, now)?
             {
                 return Ok(());
             }
-            if let Some((named, sealed)) = &words {
+            for (named, sealed) in &words {
                 messages::put(tx, *named, order, sealed)?;
             }
             Ok(outbox::put(tx, &waiting)?)
@@ -207,28 +217,32 @@ impl Household {
     ) -> Result<Vec<Message>, StoreError> {
         let mut all = Vec::new();
         for entry in entries {
-            let Some((by, hash)) = entry.body().message() else { continue };
-            let part = self.message(reader, hash)?;
+            let (named, photo) = (entry.body().message(), entry.body().photo());
+            let (by, part) = match (named, photo) {
+                (Some((by, hash)), _) => (by, self.message(reader, hash)?),
+                (None, Some(_)) => (Side::Customer, None),
+                (None, None) => continue,
+            };
             let says = part.map(|part| String::from_utf8_lossy(&part.bytes).into_owned());
-            all.push(Message { by, at: entry.at(), says });
+            all.push(Message { by, at: entry.at(), says, photo });
         }
         Ok(all)
     }
 
-    /// The words that a waiting request names, as they go along with it.
+    /// The words and the photo that a waiting request names, as they go along with it.
     pub(super) fn words_for(
         &self,
         reader: &Connection,
         statement: &[u8],
-    ) -> Result<Option<PersonalPart>, StoreError> {
-        let Ok(read) = UnverifiedStatement::parse(statement) else { return Ok(None) };
-        match Said::of(read.claimed()) {
-            Ok(Said::Wish(
-                Wish::Complain(Complain { message: Some(hash), .. })
-                | Wish::Dispute(Dispute { message: Some(hash), .. }),
-            )) => self.message(reader, hash),
-            _ => Ok(None),
-        }
+    ) -> Result<Vec<PersonalPart>, StoreError> {
+        let Ok(read) = UnverifiedStatement::parse(statement) else { return Ok(Vec::new()) };
+        let named = match Said::of(read.claimed()) {
+            Ok(Said::Wish(Wish::Complain(Complain { message, photo, .. }))) => [message, photo],
+            Ok(Said::Wish(Wish::Dispute(Dispute { message, .. }))) => [message, None],
+            _ => [None, None],
+        };
+        let parts = named.into_iter().flatten().map(|hash| self.message(reader, hash));
+        Ok(parts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     pub(super) fn message(
@@ -260,6 +274,6 @@ fn question(entry: &Entry) -> Option<(Hash, &Question)> {
 
 const MESSAGE: &str = "a message about an order";
 /// The longest stored message, in bytes: far beyond what may be sent.
-const STORED_BYTES_MAX: usize = 16 * 1024;
+const STORED_BYTES_MAX: usize = 2 * PHOTO_BYTES_MAX;
 /// How long a request is worth sending: thirty days.
 pub(super) const REQUEST_KEPT_MS: u64 = 30 * DAY_MS;

@@ -59,12 +59,13 @@ impl Household {
             }
             let personal = self.part(reader, waiting.order);
             let words = self.words_for(reader, &waiting.bytes)?;
-            Ok::<_, HouseholdError>(Some((waiting, [personal, words])))
+            let parts: Vec<_> = personal.into_iter().chain(words).collect();
+            Ok::<_, HouseholdError>(Some((waiting, parts)))
         })?;
         let Some((waiting, parts)) = found else { return Ok(None) };
         let parcel = Parcel {
             statements: vec![ByteVec::from(waiting.bytes)],
-            personal: parts.into_iter().flatten().collect(),
+            personal: parts,
             ..Parcel::default()
         };
         self.seal(waiting.shop, parcel, waiting.until, rng).map(Some)

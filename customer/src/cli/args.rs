@@ -431,6 +431,9 @@ pub struct Complain {
     /// About which lines, by their numbers; the whole order if left out.
     #[arg(long = "line", value_name = "LINE")]
     pub lines: Vec<u16>,
+    /// A photo (PNG, JPEG or WebP) for the shop; where and by what it was taken is left out.
+    #[arg(long, value_name = "FILE")]
+    pub photo: Option<std::path::PathBuf>,
     /// Accept what the shop offers.
     #[arg(long, conflicts_with = "escalate")]
     pub accept: bool,

@@ -12,6 +12,7 @@ use kirana_core::{
     },
     quantity::Quantity,
 };
+use kirana_picture::{FILE_BYTES_MAX, reencode_for_mail};
 use serde::Serialize;
 
 use super::{
@@ -133,9 +134,23 @@ pub(super) fn complain(desk: &Desk, complain: &Complain) -> Result<(), Failure> 
     let lines = complain.lines.iter().map(|number| Ok(numbered(chain.order(), *number)?.0));
     let lines = lines.collect::<Result<_, Failure>>()?;
     let says = complain.says.trim().to_owned();
-    household.complain(id, (Complaining { step, about, lines, says }, None), at, &mut rng)?;
+    let photo = complain.photo.as_deref().map(photo).transpose()?;
+    let complaining = Complaining { step, about, lines, says, photo };
+    household.complain(id, (complaining, None), at, &mut rng)?;
     Asked { id, asked: "complain" }.told(desk);
     Ok(())
+}
+
+/// A photo, small enough to be sent along.
+fn photo(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    let unread = |source| Failure::File { path: path.display().to_string(), source };
+    // A file that is too long is not read to its end.
+    let file = std::fs::File::open(path).map_err(unread)?;
+    let mut bytes = Vec::new();
+    let most = FILE_BYTES_MAX as u64 + 1;
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, most), &mut bytes).map_err(unread)?;
+    let made = reencode_for_mail(&bytes);
+    Ok(made.map_err(|why| Failure::Usage(format!("{}: {why}", path.display())))?.jpeg)
 }
 
 /// What a person wants to read of one order: its lines, what is asked, what was written.
@@ -168,7 +183,8 @@ pub(super) fn told(household: &Household, status: &OrderStatus) -> Result<Vec<St
     for message in &status.messages {
         let words = message.says.as_deref().unwrap_or("(the words are gone)");
         let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        says.push(format!("  {}: {words}", message.by.label()));
+        let photo = if message.photo.is_some() { " (with a photo)" } else { "" };
+        says.push(format!("  {}: {words}{photo}", message.by.label()));
     }
     Ok(says)
 }

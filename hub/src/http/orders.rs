@@ -5,6 +5,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use kirana_core::{
     hash::Hash,
     id::{OrderId, ShopId},
@@ -312,6 +313,10 @@ pub struct NewComplaint {
     #[serde(default)]
     #[schema(pattern = "^(open|more|accept|escalate)$")]
     step: Option<String>,
+    /// A photo (PNG, JPEG or WebP) in base64; where and by what it was taken is left out.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 900000)]
+    photo: Option<String>,
 }
 
 /// Asks the shop for something else, as long as nothing is packed.
@@ -381,7 +386,11 @@ pub async fn complain(
     let step = given.step.as_deref().map_or(Some(ComplaintStep::Open), ComplaintStep::from_label);
     let why = "open, more, accept or escalate";
     let step = step.ok_or(Error::Invalid { field: "step", why })?;
-    let asking = Asking::Complain { step, about, lines: lines(&given.lines)?, says: given.message };
+    let photo = given.photo.filter(|photo| !photo.is_empty()).map(|photo| STANDARD.decode(photo));
+    let why = "a picture in base64";
+    let photo = photo.transpose().map_err(|_| Error::Invalid { field: "photo", why })?;
+    let (lines, says) = (lines(&given.lines)?, given.message);
+    let asking = Asking::Complain { step, about, lines, says, photo };
     ask(door, signed, order, (asking, key)).await
 }
 

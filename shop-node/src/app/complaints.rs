@@ -6,7 +6,7 @@
 use kirana_core::{
     at_rest::{open, seal},
     cbor,
-    envelope::{PERSONAL_BYTES_MAX, Parcel, PersonalPart},
+    envelope::{PHOTO_BYTES_MAX, Parcel, PersonalPart},
     hash::Hash,
     order::{
         axes::Complaint,
@@ -48,6 +48,9 @@ pub struct Message {
     pub at: UnixMs,
     /// The words; nothing where they were erased or never came.
     pub says: Option<String>,
+    /// By what name the customer's photo can be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo: Option<Hash>,
 }
 
 impl Shop {
@@ -61,12 +64,34 @@ impl Shop {
             let chain = orders::whole(c, &row).map_err(orders::plain)?;
             let mut messages = Vec::new();
             for entry in chain.entries() {
-                let Some((by, hash)) = entry.body().message() else { continue };
-                let part = self.inner.message(c, &row.customer, hash)?;
+                let (named, photo) = (entry.body().message(), entry.body().photo());
+                let (by, part) = match (named, photo) {
+                    (Some((by, hash)), _) => (by, self.inner.message(c, &row.customer, hash)?),
+                    (None, Some(_)) => (Side::Customer, None),
+                    (None, None) => continue,
+                };
                 let says = part.map(|part| String::from_utf8_lossy(&part.bytes).into_owned());
-                messages.push(Message { by, at: entry.at(), says });
+                messages.push(Message { by, at: entry.at(), says, photo });
             }
             Ok(messages)
+        })
+    }
+
+    /// The photo of this name that came with an order's complaint, as it came; `None` where it was erased
+    /// or never came.
+    ///
+    /// # Errors
+    /// [`NotDone`] when there is no such order, or something is stored that cannot be read.
+    pub fn photo(&self, which: Which, photo: Hash) -> Result<Option<Vec<u8>>, NotDone> {
+        self.reader().read(|c| {
+            let row = orders::one(c, which).map_err(orders::plain)?;
+            let chain = orders::whole(c, &row).map_err(orders::plain)?;
+            let named = chain.entries().iter().any(|entry| entry.body().photo() == Some(photo));
+            let part = match named {
+                true => self.inner.message(c, &row.customer, photo)?,
+                false => None,
+            };
+            Ok(part.map(|part| part.bytes))
         })
     }
 }
@@ -88,11 +113,12 @@ impl Inner {
         let key = self.keys.unwrap(&wrapped).ok_or_else(damaged)?;
         let plain = open(&key, &[], &sealed).ok_or_else(damaged)?;
         let part: PersonalPart =
-            cbor::from_slice("a message", &plain, 2 * PERSONAL_BYTES_MAX).map_err(|_| damaged())?;
+            cbor::from_slice("a message", &plain, 2 * PHOTO_BYTES_MAX).map_err(|_| damaged())?;
         if part.hash() == hash { Ok(Some(part)) } else { Err(damaged()) }
     }
 
-    /// The words that the entries of an order name, to travel beside them.
+    /// The words that the entries of an order name, to travel beside them. Photos do not travel back: the
+    /// device that took one has it.
     pub(super) fn messages_of(
         &self,
         c: &Connection,
@@ -130,7 +156,12 @@ impl Desk<'_, '_> {
         if part.is_some_and(|part| part.is_none_or(|part| part.bytes.len() > MESSAGE_BYTES_MAX)) {
             return Ok(Some(RefusalCode::NoMessage));
         }
-        let followed = ComplaintFollowed { request, message, answer_by };
+        let photo = complain.photo;
+        let shown = photo.map(|hash| parcel.personal_part(hash));
+        if shown.is_some_and(|part| part.is_none_or(|part| !is_jpeg(&part.bytes))) {
+            return Ok(Some(RefusalCode::NoMessage));
+        }
+        let followed = ComplaintFollowed { request, message, answer_by, photo };
         let body = match (complain.step, chain.order().complaint) {
             (ComplaintStep::Open, _) => Body::ComplaintOpened(ComplaintOpened {
                 request,
@@ -138,6 +169,7 @@ impl Desk<'_, '_> {
                 lines: complain.lines.clone(),
                 message,
                 answer_by,
+                photo,
             }),
             (ComplaintStep::More, _) => Body::ComplaintContinued(followed),
             (ComplaintStep::Escalate, _) => Body::ComplaintEscalated(followed),
@@ -152,7 +184,7 @@ impl Desk<'_, '_> {
             Err(AppendError::Chain(_)) => return Ok(Some(RefusalCode::NotNow)),
             Err(AppendError::Store(error)) => return Err(error),
         }
-        if let Some(part) = part.flatten() {
+        for part in [part, shown].into_iter().flatten().flatten() {
             self.keep_message(&row.customer, part)?;
         }
         // What was taken off may have been all that was left to pay.
@@ -216,4 +248,9 @@ impl Desk<'_, '_> {
         let sealed = seal(&key, self.draws.bytes(), &[], &cbor::to_vec(part));
         people::put_part(self.tx, part.hash(), customer, &sealed)
     }
+}
+
+/// Whether bytes begin as a JPEG does; what else is in them is looked at before they are shown.
+fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xFF, 0xD8, 0xFF]) && bytes.len() <= PHOTO_BYTES_MAX
 }

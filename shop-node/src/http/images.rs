@@ -13,11 +13,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use kirana_core::{hash::Hash, id::ProductId, policy::Action};
-use kirana_picture::{FILE_BYTES_MAX, MEDIA_TYPE, Unfit};
+use kirana_picture::{FILE_BYTES_MAX, MEDIA_TYPE, Unfit, reencode};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{Door, auth::SignedIn, extract::Path, now, problem::Problem};
+use super::{
+    Door,
+    auth::SignedIn,
+    extract::Path,
+    now,
+    orders::{may, which},
+    problem::Problem,
+};
 use crate::{app::images::NotPictured, clock};
 
 /// How many files may be in memory at once, the one that is decoded among them.
@@ -107,6 +114,33 @@ pub async fn show(
         true => (StatusCode::NOT_MODIFIED, headers).into_response(),
         false => (headers, [(header::CONTENT_TYPE, MEDIA_TYPE)], jpeg).into_response(),
     })
+}
+
+/// A photo that a customer sent with a complaint, encoded anew before anybody looks at it.
+#[utoipa::path(get, path = "/v1/orders/{id}/photos/{photo}", tag = "orders",
+    params(("id" = String, Path), ("photo" = String, Path)), security(("token" = [])),
+    responses((status = 200, body = Vec<u8>, content_type = "image/jpeg"),
+        (status = 404, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub async fn of_complaint(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Path((id, photo)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let which = which(&id, &visitor)?;
+    let photo: Hash = photo.parse().map_err(|_| Problem::not_found())?;
+    let waiting = door.studio.waiting.clone().try_acquire_owned().map_err(|_| busy())?;
+    let decoding = door.studio.decoding.clone().acquire_owned().await.map_err(|_| busy())?;
+    let look = move |access: &crate::app::access::Access| {
+        let view = access.shop().order(which)?;
+        may(access, &visitor, Action::ViewOrder, &view)?;
+        let sent = access.shop().photo(which, photo)?.ok_or_else(Problem::not_found)?;
+        let seen = reencode(&sent)?;
+        drop((waiting, decoding));
+        Ok::<_, Problem>(seen.jpeg)
+    };
+    let jpeg = door.run(look).await?;
+    let kept = (header::CACHE_CONTROL, "private, no-store");
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE), kept], jpeg).into_response())
 }
 
 fn busy() -> Problem {

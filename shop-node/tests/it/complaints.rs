@@ -67,6 +67,16 @@ impl Case {
     }
 
     fn says(&self, step: ComplaintStep, words: &str, goes_along: bool) -> Delivered {
+        self.shows(step, words, goes_along, None)
+    }
+
+    fn shows(
+        &self,
+        step: ComplaintStep,
+        words: &str,
+        goes_along: bool,
+        photo: Option<&PersonalPart>,
+    ) -> Delivered {
         let part = PersonalPart::new(words.as_bytes().to_vec(), &mut rng(6));
         let wish = Wish::Complain(Complain {
             step,
@@ -75,10 +85,12 @@ impl Case {
             message: (!words.is_empty()).then(|| part.hash()),
             head: None,
             anchors: Vec::new(),
+            photo: photo.map(PersonalPart::hash),
         });
         let signed = self.customer.wish(1, &wish);
         let mut parcel = self.customer.parcel(&[&signed]);
         parcel.personal.extend(Some(part).filter(|_| goes_along && !words.is_empty()));
+        parcel.personal.extend(photo.filter(|_| goes_along).cloned());
         let mail = self.customer.mail(&self.shop, &parcel);
         self.shop.deliver(&mail).expect("it is taken in")
     }
@@ -118,6 +130,37 @@ fn a_complaint_is_heard_answered_and_settled_and_both_sides_read_the_words() {
     assert_eq!(view.totals.due, Money::zero(rupees()), "half of it is off the sum");
     let gross: i64 = view.totals.taxes.iter().map(|rate| rate.gross.minor).sum();
     assert_eq!(gross, view.totals.sum.minor);
+}
+
+#[test]
+fn p4_a_photo_comes_with_the_words_is_looked_at_by_its_name_and_erased_with_the_person() {
+    let case = Case::new();
+    let photo = |bytes: &[u8]| PersonalPart::new(bytes.to_vec(), &mut rng(8));
+    let jpeg = photo(&[&[0xFF, 0xD8, 0xFF, 0xE0][..], &[7; 60_000]].concat());
+    let seen = |hash| case.shop.shop.photo(Case::which(), hash).expect("read");
+    let script = photo(b"<script>alert(1)</script>");
+    let delivered = case.shows(ComplaintStep::Open, "look", true, Some(&script));
+    let [Outcome::Answered { bytes }] = &delivered.outcomes[..] else { panic!("no answer") };
+    assert_eq!(refusal(bytes), RefusalCode::NoMessage);
+    let missing = case.shows(ComplaintStep::Open, "look", false, Some(&jpeg));
+    assert!(matches!(&missing.outcomes[..], [Outcome::Answered { .. }]));
+    assert_eq!((case.complaint(), seen(jpeg.hash())), (Complaint::None, None));
+
+    let delivered = case.shows(ComplaintStep::Open, "the milk is sour", true, Some(&jpeg));
+    assert_eq!(seen(jpeg.hash()).as_deref(), Some(&jpeg.bytes[..]));
+    assert_eq!(seen(script.hash()), None, "only what the order names");
+    let messages = case.shop.shop.messages(Case::which()).expect("read");
+    assert_eq!(messages[0].photo, Some(jpeg.hash()));
+    let reply = delivered.reply.expect("a reply");
+    let parcel = envelope::open(&reply.sealed, std::slice::from_ref(&case.customer.keys.sealing));
+    let back = parcel.expect("ours").personal;
+    assert!(back.iter().all(|part| part.bytes.len() < 100), "photos do not travel back");
+
+    let party = case.customer.party;
+    let erase = move |tx: &Tx<'_>| -> Result<(), Abort<()>> { Ok(people::erase(tx, &party)?) };
+    case.shop.shop.database().writer.write(erase).expect("it is erased");
+    assert_eq!(seen(jpeg.hash()), None);
+    assert_eq!(case.shop.shop.verify().expect("read").faults, Vec::<String>::new());
 }
 
 #[test]

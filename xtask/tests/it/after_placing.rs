@@ -58,11 +58,16 @@ async fn p1_changes_substitutes_and_complaints_travel_and_the_sums_agree() -> an
     reaches(&phone, &order, "completed").await?;
 
     let words = "There are weevils in it";
-    street.kirana("phone", &["order", "complain", &order, words, "--about", "faulty"]).await?;
+    let photo = street.home("weevils.png");
+    std::fs::write(&photo, RED_SQUARE)?;
+    let photo = photo.to_str().context("a path")?;
+    let complaint = ["order", "complain", &order, words, "--about", "faulty", "--photo", photo];
+    street.kirana("phone", &complaint).await?;
     until("the complaint to be heard", async || {
         phone.sync(None).await?;
         let seen = door.get(&format!("/v1/orders/{order}")).await?;
-        Ok((seen["messages"][0]["says"] == words).then_some(()))
+        let photo = &seen["messages"][0]["photo"];
+        Ok((seen["messages"][0]["says"] == words && photo.is_string()).then_some(()))
     })
     .await?;
     let half = json!({"minor": 4_600, "currency": "INR"});
@@ -79,3 +84,14 @@ async fn p1_changes_substitutes_and_complaints_travel_and_the_sums_agree() -> an
     ensure!(shop.verify().await?.status.success(), "the shop's books hold");
     street.end().await
 }
+
+/// A PNG of 4 x 4 points.
+#[rustfmt::skip]
+const RED_SQUARE: [u8; 73] = [
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48,
+    0x44, 0x52, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x04, 0x08, 0x02, 0x00, 0x00,
+    0x00, 0x26, 0x93, 0x09, 0x29, 0x00, 0x00, 0x00, 0x10, 0x49, 0x44, 0x41, 0x54, 0x78,
+    0xda, 0x63, 0x38, 0x21, 0x27, 0x07, 0x47, 0x0c, 0xc4, 0x71, 0x00, 0xb1, 0x63, 0x10,
+    0x41, 0xd3, 0x4a, 0xcc, 0x0d, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae,
+    0x42, 0x60, 0x82
+];

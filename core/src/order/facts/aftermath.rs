@@ -87,6 +87,10 @@ pub struct ComplaintOpened {
     /// Until when the shop has to answer.
     #[n(4)]
     pub answer_by: UnixMs,
+    /// The salted hash of the customer's photo.
+    #[n(5)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo: Option<Hash>,
 }
 
 /// The shop answers a complaint.
@@ -158,4 +162,8 @@ pub struct ComplaintFollowed {
     /// Until when the shop has to answer.
     #[n(2)]
     pub answer_by: UnixMs,
+    /// The salted hash of the customer's photo.
+    #[n(3)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo: Option<Hash>,
 }

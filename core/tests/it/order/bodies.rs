@@ -170,6 +170,7 @@ fn requests_and_answers_are_read_back_as_they_were_signed() {
             message: head,
             head,
             anchors: vec![],
+            photo: Some(ledger()),
         }),
     ];
     for wish in wishes {

@@ -104,6 +104,8 @@ pub enum Asking {
         lines: Vec<u16>,
         /// The words.
         says: String,
+        /// A photo, as a file of any kind that is taken.
+        photo: Option<Vec<u8>>,
     },
 }
 
@@ -290,8 +292,12 @@ impl Hub {
                 on_disk(|| home.change(id, (wanted, once), now, rng))?
             }
             Asking::Approve(lines) => on_disk(|| home.approve(id, lines, now, rng))?,
-            Asking::Complain { step, about, lines, says } => {
-                let complaining = Complaining { step, about, lines, says };
+            Asking::Complain { step, about, lines, says, photo } => {
+                let photo = match photo {
+                    Some(file) => Some(self.0.studio.for_mail(file).await?.jpeg),
+                    None => None,
+                };
+                let complaining = Complaining { step, about, lines, says, photo };
                 on_disk(|| home.complain(id, (complaining, once), now, rng))?
             }
         };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use kirana_core::{hash::Hash, id::ShopId, time::UnixMs};
-use kirana_picture::{Picture, Unfit, reencode};
+use kirana_picture::{Picture, Unfit, reencode, reencode_for_mail};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -40,10 +40,23 @@ impl Default for Studio {
 
 impl Studio {
     async fn reencode(&self, file: impl AsRef<[u8]> + Send + 'static) -> Result<Picture, Error> {
+        self.made(file, reencode).await
+    }
+
+    /// A picture that goes along with a piece of mail.
+    pub(in crate::app) async fn for_mail(&self, file: Vec<u8>) -> Result<Picture, Error> {
+        self.made(file, reencode_for_mail).await
+    }
+
+    async fn made(
+        &self,
+        file: impl AsRef<[u8]> + Send + 'static,
+        make: fn(&[u8]) -> Result<Picture, Unfit>,
+    ) -> Result<Picture, Error> {
         let queued = self.waiting.clone().try_acquire_owned().map_err(|_| Busy)?;
         let turn = self.decoding.clone().acquire_owned().await.map_err(|_| Busy)?;
         let work = move || {
-            let made = reencode(file.as_ref());
+            let made = make(file.as_ref());
             drop((queued, turn));
             made
         };

@@ -1,7 +1,7 @@
 //! What happens to an order after it was placed, through real programs: it is changed, something else
 //! comes, it is complained about, and the money is right at the end.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use kirana_xtask::demo::{town::household::Household, wait::until};
 use serde_json::{Value, json};
 

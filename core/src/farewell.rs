@@ -17,6 +17,8 @@ use crate::{
 /// For how long a copy may be opened as moved, in ms: a week. After that it is a backup like others, for
 /// somebody may have opened it before and sold from it since.
 pub const MOVE_MS_MAX: u64 = 7 * crate::time::DAY_MS;
+/// How far the clock of the next box may be behind, in ms: an hour.
+const SLOW_MS_MAX: u64 = 60 * 60 * 1000;
 const BYTES_MAX: usize = 1024;
 const WHAT: &str = "the last words of a box";
 
@@ -73,9 +75,10 @@ impl Farewell {
         Ok(said)
     }
 
-    /// Whether a copy of this box with these ends is still the shop, as it moved.
+    /// Whether a copy of this box with these ends is still the shop, as it moved; `now` is what the clock of
+    /// the next box says, which has to be near those of the last words.
     pub fn holds(&self, shop: ShopId, generation: u64, ends: &Ends, now: UnixMs) -> bool {
-        let is_recent = now.since(self.at) <= MOVE_MS_MAX;
+        let is_recent = now.since(self.at) <= MOVE_MS_MAX && self.at.since(now) <= SLOW_MS_MAX;
         (self.shop, self.generation, &self.ends) == (shop, generation, ends) && is_recent
     }
 }
@@ -111,6 +114,7 @@ mod tests {
         let holds = |said: &Farewell, ends: &Ends, now| said.holds(said.shop, 3, ends, now);
         assert!(holds(&said, &said.ends, said.at.plus_ms(MOVE_MS_MAX)));
         assert!(!holds(&said, &said.ends, said.at.plus_ms(MOVE_MS_MAX + 1)));
+        assert!(!holds(&said, &said.ends, UnixMs::new(0)), "a clock that says nothing");
         let later = Ends { orders: Hash::of(&[9]), ..said.ends };
         assert!(!holds(&said, &later, said.at));
         assert!(!said.holds(said.shop, 4, &said.ends, said.at), "another box");

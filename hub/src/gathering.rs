@@ -113,7 +113,8 @@ pub async fn run(hub: Hub, node: NodeHandle) {
 
 /// Sorts what was gathered by prices whose moment came.
 async fn turn_prices(hub: &Hub, now: UnixMs) -> Result<(), app::Error> {
-    Ok(hub.shelves()?.turn_prices(now).await?)
+    let known = hub.known_now(now).await?.at;
+    Ok(hub.shelves()?.turn_prices(known).await?)
 }
 
 /// The shops to be asked; what is kept of others than those that stay is thrown away.

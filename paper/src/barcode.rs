@@ -76,7 +76,9 @@ impl Symbol {
         let (left, right) = match kind {
             Kind::Ean13 => (11, 7),
             Kind::Ean8 => (7, 7),
-            Kind::Itf14 | Kind::Code128 => (10, 10),
+            // One more than the least: a scanner that rounds must still see them.
+            Kind::Itf14 => (11, 11),
+            Kind::Code128 => (10, 10),
         };
         let quiet = |n| std::iter::repeat_n(false, n);
         let bars = bits.iter().map(|bit| *bit == 1);
@@ -191,7 +193,7 @@ mod tests {
     fn a_cases_number_is_an_itf_14_whose_wide_bars_are_all_three_modules_wide() {
         let symbol = gtin("10614141000415");
         // Start, seven pairs of ten elements of which four are wide, stop, and two quiet zones.
-        assert_eq!((symbol.modules(), symbol.says()), (4 + 7 * 18 + 5 + 20, "10614141000415"));
+        assert_eq!((symbol.modules(), symbol.says()), (4 + 7 * 18 + 5 + 22, "10614141000415"));
         let mut widths: Vec<i32> = symbol.bars().iter().map(|(_, n)| *n).collect();
         assert_eq!(widths.len(), 2 + 7 * 5 + 2);
         widths.sort_unstable();

@@ -145,6 +145,14 @@ impl Household {
         lines.collect()
     }
 
+    /// How much of an item is in a cart, all devices together.
+    pub fn quantity(&self, cart: CartId, item: Item) -> Option<Quantity> {
+        let sums = self.counts(&format!("{cart}/{}/{}/", item.shop, item.variant));
+        let sum = sums.get(&(cart, item.shop, item.variant)).copied()?;
+        let (_, unit) = self.kind(cart, item.shop, item.variant)?;
+        Quantity::new(sum, unit).ok()
+    }
+
     /// Puts so much more of an item into a cart.
     ///
     /// # Errors

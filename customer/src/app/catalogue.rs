@@ -64,6 +64,7 @@ impl Household {
     /// # Errors
     /// When nothing can be read or stored.
     pub fn turn_prices(&self, now: UnixMs) -> Result<(), HouseholdError> {
+        let now = self.known_now(now).at;
         while self.db.reader.read(|c| projection::is_due(c, now))? {
             write(&self.db, move |tx| Ok(projection::turn(tx, now)?))?;
         }

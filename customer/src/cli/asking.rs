@@ -181,7 +181,8 @@ pub(super) fn told(household: &Household, status: &OrderStatus) -> Result<Vec<St
         complaint => says.push(format!("  Complaint: {}.", complaint.label())),
     }
     for message in &status.messages {
-        let words = message.says.as_deref().unwrap_or("(the words are gone)");
+        let gone = if message.photo.is_some() { "" } else { "(the words are gone)" };
+        let words = message.says.as_deref().unwrap_or(gone);
         let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let photo = if message.photo.is_some() { " (with a photo)" } else { "" };
         says.push(format!("  {}: {words}{photo}", message.by.label()));

@@ -138,7 +138,10 @@ pub(super) fn search(desk: &Desk, search: Search) -> Result<(), Failure> {
     let filter = Filter { shop, category, ..Filter::default() };
     let (limit, forgiving) = (search.limit, true);
     let query = Query { question, filter, limit, after, forgiving, ..Query::default() };
-    household.turn_prices(now())?;
+    // On a full disk the list goes by the prices of before, and is still a list.
+    if let Err(error) = household.turn_prices(now()) {
+        tracing::warn!(%error, "lists go by the prices of before");
+    }
     let page = household.search(&query)?;
     let stock = household.stock(&page.items)?;
     let items = page.items.into_iter().zip(stock).zip(page.signed_at);
@@ -230,12 +233,14 @@ fn put(household: &Household, cart: CartId, things: Vec<(Item, Quantity)>) -> Re
         let found = household.on_the_shelf(item.shop, item.variant)?;
         let kind =
             found.and_then(|(shelved, _)| shelved.product.variants.get(&item.variant).cloned());
-        let price = kind.and_then(|kind| kind.price_of(quantity.amount(), at));
-        seen.push((item, quantity, price));
+        seen.push((item, quantity, kind));
     }
     household.edit_document(&mut clock::rng(), move |document| {
-        for (item, quantity, price) in &seen {
+        for (item, quantity, kind) in &seen {
             document.add(cart, *item, *quantity, at)?;
+            // A deal may hold for all of it that holds for no part.
+            let all = document.quantity(cart, *item).unwrap_or(*quantity).amount();
+            let price = kind.as_ref().and_then(|kind| kind.price_of(all, at));
             price.map_or(Ok(()), |price| document.saw(cart, *item, price, at))?;
         }
         Ok(())

@@ -186,7 +186,7 @@ impl Hub {
         self.home(actor.account, now, rng).await
     }
 
-    async fn home(
+    pub(super) async fn home(
         &self,
         account: AccountId,
         now: UnixMs,

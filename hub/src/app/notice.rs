@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use kirana_core::{
     id::{AccountId, OrderId},
-    mail::Address,
     order::{
         Order,
         axes::{Fulfilment, Stage},
@@ -66,18 +65,18 @@ impl News {
             Stage::Cancelled { .. } => Self::Cancelled,
             Stage::Completed { .. } => Self::HandedOver,
             Stage::Accepted { .. } => {
-                let groups = || order.groups.iter().map(|group| group.fulfilment);
-                let any = |is: fn(&Fulfilment) -> bool| groups().any(|group| is(&group));
-                match () {
-                    () if any(|f| matches!(f, Fulfilment::AwaitingAnswer { .. })) => Self::Asks,
-                    () if any(|f| matches!(f, Fulfilment::DeliveryFailed { .. })) => Self::NotMet,
-                    () if any(|f| matches!(f, Fulfilment::ReadyForPickup { .. })) => Self::Ready,
-                    () if any(|f| matches!(f, Fulfilment::OutForDelivery { .. })) => Self::Underway,
-                    () if any(|_| true) && groups().all(Fulfilment::is_handed_over) => {
-                        Self::HandedOver
-                    }
-                    () => Self::Accepted,
-                }
+                let stages = || order.groups.iter().map(|group| group.stage);
+                let pressing = [
+                    ("awaiting_answer", Self::Asks),
+                    ("delivery_failed", Self::NotMet),
+                    ("ready_for_pickup", Self::Ready),
+                    ("out_for_delivery", Self::Underway),
+                ];
+                let is = |label: &str| stages().any(|stage| stage.label() == label);
+                let all_there = stages().count() > 0 && stages().all(Fulfilment::is_handed_over);
+                let rest = if all_there { Self::HandedOver } else { Self::Accepted };
+                let found = pressing.into_iter().find(|(label, _)| is(label));
+                found.map_or(rest, |(_, news)| news)
             }
         }
     }
@@ -98,9 +97,14 @@ impl News {
         }
     }
 
-    /// Whether the person is written to: what they did themselves they know.
-    const fn is_told(self) -> bool {
-        !matches!(self, Self::Undecided | Self::Over)
+    /// Whether the person is written to, after they were told something else: what they did themselves they
+    /// know, and that the shop goes on after it asked, or tried in vain, is no news.
+    fn is_told(self, before: Option<&str>) -> bool {
+        match self {
+            Self::Undecided | Self::Over => false,
+            Self::Accepted => before.is_none_or(|before| before == Self::Undecided.label()),
+            _ => true,
+        }
     }
 
     /// A sentence, in English or Hindi.
@@ -170,10 +174,10 @@ impl Hub {
             return Err(Error::Conflict { why });
         }
         // What happened before is no news.
-        let known = match self.store().has_device(actor.account).await? {
-            true => BTreeMap::new(),
-            false => {
-                let home = self.home_of(actor, now, rng).await?;
+        let known = match self.store().hosted_keys(actor.account).await? {
+            None => BTreeMap::new(),
+            Some(_) => {
+                let home = self.home(actor.account, now, rng).await?;
                 on_disk(|| news(&home))?.into_iter().map(|(id, news)| (id, news.label())).collect()
             }
         };
@@ -196,7 +200,8 @@ impl Hub {
             if told.get(&id).map(String::as_str) == Some(news.label()) {
                 continue;
             }
-            let letter = match news.is_told() {
+            let before = told.get(&id).map(String::as_str);
+            let letter = match news.is_told(before) {
                 true => {
                     let status = on_disk(|| home.order_status(id, now))?;
                     let number = ShortNumber::of(status.shop, id).to_string();
@@ -222,20 +227,28 @@ impl Hub {
     /// # Errors
     /// When the database cannot be read or written.
     pub async fn tell_of_waiting(&self, now: UnixMs, rng: Rng<'_>) -> Result<(), Error> {
-        let before = now.minus_ms(RESTS_MS);
-        for account in self.store().noticed().await? {
-            let Some(told) = self.store().notice(account).await? else { continue };
-            if now.since(told) < AGAIN_MS {
-                continue;
+        for (account, told) in self.store().noticed(now.minus_ms(AGAIN_MS)).await? {
+            // What is wrong with one account is no matter of the others.
+            if let Err(error) = self.tell_one_of_waiting(account, told, now, rng).await {
+                tracing::warn!(%account, %error, "who has mail waiting could not be written to");
             }
-            let devices = self.store().devices(account, now).await?;
-            let devices: Vec<_> =
-                devices.iter().map(|device| Address::Device(device.key)).collect();
-            if self.store().mail_rests(&devices, told, before).await? {
-                let letter = self.notice_letter(account, &Content::Waiting, now, rng).await?;
-                self.store().tell_of_mail(account, letter, now).await?;
-                self.call_post();
-            }
+        }
+        Ok(())
+    }
+
+    async fn tell_one_of_waiting(
+        &self,
+        account: AccountId,
+        told: UnixMs,
+        now: UnixMs,
+        rng: Rng<'_>,
+    ) -> Result<(), Error> {
+        let devices = self.store().devices(account, now).await?;
+        let devices: Vec<_> = devices.iter().map(|device| device.key).collect();
+        if self.store().mail_rests(&devices, told, now.minus_ms(RESTS_MS)).await? {
+            let letter = self.notice_letter(account, &Content::Waiting, now, rng).await?;
+            self.store().tell_of_mail(account, letter, now).await?;
+            self.call_post();
         }
         Ok(())
     }

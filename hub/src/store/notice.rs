@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kirana_core::{
     cbor,
     id::{AccountId, OrderId},
+    key::KeyId,
     mail::Address,
     time::UnixMs,
 };
@@ -30,15 +31,23 @@ impl Store {
         .await
     }
 
-    /// All accounts that want letters.
+    /// The accounts that want letters and were told of no mail since a moment, and when they were told last.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn noticed(&self) -> Result<Vec<AccountId>, StoreError> {
+    pub async fn noticed(&self, since: UnixMs) -> Result<Vec<(AccountId, UnixMs)>, StoreError> {
         self.read(|c| {
-            let mut select = c.prepare_cached("SELECT account FROM notice ORDER BY account")?;
-            let ids = select.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
-            ids.map(|id| account_id(&id?)).collect()
+            let sql = "SELECT account, waiting_told FROM notice WHERE waiting_told <= ?1";
+            let mut select = c.prepare_cached(sql)?;
+            let rows = select.query_map([to_sql(since)], |row| {
+                Ok((row.get::<_, [u8; 16]>(0)?, from_sql(row.get(1)?)))
+            })?;
+            let mut all = Vec::new();
+            for row in rows {
+                let (id, told) = row?;
+                all.push((account_id(&id)?, told));
+            }
+            Ok(all)
         })
         .await
     }
@@ -120,24 +129,30 @@ impl Store {
         .await
     }
 
-    /// Whether mail came to one of these devices between two moments and still lies here.
+    /// Whether mail came to one of these devices between two moments and still lies here, from anybody but
+    /// them: what a person's devices tell each other is no news.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn mail_rests(
         &self,
-        devices: &[Address],
+        devices: &[KeyId],
         after: UnixMs,
         before: UnixMs,
     ) -> Result<bool, StoreError> {
         self.read(|c| {
-            let sql = "SELECT EXISTS (SELECT 1 FROM mail
-                       WHERE recipient = ?1 AND stored_at > ?2 AND stored_at <= ?3)";
+            let sql = "SELECT DISTINCT sender FROM mail
+                       WHERE recipient = ?1 AND stored_at > ?2 AND stored_at <= ?3";
             let mut select = c.prepare_cached(sql)?;
             for device in devices {
-                let keys = params![cbor::to_vec(device), to_sql(after), to_sql(before)];
-                if select.query_row(keys, |row| row.get(0))? {
-                    return Ok(true);
+                let address = cbor::to_vec(&Address::Device(*device));
+                let keys = params![address, to_sql(after), to_sql(before)];
+                let senders = select.query_map(keys, |row| row.get::<_, [u8; 16]>(0))?;
+                for sender in senders {
+                    let sender = KeyId::from_slice(&sender?);
+                    if sender.is_none_or(|sender| !devices.contains(&sender)) {
+                        return Ok(true);
+                    }
                 }
             }
             Ok(false)

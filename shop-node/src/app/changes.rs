@@ -9,7 +9,7 @@ use kirana_core::{
     hash::Hash,
     order::{
         Order,
-        axes::{Fulfilment, Stage},
+        axes::{Fulfilment, LineState, Stage},
         chain::Chain,
         decide::{self, Decision, Judge},
         entry::Body,
@@ -179,8 +179,14 @@ impl Desk<'_, '_> {
             let link = OrderLink { customer: row.customer, order: row.id, line };
             let of_sale = margin::sale_for(self.tx, link)?.map(|(sale, _)| sale);
             // The sums of an order always fit: see `Totals::of`.
+            let before = match of.state {
+                LineState::HandedOver { back, .. } => back,
+                _ => 0,
+            };
             let earned = of.charge.and_then(|charge| {
-                Some(Earned { sum: charge.price.of(amount).ok()?, tax_bp: charge.tax_bp })
+                let whole = charge.price.of(before + amount).ok()?;
+                let sum = whole.checked_sub(charge.price.of(before).ok()?).ok()?;
+                Some(Earned { sum, tax_bp: charge.tax_bp })
             });
             let (location, by) = (self.shop.identity.location, self.node_id());
             let new = |change| Draft {

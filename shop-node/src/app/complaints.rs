@@ -36,6 +36,8 @@ use crate::store::{
 
 /// How long a shop has to answer a complaint, in milliseconds: three days.
 pub const COMPLAINT_ANSWER_MS: u64 = 3 * DAY_MS;
+/// Photos that may come with the complaints about one order.
+pub const PHOTOS_MAX: usize = 8;
 /// The longest message, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 2_000;
 
@@ -158,6 +160,10 @@ impl Desk<'_, '_> {
         }
         let photo = complain.photo;
         let shown = photo.map(|hash| parcel.personal_part(hash));
+        let before = chain.entries().iter().filter(|entry| entry.body().photo().is_some()).count();
+        if photo.is_some() && before >= PHOTOS_MAX {
+            return Ok(Some(RefusalCode::NotNow));
+        }
         if shown.is_some_and(|part| part.is_none_or(|part| !is_jpeg(&part.bytes))) {
             return Ok(Some(RefusalCode::NoMessage));
         }

@@ -98,9 +98,11 @@ impl Shop {
         let Earnings { from, until, rows } = self.earnings(from, until, now)?;
         let currency = self.identity().currency;
         let mut sold = Vec::new();
-        for Sum { variant, sold: out, returned, .. } in
-            rows.iter().filter(|row| row.sold.amount > 0)
-        {
+        for Sum { variant, sold: out, returned, .. } in &rows {
+            // What is only thrown away is nothing that was sold.
+            if out.amount == 0 && returned.amount == 0 {
+                continue;
+            }
             let product = self.product_of(*variant)?;
             let kind = product.as_ref().and_then(|product| product.variants.get(variant));
             let label = kind.and_then(|kind| kind.label.as_deref());
@@ -134,15 +136,19 @@ impl Desk<'_, '_> {
         else {
             return Err(unknown());
         };
-        if movement.variant != variant {
+        // What was ordered comes back by its order, whose customer hears of it.
+        if movement.variant != variant || movement.order.is_some() {
             return Err(unknown());
         }
-        let left = sold.saturating_sub(margin::returned_of(self.tx, sale)?);
+        let back = margin::returned_of(self.tx, sale)?;
+        let left = sold.saturating_sub(back);
         if amount > left {
             return Err(Abort::Refused(NotEntered::MoreThanSold { sale, left }));
         }
         let whole = Price { minor: earned.sum.minor, per: sold, currency: earned.sum.currency };
-        let sum = whole.of(amount).map_err(|why| Abort::Refused(NotEntered::Money(why)))?;
+        // In parts it comes to what it does at once.
+        let sum = whole.of(back + amount).and_then(|all| all.checked_sub(whole.of(back)?));
+        let sum = sum.map_err(|why| Abort::Refused(NotEntered::Money(why)))?;
         Ok((sale, Earned { sum, ..earned }))
     }
 

@@ -22,7 +22,7 @@ const MOVED: &str = "the shop moves to another box: ask that one";
 
 impl Shop {
     /// Ends this box: it writes no more, and a backup made of it from now on opens as the shop that
-    /// moved. Saying it again changes nothing.
+    /// moved. Said again, its week begins anew.
     ///
     /// # Errors
     /// [`NoMove`]; the box goes on as it was.
@@ -30,10 +30,9 @@ impl Shop {
         let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
         let said = self.writer().write(move |tx| -> Result<(), Abort<NoMove>> {
             let desk = Desk::open(&inner, tx, &visit)?;
-            if settings::get::<ByteVec>(tx, Setting::Farewell)?.is_some() {
-                return Ok(());
-            }
-            if let Some(why) = desk.read_only()? {
+            let is_moving = settings::get::<ByteVec>(tx, Setting::Farewell)?.is_some();
+            let is_followed = settings::get::<ByteVec>(tx, Setting::NewerBox)?.is_some();
+            if let Some(why) = desk.read_only()?.filter(|_| !is_moving || is_followed) {
                 return Err(Abort::Refused(NoMove::ReadOnly(why)));
             }
             let shop = inner.identity.shop;
@@ -46,31 +45,18 @@ impl Shop {
         said.map_err(NoMove::from)
     }
 
-    /// Whether this box was restored and its stock not confirmed since.
+    /// Whether this box is where the shop moved to, and not one that was restored.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn is_stock_in_doubt(&self) -> Result<bool, StoreError> {
-        self.reader().read(|c| Ok(settings::get(c, Setting::StockInDoubt)?.unwrap_or(false)))
+    pub fn has_moved(&self) -> Result<bool, StoreError> {
+        Ok(self.reader().read(heard_from)?.is_some())
     }
+}
 
-    /// Takes the last words back: this box goes on. Only for whoever knows that no other box opened a
-    /// copy since; where one did, this one stops for good as soon as it hears of it.
-    ///
-    /// # Errors
-    /// [`NoMove`]; nothing was changed.
-    pub fn stay(&self) -> Result<(), NoMove> {
-        let stayed = self.writer().write(|tx| -> Result<(), Abort<NoMove>> {
-            let said = settings::get::<ByteVec>(tx, Setting::Farewell)?;
-            let newer = settings::get::<ByteVec>(tx, Setting::NewerBox)?;
-            if said.is_none() || newer.is_some() {
-                return Err(Abort::Refused(NoMove::NotMoving));
-            }
-            settings::clear(tx, Setting::Farewell)?;
-            Ok(settings::clear(tx, Setting::ReadOnly)?)
-        });
-        stayed.map_err(NoMove::from)
-    }
+/// The first of the boxes of which all is here that they and those after them ever said.
+pub(super) fn heard_from(c: &Connection) -> Result<Option<u64>, StoreError> {
+    settings::get(c, Setting::HeardFrom)
 }
 
 /// Whether a copy of the box with this key is the shop as it moved: its last words are in it, recent, and
@@ -81,6 +67,10 @@ pub(super) fn is_moved(
     key: &PublicKey,
     now: UnixMs,
 ) -> Result<bool, StoreError> {
+    // What a newer box said since is not in it.
+    if settings::get::<ByteVec>(c, Setting::NewerBox)?.is_some() {
+        return Ok(false);
+    }
     let Some(signed) = settings::get::<ByteVec>(c, Setting::Farewell)? else { return Ok(false) };
     let said = match Farewell::verify(&signed, key) {
         Ok(said) => said,
@@ -98,9 +88,6 @@ pub enum NoMove {
     /// The box does not speak for the shop any more.
     #[error("this box no longer speaks for the shop: {0}")]
     ReadOnly(String),
-    /// There is nothing to take back.
-    #[error("this box does not move, or another one goes on already")]
-    NotMoving,
     /// Nothing could be stored.
     #[error("nothing could be stored: {0}")]
     Write(String),

@@ -4,7 +4,7 @@
 
 use kirana_core::{
     at_rest::{open, seal},
-    envelope::PersonalPart,
+    envelope::{PERSONAL_BYTES_MAX, PersonalPart},
     hash::Hash,
     order::{Order, personal::Personal},
     statement::Party,
@@ -29,6 +29,10 @@ impl Desk<'_, '_> {
         hash: Hash,
         part: &PersonalPart,
     ) -> Result<(), StoreError> {
+        // Only photos may be longer, and an order's own part is none.
+        if part.bytes.len() > PERSONAL_BYTES_MAX {
+            return Ok(());
+        }
         let Some(wrapped) = people::wrapped_key(self.tx, customer)? else { return Ok(()) };
         let key = self.shop.keys.unwrap(&wrapped);
         let key = key.ok_or_else(|| StoreError::damaged("the key of customer", customer))?;

@@ -27,6 +27,7 @@ use super::{
     Inner, Shop, Undeliverable, closing,
     deliver::Outcome,
     desk::{Desk, Visit},
+    moving::heard_from,
     reading::{By, Device, Read, Reading},
     terms::OnTerms,
 };
@@ -158,7 +159,9 @@ impl Desk<'_, '_> {
         let row = orders::by_number(self.tx, n)?;
         let here = Outcome::Order { n, id, new: true };
         // An earlier box of this shop may have decided it already, and only the customer knows.
-        let unheard = chain.order().placed.generation < self.shop.generation;
+        let met = chain.order().placed.generation;
+        let unheard =
+            met < self.shop.generation && heard_from(self.tx)?.is_none_or(|from| met < from);
         if unheard && !is_planted(Bug::DecideUnheard) {
             orders::start_waiting(self.tx, n)?;
             return Ok(vec![here, self.ask_for(&row, signed, device)?]);

@@ -8,10 +8,15 @@ use kirana_core::{
     planted::{Bug, is_planted},
     time::UnixMs,
 };
-use kirana_migrations::{Abort, Database, Tx, WriteError};
+use kirana_migrations::{Abort, Database, StoreError, Tx, WriteError};
 use rand_core::CryptoRng;
 
-use super::{Keys, Shop, Unopened, founding::certify_box, moving::is_moved, trust_revision};
+use super::{
+    Keys, Shop, Unopened,
+    founding::certify_box,
+    moving::{heard_from, is_moved},
+    trust_revision,
+};
 use crate::store::{
     khata, known, offers, orders,
     settings::{self, Setting},
@@ -36,9 +41,12 @@ impl Shop {
             return Self::open_unchecked(database, keys.clone());
         }
         let old = Self::open_as_any(database.clone(), keys.clone())?;
-        let known = old.known_now(now)?.at;
+        let is_sure = beyond <= old.generation() && !old.known_now(now)?.expiry_suspended;
         let key = old.keys().node.signing.public();
-        let moved = database.reader.read(|c| is_moved(c, &old, &key, known))?;
+        let (moved, heard_from) = database.reader.read(|c| {
+            let moved = is_sure && is_moved(c, &old, &key, now)?;
+            Ok::<_, StoreError>((moved, heard_from(c)?.unwrap_or(old.generation())))
+        })?;
         let renewed = keys.renewed(rng);
         let number = old.generation().max(beyond) + 1;
         let generation = certify_box(old.identity(), &renewed, number, now, rng);
@@ -51,6 +59,10 @@ impl Shop {
                 offers::close_counted(tx)?;
                 settings::put(tx, Setting::StockInDoubt, &true)?;
                 tx.execute("DELETE FROM missing_anchor", [])?;
+            }
+            match moved {
+                true => settings::put(tx, Setting::HeardFrom, &heard_from)?,
+                false => settings::clear(tx, Setting::HeardFrom)?,
             }
             settings::clear(tx, Setting::Farewell)?;
             settings::clear(tx, Setting::ReadOnly)?;

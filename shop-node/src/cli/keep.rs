@@ -138,26 +138,20 @@ impl Backup {
 }
 
 /// Moves the shop to another box: this one writes no more, and FILE is what the other one opens, within a
-/// week, by `kirana-shop restore FILE`. Unlike a backup it goes on there at once.
+/// week, by `kirana-shop restore FILE`. Unlike a backup it goes on there at once: open it once, on one box
+/// (on this one too, if the shop stays after all), and throw it away then.
 #[derive(clap::Args)]
 pub struct Move {
     #[command(flatten)]
     data: Data,
     /// Where to write it.
-    #[arg(required_unless_present = "cancel")]
-    file: Option<PathBuf>,
-    /// This box goes on after all: only where no other box opened the file.
-    #[arg(long, conflicts_with = "file")]
-    cancel: bool,
+    file: PathBuf,
 }
 
 impl Move {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         let shop = with(self.data).shop()?;
-        let Some(file) = self.file else {
-            shop.stay()?;
-            return Ok(Done::new("This box goes on.", json!({ "moved": false })));
-        };
+        let file = self.file;
         if shop.keys().recovery_code.is_none() {
             return Err(NoBackup::NoCode.into());
         }
@@ -210,7 +204,7 @@ impl Restore {
         };
         let home = with(self.data);
         let shop = home.restore(&self.file, &code, clock::now(), &mut clock::rng())?;
-        let moved = !shop.is_stock_in_doubt().map_err(Failure::of)?;
+        let moved = shop.has_moved().map_err(Failure::of)?;
         let (name, n) = (&shop.identity().name, shop.generation());
         let says = match moved {
             true => {

@@ -132,8 +132,12 @@ impl Takings {
 
 fn by_product(sold: &SoldOf) -> Result<Done, Failure> {
     let says = sold.rows.iter().map(|row| {
-        let amount = row.unit.map_or(row.amount.to_string(), |unit| amount(row.amount, unit));
-        format!("{}: {amount} for {}", row.name, row.sales)
+        let said = |much: u64| row.unit.map_or(much.to_string(), |unit| amount(much, unit));
+        let back = match row.returned {
+            0 => String::new(),
+            back => format!(", {} came back", said(back)),
+        };
+        format!("{}: {}{back}, for {} in the end", row.name, said(row.amount), row.sales)
     });
     let says = says.collect::<Vec<_>>();
     let none = || "Nothing that is counted was sold.".to_owned();

@@ -28,6 +28,8 @@ pub enum Setting {
     NewerBox,
     /// [`kirana_core::farewell::Farewell`], signed: the shop moves to another box.
     Farewell,
+    /// The shop moved here: the first box of which all is known that it and the next ones said.
+    HeardFrom,
     /// The shop's own certificates, leaf first.
     Chain,
     /// The mail cursors at the shop's hubs.
@@ -62,6 +64,7 @@ impl Setting {
             Self::ReadOnly => "read_only",
             Self::NewerBox => "newer_box",
             Self::Farewell => "farewell",
+            Self::HeardFrom => "heard_from",
             Self::Chain => "chain",
             Self::HubCursors => "hub_cursors",
             Self::HonourExpired => "honour_expired",

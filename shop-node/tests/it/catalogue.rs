@@ -123,7 +123,7 @@ fn a_list_is_sorted_by_the_planned_price_while_it_holds() {
     shop.amend_product(soap, what, owner(shop), None, NOW, &mut rng(4)).expect("an edit");
     let by_price = |cheaper_than: Option<i64>| {
         let filter = Filter { price_max: cheaper_than, ..Filter::default() };
-        let query = Query { sort: Sort::Price, filter, ..Query::default() };
+        let query = Query { sort: Sort::Price, filter, limit: 10, ..Query::default() };
         let found = shop.products(&query).expect("read");
         found.iter().map(|p| p.name(Language::ENGLISH).to_owned()).collect::<Vec<_>>()
     };

@@ -210,7 +210,6 @@ fn p1_a_shop_moves_by_a_file_while_it_is_served_and_its_old_box_sells_nothing_mo
     assert_eq!((&done["moved"], &done["generation"]), (&true.into(), &2.into()), "{done}");
     assert_eq!(said(new.path(), &["sell", "rice=1"]).0, 0, "it sells at once");
     assert_eq!(said(new.path(), &["verify"]).0, 0);
-    assert_eq!(said(old.path(), &["move", "--cancel"]).0, 0, "nobody told the old box");
 }
 
 /// Puts a variant on the shelf of a shop that is not being served.

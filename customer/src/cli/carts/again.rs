@@ -49,6 +49,7 @@ pub(super) fn usual(household: &Household) -> Result<Vec<(Item, Quantity)>, Fail
             Err(Failure::Household(HouseholdError::DamagedOrder)) => continue,
             Err(error) => return Err(error),
         };
+        let lines: BTreeMap<Item, Quantity> = lines.into_iter().collect();
         for (item, quantity) in lines {
             found.entry(item).or_insert((0, quantity)).0 += 1;
         }

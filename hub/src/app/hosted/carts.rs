@@ -221,8 +221,7 @@ impl Hub {
         }
         let Some((shelved, _)) = shelved else { return Err(Error::NotFound { what: "product" }) };
         let product = shelved.product.id;
-        let kind = shelved.product.variants.get(&wanted.variant);
-        let price = kind.and_then(|kind| kind.price_of(wanted.quantity.amount(), now));
+        let kind = shelved.product.variants.get(&wanted.variant).cloned();
         let item = Item { shop: wanted.shop, product, variant: wanted.variant };
         let home = self.home_of(actor, now, rng).await?;
         let edit = move |document: &mut Document| {
@@ -233,6 +232,8 @@ impl Hub {
                 document.remove(id, item.shop, item.variant, now)?;
             }
             document.add(id, item, wanted.quantity, now)?;
+            let all = document.quantity(id, item).unwrap_or(wanted.quantity).amount();
+            let price = kind.as_ref().and_then(|kind| kind.price_of(all, now));
             price.map_or(Ok(()), |price| document.saw(id, item, price, now))
         };
         // The request is part of the key: another one under the same key is another edit.

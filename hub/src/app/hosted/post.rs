@@ -141,7 +141,10 @@ impl Hub {
     ) -> Result<(), Error> {
         self.post(account, home, now, rng).await?;
         self.fetch(account, home, now, rng).await?;
-        self.tell_news(account, home, now, rng).await?;
+        // Letters must not stand in the way of the orders that they are about.
+        if let Err(error) = self.tell_news(account, home, now, rng).await {
+            tracing::warn!(%account, %error, "the news of a hosted account could not be written");
+        }
         for shop in on_disk(|| home.known_shops())?.into_iter().filter(|_| greets) {
             if let Some(mail) = on_disk(|| home.heads_mail(shop.id, now, rng))? {
                 self.put_for(account, home, mail, now).await;

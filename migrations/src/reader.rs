@@ -14,8 +14,8 @@ use rusqlite::Connection;
 use crate::{StoreError, group::Engine, opening, writer::lock};
 
 /// Connections that are open at most. Opening one reads the whole schema, which takes longer than
-/// most reads, so those who come later wait for one instead.
-pub const READERS_MAX: usize = 8;
+/// most reads, and each keeps pages of its own, so those who come later wait for one instead.
+pub const READERS_MAX: usize = 4;
 
 /// Reads only; cheap to clone.
 #[derive(Clone)]

@@ -16,9 +16,10 @@ use futures::StreamExt;
 use kirana_paper::fonts::Fonts;
 use kirana_picture::FILE_BYTES_MAX;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{runtime::Handle, sync::Semaphore};
+use tower::ServiceBuilder;
 use tower_http::{
-    catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer,
-    timeout::TimeoutLayer,
+    catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer,
 };
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -119,6 +120,13 @@ pub struct Parts {
     pub lookups: Lookups,
     /// What labels are set in.
     pub fonts: Fonts,
+    /// How many threads that hear requests may read at once.
+    pub lookers: Semaphore,
+}
+
+/// As many of the runtime's threads as may read at once: one is always left to hear requests.
+pub fn lookers() -> Semaphore {
+    Semaphore::new(Handle::current().metrics().num_workers().saturating_sub(1))
 }
 
 impl Door {
@@ -130,6 +138,25 @@ impl Door {
     /// The shop behind the door.
     pub fn shop(&self) -> &Shop {
         self.access.shop()
+    }
+
+    /// Runs a short read on the thread that heard of it, as long as others are left to hear: handing
+    /// it to another one and back costs about as much as finding a page of products.
+    ///
+    /// # Errors
+    /// As for [`Door::run`]; a panic inside is answered by the router.
+    pub async fn look<T, E>(
+        &self,
+        look: impl FnOnce(&Access) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        match self.lookers.try_acquire() {
+            Ok(_looking) => look(&self.access).map_err(Into::into),
+            Err(_) => self.run(look).await,
+        }
     }
 
     /// Runs a use-case on a thread that may wait for the disk.
@@ -341,29 +368,31 @@ pub fn router(door: Door) -> Router {
                 "this cannot be done here",
             )
         })
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(BODY_BYTES_MAX, hear_out))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME_MAX))
+        .layer(
+            ServiceBuilder::new()
+                .layer(TimeoutLayer::with_status_code(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    REQUEST_TIME_MAX,
+                ))
+                .layer(middleware::from_fn_with_state(BODY_BYTES_MAX, hear_out))
+                .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX)),
+        )
         .merge(files)
         .merge(pictures)
-        .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn(problems_only))
-        .layer(middleware::from_fn(count))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Problem::internal(&"a handler panicked").into_response()
-        }))
-        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header_layer(header::REFERRER_POLICY, "no-referrer"))
-        .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(
+            // One layer of all: the router puts what each has for a request on the heap.
+            ServiceBuilder::new()
+                .layer(middleware::from_fn(watch))
+                .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+                    Problem::internal(&"a handler panicked").into_response()
+                }))
+                .layer(DefaultBodyLimit::disable()),
+        )
         .with_state(door)
 }
 
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
-
-fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-}
 
 /// Reads away a body that is about to be refused for its length, then closes the connection.
 ///
@@ -389,14 +418,35 @@ async fn hear_out(State(limit): State<usize>, request: Request, next: Next) -> R
     ([(header::CONNECTION, "close")], problem).into_response()
 }
 
-/// Turns what layers answer in plain text into problem documents, and refuses TRACE.
-async fn problems_only(request: Request, next: Next) -> Response {
-    if request.method() == Method::TRACE {
-        let no = "this cannot be done here";
-        return Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", no)
-            .into_response();
+/// Counts a request by its route and status, refuses TRACE, and sees to it that each answer has the
+/// headers that all have and that each refusal is a problem document.
+async fn watch(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<axum::extract::MatchedPath>().cloned();
+    let mut response = match *request.method() {
+        Method::TRACE => {
+            let no = "this cannot be done here";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", no).into_response()
+        }
+        _ => described(next.run(request).await),
+    };
+    for (name, value) in ALWAYS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
-    let response = next.run(request).await;
+    let route = route.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let status = response.status().as_str().to_owned();
+    metrics::counter!("kirana_http_requests_total", "route" => route, "status" => status)
+        .increment(1);
+    response
+}
+
+const ALWAYS: [(HeaderName, &str); 3] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+];
+
+/// Turns what layers answer in plain text into a problem document.
+fn described(response: Response) -> Response {
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is_json = kind.is_some_and(|k| k.as_bytes().ends_with(b"json"));
@@ -420,19 +470,6 @@ async fn problems_only(request: Request, next: Next) -> Response {
         described.headers_mut().insert(header::CONNECTION, close.clone());
     }
     described
-}
-
-/// Counts requests by route and status, and nothing else about them.
-async fn count(request: Request, next: Next) -> Response {
-    let route = request
-        .extensions()
-        .get::<axum::extract::MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
-    metrics::counter!("kirana_http_requests_total", "route" => route, "status" => status)
-        .increment(1);
-    response
 }
 
 /// Now, as every handler takes it.

@@ -80,6 +80,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         feeds,
         lookups,
         fonts,
+        lookers: http::lookers(),
     }));
     let door = door.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, door).with_graceful_shutdown(async {

@@ -24,6 +24,20 @@ fn a_database_opens_again_and_uses_the_safe_settings() {
 }
 
 #[test]
+fn readers_share_no_lock_at_every_page() {
+    let memory = Database::open(Schema::Shop, Location::Memory).expect("it opens");
+    let options = memory.reader.read(|c| -> Result<Vec<String>, kirana_migrations::StoreError> {
+        let mut select = c.prepare("PRAGMA compile_options")?;
+        let options = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(options)
+    });
+    let options = options.expect("SQLite tells how it was built");
+    // Both come from `.cargo/config.toml`, which a build elsewhere may not have read.
+    assert!(options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(options.iter().all(|option| option != "ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
+
+#[test]
 fn the_database_of_another_program_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");

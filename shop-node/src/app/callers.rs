@@ -200,7 +200,7 @@ impl Shop {
         parcel.statements.push(signed.bytes().to_vec().into());
         parcel.certificates.push(certificate.bytes().to_vec().into());
         parcel.personal.push(part);
-        self.take_in_at_the_door(None, &parcel, now, rng)?;
+        self.take_in_of_ours(parcel, now, rng)?;
         let view = self.order(Which { id, customer: Some(party) })?;
         self.note_taker(&view, by)?;
         Ok((keys.id(), view))

@@ -99,7 +99,7 @@ impl Shop {
         let trust = self.trust_with(&parcel)?;
         let stamped = self.stamped(mail, &trust, now)?;
         let by_older_box = self.is_older_box(stamped.sender());
-        self.take_in_by(Brought { once: None, by_older_box }, &parcel, now, rng)
+        self.take_in_by(Brought { once: None, by_older_box }, parcel, now, rng)
     }
 
     /// Takes in an opened parcel, such as one that a device posts over HTTP.
@@ -112,13 +112,13 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Delivered, Undeliverable> {
-        self.take_in_by(Brought::default(), parcel, now, rng)
+        self.take_in_by(Brought::default(), parcel.clone(), now, rng)
     }
 
     fn take_in_by(
         &self,
         how: Brought,
-        parcel: &Parcel,
+        parcel: Parcel,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Delivered, Undeliverable> {
@@ -130,58 +130,76 @@ impl Shop {
         Ok(Delivered { outcomes, reply })
     }
 
-    /// [`Shop::take_in`] for a device that waits at the door: nothing is sealed for it, and a new
-    /// order is shown as it stands. Under a key that was used before, an order that was new then is
-    /// said to be new again.
+    /// [`Shop::take_in`] for a device that waits at the door, as far as nothing is written: the rest
+    /// is [`Shop::take_in_at_the_door`].
     ///
     /// # Errors
-    /// As there, and [`Undeliverable::KeyReused`].
-    pub fn take_in_at_the_door(
+    /// As there.
+    pub fn check_at_the_door(
         &self,
         once: Option<Once>,
-        parcel: &Parcel,
+        parcel: Parcel,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
+    ) -> Result<Checked, Undeliverable> {
+        self.check(parcel, Brought { once, by_older_box: false }, now, rng)
+    }
+
+    /// Takes in what was checked: nothing is sealed for the device, and a new order is shown as it
+    /// stands. Under a key that was used before, an order that was new then is said to be new again.
+    ///
+    /// # Errors
+    /// As [`Shop::take_in`], and [`Undeliverable::KeyReused`].
+    pub async fn take_in_at_the_door(
+        &self,
+        checked: Checked,
     ) -> Result<(Vec<Outcome>, Option<OrderView>), Undeliverable> {
-        let how = Brought { once, by_older_box: false };
-        let Acted { outcomes, taken, .. } = self.act_on(parcel, how, now, rng)?;
-        let shown = taken.first().map(|(row, chain)| view(row, chain)).transpose()?;
-        Ok((outcomes, shown))
+        let (device, job) = checked.job(self.inner.clone());
+        let acted = Acted::of(self.writer().write_async(job).await?, device)?;
+        let shown = acted.taken.first().map(|(row, chain)| view(row, chain)).transpose()?;
+        Ok((acted.outcomes, shown))
+    }
+
+    /// [`Shop::take_in`] where the shop itself wrote, so that nobody waits for a reply.
+    pub(crate) fn take_in_of_ours(
+        &self,
+        parcel: Parcel,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), Undeliverable> {
+        self.act_on(parcel, Brought::default(), now, rng).map(drop)
     }
 
     fn act_on(
         &self,
-        parcel: &Parcel,
+        parcel: Parcel,
         how: Brought,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Acted, Undeliverable> {
-        let (reading, trust) = self.reader().read(|c| self.read(c, parcel, now))?;
+        let (device, job) = self.check(parcel, how, now, rng)?.job(self.inner.clone());
+        Acted::of(self.writer().write(job)?, device)
+    }
+
+    fn check(
+        &self,
+        parcel: Parcel,
+        how: Brought,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Checked, Undeliverable> {
+        let (reading, trust) = self.reader().read(|c| self.read(c, &parcel, now))?;
         if reading.statements.is_empty() && parcel.lists.is_empty() {
             return Err(Undeliverable::Empty);
         }
-        let device = reading.statements.iter().find_map(|read| match &read.by {
-            By::Customer(device) => Some(device.certified.clone()),
-            By::Node { .. } => None,
-        });
         let mut visit = Visit::new(now, rng);
         visit.signed_times = signed_times(&reading, &trust);
         visit.by_older_box = how.by_older_box;
-        visit.once = how.once.map(|once| (once, request_hash(&("bring", parcel))));
+        visit.once = how.once.map(|once| (once, request_hash(&("bring", &parcel))));
         if is_planted(Bug::SplitTheDecision) {
             self.reserve_apart(&reading, &mut visit)?;
         }
-        let (inner, parcel) = (self.inner.clone(), parcel.clone());
-        let ended = self.writer().write(move |tx| inner.act(tx, &reading, &parcel, &visit))?;
-        match ended {
-            Ended::Done { outcomes, taken, mended } => {
-                for order in mended {
-                    tracing::warn!(order.id = %order, "a damaged order was mended by its customer");
-                }
-                Ok(Acted { outcomes, taken, device })
-            }
-            Ended::Stopped(why) => Err(Undeliverable::ReadOnly { why }),
-        }
+        Ok(Checked { parcel, reading, visit })
     }
 
     /// Checks a parcel against one committed state: whom the shop trusts in it, and its clock.
@@ -227,12 +245,49 @@ struct Brought {
     by_older_box: bool,
 }
 
+/// A parcel whose signatures hold, and that nobody acted on.
+pub struct Checked {
+    parcel: Parcel,
+    reading: Reading,
+    visit: Visit,
+}
+
+impl Checked {
+    /// The device that brought it, if a device did, and what is to be done in one transaction.
+    fn job(
+        self,
+        shop: Arc<Inner>,
+    ) -> (Option<Certified>, impl FnMut(&Tx<'_>) -> Result<Ended, Abort<Undeliverable>> + Send)
+    {
+        let Self { parcel, reading, visit } = self;
+        let device = reading.statements.iter().find_map(|read| match &read.by {
+            By::Customer(device) => Some(device.certified.clone()),
+            By::Node { .. } => None,
+        });
+        (device, move |tx: &Tx<'_>| shop.act(tx, &reading, &parcel, &visit))
+    }
+}
+
 /// What was done about a parcel, and for whom.
 struct Acted {
     outcomes: Vec<Outcome>,
     /// New orders, as they stand.
     taken: Vec<(OrderRow, Chain)>,
     device: Option<Certified>,
+}
+
+impl Acted {
+    fn of(ended: Ended, device: Option<Certified>) -> Result<Self, Undeliverable> {
+        match ended {
+            Ended::Done { outcomes, taken, mended } => {
+                for order in mended {
+                    tracing::warn!(order.id = %order, "a damaged order was mended by its customer");
+                }
+                Ok(Self { outcomes, taken, device })
+            }
+            Ended::Stopped(why) => Err(Undeliverable::ReadOnly { why }),
+        }
+    }
 }
 
 /// How a transaction about a parcel ended.

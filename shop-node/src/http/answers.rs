@@ -15,7 +15,7 @@ use kirana_migrations::StoreError;
 use crate::app::Shop;
 
 /// The most bytes that are remembered, with the addresses of the pages.
-const BYTES_MAX: usize = 8 * 1024 * 1024;
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most bytes of either half: one more, and the half that was not asked for lately is forgotten.
 const HALF_BYTES_MAX: usize = BYTES_MAX / 2;
 

@@ -67,7 +67,7 @@ pub async fn place(
     Json(given): Json<PlaceOrder>,
 ) -> Result<Response, Problem> {
     let (parcel, once) = (parcel(&given)?, key.by(visitor.device)?);
-    let (view, new) = door.run(move |access| place_it(access, &visitor, once, &parcel)).await?;
+    let (view, new) = place_it(&door, visitor, once, parcel).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, axum::Json(shown(&view))).into_response())
 }
@@ -88,32 +88,36 @@ fn parcel(given: &PlaceOrder) -> Result<Parcel, Problem> {
     Ok(parcel)
 }
 
-fn place_it(
-    access: &Access,
-    visitor: &Visitor,
+/// Checks here, and waits for the disk without a thread of its own.
+async fn place_it(
+    door: &Door,
+    visitor: Visitor,
     once: Option<Once>,
-    parcel: &Parcel,
+    parcel: Parcel,
 ) -> Result<(OrderView, bool), Problem> {
-    access.allow(visitor, Action::PlaceOrder, &access.here())?;
-    let shop = access.shop();
     let read = UnverifiedStatement::parse(&parcel.statements[0])
         .map_err(|error| Problem::malformed(error.to_string()))?;
-    let (outcomes, shown) = shop.take_in_at_the_door(once, parcel, now(), &mut clock::rng())?;
-    let customer = visitor.principal.party;
+    let (claimed, customer) = (read.claimed().order, visitor.principal.party);
+    let check = move |access: &Access| {
+        access.allow(&visitor, Action::PlaceOrder, &access.here())?;
+        let checked = access.shop().check_at_the_door(once, parcel, now(), &mut clock::rng())?;
+        Ok::<_, Problem>(checked)
+    };
+    let checked = door.look(check).await?;
+    let (outcomes, shown) = door.shop().take_in_at_the_door(checked).await?;
     // Whoever carries another's order here is shown none of it.
     if let Some(view) =
         shown.filter(|view| customer.as_ref().is_none_or(|c| *c == view.order.placed.customer))
     {
         return Ok((view, true));
     }
-    match outcomes.into_iter().next() {
-        Some(Outcome::Order { id, new, .. }) => Ok((shop.order(Which { id, customer })?, new)),
-        Some(Outcome::Answered { bytes }) => Err(refused(&bytes)),
-        _ => {
-            let id = read.claimed().order;
-            Ok((shop.order(Which { id, customer })?, false))
-        }
-    }
+    let (id, new) = match outcomes.into_iter().next() {
+        Some(Outcome::Order { id, new, .. }) => (id, new),
+        Some(Outcome::Answered { bytes }) => return Err(refused(&bytes)),
+        _ => (claimed, false),
+    };
+    let order = door.look(move |access| access.shop().order(Which { id, customer })).await?;
+    Ok((order, new))
 }
 
 /// The shop's signed refusal, as a problem that names the reason.

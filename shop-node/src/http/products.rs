@@ -162,13 +162,13 @@ async fn remembered<E: Into<Problem> + Send + 'static>(
 ) -> Result<Bytes, Problem> {
     let now = now();
     let Some(moment) = Answers::moment(door.shop(), now)? else {
-        return door.run(move |access| read(access.shop(), now)).await;
+        return door.look(move |access| read(access.shop(), now)).await;
     };
     let address = address.to_string();
     if let Some(body) = door.answers.get(moment, &address) {
         return Ok(body);
     }
-    let body = door.run(move |access| read(access.shop(), now)).await?;
+    let body = door.look(move |access| read(access.shop(), now)).await?;
     door.answers.put(moment, &address, &body);
     Ok(body)
 }

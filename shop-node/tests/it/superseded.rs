@@ -1,6 +1,8 @@
 //! A box that a newer one has taken the place of: it changes nothing, and hands its orders over.
 
+use futures::executor::block_on;
 use kirana_core::{
+    envelope::Parcel,
     id::{OrderId, ProductId, VariantId},
     key::KeyPair,
     order::{
@@ -45,6 +47,11 @@ fn said<T>(done: Result<T, impl std::fmt::Display>) -> Result<(), String> {
     done.map(|_| ()).map_err(|error| error.to_string())
 }
 
+fn at_the_door(shop: &Shop, parcel: Parcel) -> Result<(), String> {
+    let checked = shop.check_at_the_door(None, parcel, NOW, &mut rng(6));
+    said(block_on(shop.take_in_at_the_door(checked.map_err(|error| error.to_string())?)))
+}
+
 /// Every way in which an order comes or changes.
 pub fn with_orders(
     street: &Neighbourhood,
@@ -59,7 +66,7 @@ pub fn with_orders(
     let nothing = kirana_core::money::Money::zero(rupees());
     vec![
         ("mail", said(street.deliver(&asha.mail(street, &parcel)))),
-        ("door", said(shop.take_in_at_the_door(None, &parcel, NOW, &mut rng(6)))),
+        ("door", at_the_door(shop, parcel.clone())),
         ("parcel", said(shop.take_in(&parcel, NOW, &mut rng(6)))),
         ("accept", act(Deed::Accept)),
         ("decline", act(Deed::Decline(DeclineReason::ByShop))),

@@ -16,7 +16,7 @@ use kirana_migrations::{
 
 use super::Shop;
 pub use crate::store::shelf::Item;
-use crate::store::shelf::{self, Moment};
+use crate::store::shelf::{self, Items, Moment};
 
 /// A page of the shelf.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,8 @@ impl Shop {
         self.reader().read(|c| {
             let page = search(c, query)?;
             let moment = Moment { now, today: self.inner.today(c, now)? };
-            let items = page.rows.iter().map(|row| shelf::item_at(c, *row, moment));
+            let mut items = Items::of(c, moment)?;
+            let items = page.rows.iter().map(|row| items.at(*row));
             Ok(Shelf {
                 items: items.collect::<Result<_, StoreError>>()?,
                 count: page.count,

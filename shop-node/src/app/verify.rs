@@ -19,7 +19,7 @@ use super::{
 use crate::store::{
     damage, images,
     orders::{self, OrderRow},
-    stock,
+    shelf, stock,
 };
 
 /// What was found.
@@ -108,6 +108,7 @@ fn check_ledger(
     found.faults.extend(walk.check(&stored).iter().map(ToString::to_string));
     found.faults.extend(batches::faults(c, &walk)?);
     found.faults.extend(books.faults(c)?);
+    found.faults.extend(shelf::faults(c)?);
     let mut reserved = BTreeMap::new();
     for held in stock::all_reserved(c)? {
         *reserved.entry((held.variant, held.location)).or_insert(0) += held.amount;

@@ -247,3 +247,37 @@ fn p8_an_amount_or_a_date_of_a_batch_that_was_changed_is_found() {
     change("UPDATE batch SET best_before = 30000");
     assert_eq!(faults(), 1);
 }
+
+#[test]
+fn p2_the_shelf_shows_what_is_left_whatever_changes_it() {
+    let (desk, milk) = open();
+    let left = || {
+        let (status, page) = desk.as_owner("GET", "/v1/products", &Value::Null);
+        assert_eq!(status, 200, "{page}");
+        page["items"][0]["available"].as_u64()
+    };
+    assert_eq!(left(), Some(10));
+    receive(&desk, milk, 5, &json!({ "best_before": in_days(3) }));
+    assert_eq!(left(), Some(15));
+    // What is past its date lies there and is promised to nobody.
+    let past = receive(&desk, milk, 4, &json!({ "best_before": in_days(-3) }));
+    assert_eq!(left(), Some(15));
+    let thrown = json!({ "variant_id": milk, "kind": "wastage", "amount": 4, "batch": past });
+    assert_eq!(move_stock(&desk, &thrown).0, 201);
+    assert_eq!(left(), Some(15));
+    assert_eq!(sell(&desk, milk, 3, None).0, 201);
+    assert_eq!(left(), Some(12));
+}
+
+#[test]
+fn p8_an_amount_on_the_shelf_that_was_changed_is_found() {
+    let street = Neighbourhood::new();
+    street.stock(1, 3000, 7);
+    let faults = || street.shop.verify().expect("read").faults.len();
+    assert_eq!(faults(), 0);
+    let change = |tx: &kirana_migrations::Tx<'_>| -> Result<usize, Abort<()>> {
+        Ok(tx.execute("UPDATE shelf_stock SET available = 8 WHERE available = 7", [])?)
+    };
+    assert_eq!(street.shop.database().writer.write(change).expect("stored"), 1);
+    assert_eq!(faults(), 1);
+}

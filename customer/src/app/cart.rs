@@ -51,32 +51,43 @@ impl Household {
         rng: &mut dyn CryptoRng,
         edit: impl Fn(&mut Document) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<(), HouseholdError> {
+        let pen = self.pen(rng);
+        write(&self.db, move |tx| match once {
+            Some((key, now)) if !once::note(tx, key, now)? => Ok(()),
+            _ => pen.edit(tx, &edit),
+        })
+    }
+
+    /// What changes the shared document, once, as a writer that nobody was before.
+    pub(super) fn pen(&self, rng: &mut dyn CryptoRng) -> Pen {
         let mut incarnation = [0; 8];
         rng.fill_bytes(&mut incarnation);
         let incarnation = u64::from_be_bytes(incarnation);
-        let author = Author { key: self.keys.id(), incarnation };
-        let disk = self.disk.clone();
-        write(&self.db, move |tx| match once {
-            Some((key, now)) if !once::note(tx, key, now)? => Ok(()),
-            _ => store(tx, &disk, author, &edit),
-        })
+        Pen { author: Author { key: self.keys.id(), incarnation }, disk: self.disk.clone() }
     }
 }
 
-fn store(
-    tx: &Tx<'_>,
-    disk: &DiskKey,
+/// Changes the shared document within a transaction.
+pub(super) struct Pen {
     author: Author,
-    edit: &impl Fn(&mut Document) -> Result<(), Refusal>,
-) -> Result<(), Abort<HouseholdError>> {
-    let mut document = document(tx, disk, author)?;
-    edit(&mut document).map_err(HouseholdError::from)?;
-    let bytes = document.save();
-    if bytes.len() > HOUSEHOLD_BYTES_MAX {
-        // Stored, it could not be read again.
-        return Err(HouseholdError::from(Refusal::TooLong { len: bytes.len() }).into());
+    disk: DiskKey,
+}
+
+impl Pen {
+    pub(super) fn edit(
+        &self,
+        tx: &Tx<'_>,
+        edit: impl Fn(&mut Document) -> Result<(), Refusal>,
+    ) -> Result<(), Abort<HouseholdError>> {
+        let mut document = document(tx, &self.disk, self.author)?;
+        edit(&mut document).map_err(HouseholdError::from)?;
+        let bytes = document.save();
+        if bytes.len() > HOUSEHOLD_BYTES_MAX {
+            // Stored, it could not be read again.
+            return Err(HouseholdError::from(Refusal::TooLong { len: bytes.len() }).into());
+        }
+        Ok(person::put_document(tx, &self.disk, &bytes)?)
     }
-    Ok(person::put_document(tx, disk, &bytes)?)
 }
 
 fn document(

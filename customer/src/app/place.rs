@@ -3,7 +3,7 @@
 use kirana_core::{
     envelope::PersonalPart,
     hash::Hash,
-    id::{OrderId, ShopId},
+    id::{CartId, OrderId, ShopId},
     key::KeyId,
     money::{Currency, Money},
     order::{
@@ -85,18 +85,18 @@ impl Household {
     ) -> Result<PlacedOrder, HouseholdError> {
         let mut random = [0; 10];
         rng.fill_bytes(&mut random);
-        self.place_as(OrderId::new(now, random), order, now, rng)
+        self.place_as(OrderId::new(now, random), (order, None), now, rng)
     }
 
     /// [`Household::place`] under an id that somebody drew before; an order that is here under that
-    /// id stays as it is.
+    /// id stays as it is. What it takes out of a cart is taken out in the same transaction.
     ///
     /// # Errors
     /// As there.
     pub fn place_as(
         &self,
         id: OrderId,
-        order: NewOrder,
+        (order, cart): (NewOrder, Option<CartId>),
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<PlacedOrder, HouseholdError> {
@@ -117,6 +117,7 @@ impl Household {
         let entry = self.first_entry(id, order, personal.as_ref(), known.generation, now)?;
         let placed = PlacedOrder { id, entry: entry.hash() };
         let sealed = personal.as_ref().map(|part| person::seal_part(&self.disk, id, part));
+        let emptied = cart.map(|cart| (cart, self.pen(rng)));
         let stored = write(&self.db, move |tx| {
             let row = StoredOrder { id, shop, placed_at: now, open: true };
             orders::add(tx, &row, sealed.as_deref())?;
@@ -127,6 +128,9 @@ impl Household {
                 Waiting { hash, shop, order: id, bytes, until: answer_by, queued_at: now };
             outbox::put(tx, &waiting)?;
             journal::open(tx, id, now)?;
+            if let Some((cart, pen)) = &emptied {
+                pen.edit(tx, |document| document.empty_cart(*cart, Some(shop), now))?;
+            }
             tx.note_head(order_head(id, 1, hash));
             Ok(())
         });

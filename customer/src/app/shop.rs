@@ -55,8 +55,13 @@ impl Household {
             addresses: introduced.addresses,
             hubs: introduced.hubs,
             vouched: matches!(meeting.node.vouched(), Vouched::Hub(_)),
-            pinned_at: before.map_or(now, |before| before.pinned_at),
+            pinned_at: before.as_ref().map_or(now, |before| before.pinned_at),
         };
+        if before.as_ref() == Some(&shop) {
+            // Each checkout at a hub introduces the shop: nothing new is worth no sync of the disk.
+            self.follow_owners([(shop.id, shop.owner)]);
+            return Ok(shop);
+        }
         let node = NodeKey { key: *meeting.node.key(), shop: meeting.shop, generation };
         let stored = shop.clone();
         write(&self.db, move |tx| {

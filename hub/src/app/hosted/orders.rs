@@ -136,15 +136,13 @@ impl Hub {
         }
         let ids = self.ids_once(once, drawn, now).await?;
         self.store().hosted_waits(actor.account, true).await?;
+        let cart = match checkout.basket {
+            Basket::Cart(cart) => Some(cart),
+            Basket::Lines(_) | Basket::Again(_) => None,
+        };
         for (shop, (order, _)) in drafts {
             let Some(id) = ids.get(&shop).copied() else { continue };
-            on_disk(|| home.place_as(id, order, now, rng))?;
-            if let Basket::Cart(cart) = checkout.basket {
-                // The order is safe; a cart that is not emptied is only shown once more.
-                let empty =
-                    move |document: &mut Document| document.empty_cart(cart, Some(shop), now);
-                on_disk(|| home.edit_document(rng, empty))?;
-            }
+            on_disk(|| home.place_as(id, (order, cart), now, rng))?;
         }
         // A round that saw nothing open may have noted that since.
         self.store().hosted_waits(actor.account, true).await?;

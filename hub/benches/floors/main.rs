@@ -8,7 +8,10 @@
 //!   `token_check_first` is the same for tokens that it never met;
 //! - `token_check_http`: `GET /v1/me` with a token, beside an axum handler that answers nothing;
 //! - `others_in_storm`: the 99th percentile of that same request while sign-ins come as fast as
-//!   they can, beside the one without them; at most 2 is the goal.
+//!   they can, beside the one without them; at most 2 is the goal;
+//! - `checkout_c32` and `add_to_cart`: what thin clients do (told in [`checkout`]), by 32 and by 8
+//!   people at once, beside as many raw durable commits. How many these are is counted in the
+//!   write-ahead logs, and stands in the floor's name.
 //!
 //! **Invariants:** every answer is looked at; nothing fails because it was slow.
 
@@ -18,20 +21,24 @@ use anyhow::Context;
 use clap::Parser;
 use serde_json::Value;
 
+mod checkout;
 #[path = "../../../shop-node/benches/floors/clients.rs"]
 mod clients;
 #[path = "../../../shop-node/benches/floors/clock.rs"]
 mod clock;
+mod commits;
 mod empty;
 mod people;
 #[path = "../../../shop-node/benches/floors/report.rs"]
 mod report;
 #[path = "../../../shop-node/benches/floors/server.rs"]
 mod server;
+mod street;
 mod tokens;
 
 use people::People;
 use report::{Rounds, Unit, row, told};
+use street::Street;
 
 /// Measures the hub beside raw floors.
 #[derive(Parser)]
@@ -39,6 +46,9 @@ struct Given {
     /// Fewer rounds.
     #[arg(long)]
     quick: bool,
+    /// Only this: `door` or `checkout`; then the report is not whole.
+    #[arg(long)]
+    only: Option<String>,
     /// The folder that the rows go to, as `hub.json`.
     #[arg(long, value_name = "FOLDER", required_unless_present = "empty")]
     reports: Option<PathBuf>,
@@ -56,10 +66,16 @@ struct Size {
     sign_ins: usize,
     checks: usize,
     requests: usize,
+    /// Checkouts and additions to carts. A household has room for 50 carts and 50 addresses, and each
+    /// checkout of a person makes one of either.
+    flows: usize,
+    adds: usize,
 }
 
-const WHOLE: Size = Size { rounds: 7, sign_ins: 160, checks: 20_000, requests: 20_000 };
-const QUICK: Size = Size { rounds: 3, sign_ins: 80, checks: 5_000, requests: 6_000 };
+const WHOLE: Size =
+    Size { rounds: 7, sign_ins: 160, checks: 20_000, requests: 20_000, flows: 192, adds: 480 };
+const QUICK: Size =
+    Size { rounds: 3, sign_ins: 80, checks: 5_000, requests: 6_000, flows: 192, adds: 480 };
 
 fn main() -> anyhow::Result<()> {
     let given = Given::parse();
@@ -68,13 +84,21 @@ fn main() -> anyhow::Result<()> {
     }
     let reports = given.reports.context("no folder for the report")?;
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let rows = measure(if given.quick { &QUICK } else { &WHOLE }, folder.path())?;
+    let size = if given.quick { &QUICK } else { &WHOLE };
+    let wanted = |what: &str| given.only.as_deref().is_none_or(|only| only == what);
+    let mut rows = Vec::new();
+    if wanted("door") {
+        rows.extend(measure_door(size, folder.path())?);
+    }
+    if wanted("checkout") {
+        rows.extend(measure_checkout(size, folder.path())?);
+    }
     let report = reports.join("hub.json");
     std::fs::write(&report, serde_json::to_vec_pretty(&rows)?)
         .with_context(|| format!("{} was not written", report.display()))
 }
 
-fn measure(size: &Size, folder: &Path) -> anyhow::Result<Vec<Value>> {
+fn measure_door(size: &Size, folder: &Path) -> anyhow::Result<Vec<Value>> {
     let people = People::of_a_new_hub(folder)?;
     let empty = empty::start()?;
     let [mut login, mut hashes, mut http, mut nothing, mut calm, mut storm] =
@@ -101,6 +125,28 @@ fn measure(size: &Size, folder: &Path) -> anyhow::Result<Vec<Value>> {
         beside("token_check_first", Unit::PerSecond, &first, ("raw_ed25519", &raw)),
         beside("token_check_http", Unit::PerSecond, &http, ("empty_handler", &nothing)),
         beside("others_in_storm", Unit::Ms, &storm, ("without_sign_ins", &calm)),
+    ])
+}
+
+fn measure_checkout(size: &Size, folder: &Path) -> anyhow::Result<Vec<Value>> {
+    eprintln!("A shop joins a hub, and {} people sign up …", checkout::PEOPLE);
+    let street = Street::of_a_new_hub(folder, checkout::PEOPLE)?;
+    let (of_flow, of_add) = checkout::commits(&street)?;
+    let [mut flows, mut adds, mut raw_flows, mut raw_adds] =
+        std::array::from_fn(|_| Rounds::default());
+    for round in 0..size.rounds {
+        eprintln!("Thin clients, round {} of {} …", round + 1, size.rounds);
+        let fresh = |what: &str| folder.join(format!("{what}-{round}"));
+        let (at_once, adding) = (checkout::AT_ONCE, checkout::ADDING);
+        raw_flows.push(commits::raw(&fresh("flows"), size.flows, at_once, of_flow)?);
+        flows.push(checkout::check_out(&street, size.flows, round)?);
+        raw_adds.push(commits::raw(&fresh("adds"), size.adds, adding, of_add)?);
+        adds.push(checkout::add(&street, size.adds)?);
+    }
+    let (of_flow, of_add) = (of_flow.floor(), of_add.floor());
+    Ok(vec![
+        beside("checkout_c32", Unit::PerSecond, &flows, (&of_flow, &raw_flows)),
+        beside("add_to_cart", Unit::PerSecond, &adds, (&of_add, &raw_adds)),
     ])
 }
 

@@ -15,10 +15,24 @@ pub type Asking = (Client, Vec<Vec<u8>>);
 
 /// Has all clients ask at once; every answer must have this status.
 pub fn run(server: &Server, clients: Vec<Asking>, status: u16) -> anyhow::Result<Round> {
-    let start = &Barrier::new(clients.len() + 1);
+    let one = |(client, requests)| move || ask(client, requests, status);
+    race(server, clients.into_iter().map(one).collect())
+}
+
+/// Has all do at once what they do; each says how long each of its turns took.
+pub fn race<J>(server: &Server, jobs: Vec<J>) -> anyhow::Result<Round>
+where
+    J: FnOnce() -> anyhow::Result<Vec<Duration>> + Send,
+{
+    let start = &Barrier::new(jobs.len() + 1);
     let (each, took, processor) = std::thread::scope(|scope| {
-        let one = |(client, requests)| scope.spawn(move || ask(client, requests, status, start));
-        let threads: Vec<_> = clients.into_iter().map(one).collect();
+        let one = |job: J| {
+            scope.spawn(move || {
+                start.wait();
+                job()
+            })
+        };
+        let threads: Vec<_> = jobs.into_iter().map(one).collect();
         let before = server.processor()?;
         start.wait();
         let watch = Stopwatch::start();
@@ -33,13 +47,7 @@ pub fn run(server: &Server, clients: Vec<Asking>, status: u16) -> anyhow::Result
     Ok(Round { operations: each.len(), took, processor, each })
 }
 
-fn ask(
-    mut client: Client,
-    requests: Vec<Vec<u8>>,
-    expected: u16,
-    start: &Barrier,
-) -> anyhow::Result<Vec<Duration>> {
-    start.wait();
+fn ask(mut client: Client, requests: Vec<Vec<u8>>, expected: u16) -> anyhow::Result<Vec<Duration>> {
     let mut each = Vec::with_capacity(requests.len());
     for request in requests {
         let watch = Stopwatch::start();

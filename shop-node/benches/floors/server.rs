@@ -16,7 +16,8 @@ use crate::clock;
 /// A program that serves; it ends when this is dropped.
 pub struct Server {
     child: Child,
-    address: SocketAddr,
+    /// Its HTTP door.
+    pub address: SocketAddr,
 }
 
 impl Server {

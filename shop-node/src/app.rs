@@ -156,6 +156,8 @@ pub(crate) struct Inner {
     pub(crate) documents: catalogue::Documents,
     /// The stock snapshots that were signed last: served again for a moment.
     pub(crate) published: availability::Published,
+    /// The heads that were answered lately: who comes back gets what is new.
+    pub(crate) told: kirana_sync::pull::Told,
 }
 
 impl Shop {

@@ -151,7 +151,8 @@ impl Shelf {
                 let stock = ByteVec::from(self.stock(1).bytes().to_vec());
                 let availability = vec![stock];
                 let terms = Some(ByteVec::from(self.terms(1).bytes().to_vec()));
-                Response::Heads { heads: heads.collect(), certificates, availability, terms }
+                let name = None;
+                Response::Heads { heads: heads.collect(), certificates, availability, terms, name }
             }
             Request::Chunks { generation, .. } if *generation != self.generation => {
                 Response::refused(Code::OtherGeneration, "of another generation")

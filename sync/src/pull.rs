@@ -14,6 +14,7 @@ use kirana_core::{
         BucketNo,
         head::{Extent, Head, SNAPSHOT_BYTES_MAX, SignedHead, Step, UnverifiedHead},
     },
+    hash::Hash,
     id::ShopId,
     key::PublicKey,
     known_time::KnownNow,
@@ -21,6 +22,10 @@ use kirana_core::{
     trust::Trust,
 };
 use minicbor::bytes::ByteVec;
+
+mod told;
+
+pub use told::Told;
 
 use crate::wire::{Chunk, Code, Request, Response};
 
@@ -80,6 +85,11 @@ pub struct Pull {
     shop: ShopId,
     known: Known,
     node: Option<(PublicKey, u64)>,
+    /// The certificates that came last, for an answer that leaves them out.
+    certificates: Vec<ByteVec>,
+    /// The name of the answer that is being taken in, and of the last one that was taken in whole.
+    name: Option<Hash>,
+    seen: Option<Hash>,
     /// Documents still to be brought up to these numbers.
     todo: VecDeque<(BucketNo, u64)>,
     stage: Stage,
@@ -89,8 +99,17 @@ pub struct Pull {
 impl Pull {
     /// A pull of `shop`'s catalogue by a reader who has it as far as `known`.
     pub fn new(shop: ShopId, known: Known) -> Self {
-        let (node, todo) = (None, VecDeque::new());
-        Self { shop, known, node, todo, stage: Stage::Idle, bytes: 0 }
+        Self {
+            shop,
+            known,
+            node: None,
+            certificates: Vec::new(),
+            name: None,
+            seen: None,
+            todo: VecDeque::new(),
+            stage: Stage::Idle,
+            bytes: 0,
+        }
     }
 
     /// Whose catalogue it is.
@@ -113,7 +132,9 @@ impl Pull {
         self.todo.clear();
         self.bytes = 0;
         self.stage = Stage::Heads;
-        Effect::Ask(Request::Heads { shop: self.shop })
+        // Whatever goes wrong from now on, all is asked for the next time.
+        let seen = self.seen.take();
+        Effect::Ask(Request::Heads { shop: self.shop, seen })
     }
 
     /// Gives up what is under way; [`Pull::start`] begins anew from what was loaded.
@@ -125,8 +146,12 @@ impl Pull {
     pub fn answer(&mut self, now: KnownNow, trust: &Trust, response: Response) -> Vec<Effect> {
         let stage = std::mem::replace(&mut self.stage, Stage::Idle);
         match (stage, response) {
-            (Stage::Heads, Response::Heads { heads, certificates, availability, terms }) => {
-                self.heads(now, trust, heads, &certificates, (availability, terms))
+            (Stage::Heads, Response::Heads { heads, certificates, availability, terms, name }) => {
+                if !certificates.is_empty() {
+                    self.certificates = certificates;
+                }
+                self.name = name;
+                self.heads(now, trust, heads, (availability, terms))
             }
             (Stage::Chunks { bucket }, Response::Chunks { chunks, .. }) => {
                 self.chunks(bucket, chunks)
@@ -176,10 +201,9 @@ impl Pull {
         now: KnownNow,
         trust: &Trust,
         heads: Vec<ByteVec>,
-        certificates: &[ByteVec],
         (availability, terms): (Vec<ByteVec>, Option<ByteVec>),
     ) -> Vec<Effect> {
-        let node = trust.check(certificates, now).ok();
+        let node = trust.check(&self.certificates, now).ok();
         let node = node.filter(|node| node.shop() == Some(self.shop));
         let Some((key, generation)) = node.and_then(|node| Some((*node.key(), node.generation()?)))
         else {
@@ -258,6 +282,7 @@ impl Pull {
             }
         }
         self.stage = Stage::Idle;
+        self.seen = self.name.take();
         vec![Effect::Current]
     }
 

@@ -132,6 +132,9 @@ pub enum Request {
         /// Whose catalogue.
         #[n(0)]
         shop: ShopId,
+        /// What was answered last, by its name: what is the same still may be left out.
+        #[n(1)]
+        seen: Option<Hash>,
     },
     /// Asks for the chunks of one bucket after a number; answered by `Chunks`, or by a refusal
     /// with [`Code::OtherGeneration`] or [`Code::Gone`], after which a snapshot is asked for.
@@ -284,6 +287,10 @@ pub enum Response {
         /// The newest signed terms, where the shop has set any: [`kirana_core::terms`].
         #[n(3)]
         terms: Option<ByteVec>,
+        /// The name of all of it, also of what was left out, where the answerer remembers it for a
+        /// while.
+        #[n(4)]
+        name: Option<Hash>,
     },
     /// Chunks in ascending order, without gaps.
     #[n(41)]

@@ -280,7 +280,9 @@ impl Hub {
         let no = || Refused::new(Code::NotHere, "this hub has nothing of that shop; ask the shop");
         let Ok(shelves) = self.shelves() else { return Err(no().into()) };
         let answered = match request {
-            Request::Heads { shop } => shelves.heads(shop).map_err(Error::from)?.ok_or_else(no)?,
+            Request::Heads { shop, .. } => {
+                shelves.heads(shop).map_err(Error::from)?.ok_or_else(no)?
+            }
             Request::Chunks { shop, bucket, generation, after } => {
                 shelves.chunks(shop, bucket, generation, after).map_err(Error::from)?
             }

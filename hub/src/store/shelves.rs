@@ -343,7 +343,8 @@ impl Shelves {
                 availability.extend(said.map(ByteVec::from));
             }
             let terms = terms::signed(c, shop)?.map(ByteVec::from);
-            let answer = Response::Heads { heads, certificates, availability, terms };
+            let name = None;
+            let answer = Response::Heads { heads, certificates, availability, terms, name };
             Ok(match &answer {
                 Response::Heads { heads, .. } if heads.is_empty() => None,
                 _ => Some(answer),

@@ -125,6 +125,7 @@ impl Shelf {
                 certificates: self.shop.chain.clone(),
                 availability: Vec::new(),
                 terms: None,
+                name: None,
             },
             Request::Image { image, .. } => match self.pictures.get(image) {
                 Some(jpeg) => Response::Image { jpeg: jpeg.clone().into() },
@@ -267,7 +268,7 @@ async fn p3_a_shelf_is_searched_and_had_at_the_hub_while_the_shop_is_dark() {
     // A household that never met the shop's box gets every byte that the box had signed.
     let meena = Caller::reaching(&pair(3), &[&hub]).await;
     let Response::Heads { heads, certificates, .. } =
-        meena.ask(&hub, Request::Heads { shop }).await
+        meena.ask(&hub, Request::Heads { shop, seen: None }).await
     else {
         panic!("no heads");
     };
@@ -278,7 +279,7 @@ async fn p3_a_shelf_is_searched_and_had_at_the_hub_while_the_shop_is_dark() {
         panic!("no chunks");
     };
     assert_eq!(chunks, said);
-    let stranger = Request::Heads { shop: ShopId::new(FOUNDED, [9; 10]) };
+    let stranger = Request::Heads { shop: ShopId::new(FOUNDED, [9; 10]), seen: None };
     assert_eq!(refusal(meena.ask(&hub, stranger).await), Code::NotHere);
 
     // It is all there after a start, and gone when the shop closes down.
@@ -381,7 +382,7 @@ async fn p3_a_shop_that_was_not_heard_of_for_long_keeps_its_place_on_the_shelf()
     let (_, page) = send(hub.get("/v1/products?q=rice")).await;
     assert_eq!(names(&page), ["Rice"]);
     let meena = Caller::reaching(&pair(3), &[&hub]).await;
-    let heads = meena.ask(&hub, Request::Heads { shop }).await;
+    let heads = meena.ask(&hub, Request::Heads { shop, seen: None }).await;
     assert!(matches!(heads, Response::Heads { heads, .. } if heads.len() == 1));
 }
 

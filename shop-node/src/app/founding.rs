@@ -137,6 +137,7 @@ impl Shop {
             sealed: Mutex::default(),
             documents: super::catalogue::Documents::default(),
             published: super::availability::Published::default(),
+            told: kirana_sync::pull::Told::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

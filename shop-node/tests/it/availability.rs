@@ -74,7 +74,7 @@ fn a_box_that_no_longer_speaks_for_the_shop_says_nothing_about_its_stock() {
     });
     met.expect("it is stored");
     assert_eq!(shop.availability(NOW).expect("read"), []);
-    let heads = Request::Heads { shop: shop.id() };
+    let heads = Request::Heads { shop: shop.id(), seen: None };
     let served = shop.serve_pull(heads, NOW).expect("read");
     let Response::Heads { heads, availability, .. } = served else { panic!("{served:?}") };
     assert_eq!((heads.len(), availability.len()), (1, 0));

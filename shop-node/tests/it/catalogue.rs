@@ -273,7 +273,7 @@ fn p6_staff_may_send_batches_and_couriers_may_not() {
     assert_eq!(reached[&BucketNo::FIRST].n, 2);
 }
 
-fn import(shop: &Shop, text: &str, dry_run: bool) -> Report {
+pub fn import(shop: &Shop, text: &str, dry_run: bool) -> Report {
     let (order, mut rng) = (Order { dry_run, ..Order::default() }, rng(11));
     let id = draw_id(NOW.plus_ms(shop.imports(100).expect("read").len() as u64), &mut rng);
     let file = std::io::Cursor::new(text);

@@ -44,6 +44,7 @@ mod purchases;
 mod qr;
 mod recovery;
 mod refusals;
+mod returning;
 mod safekeeping;
 mod same_answers;
 mod scales;

@@ -373,7 +373,8 @@ fn the_customers_code_works_out_alike_on_both_sides_and_a_wrong_one_hands_nothin
 fn terms_are_signed_for_everybody_who_pulls_and_nonsense_is_never_set() {
     let counter = Counter::with(terms());
     let shop = &counter.street.shop;
-    let heads = shop.serve_pull(Request::Heads { shop: shop.id() }, NOW).expect("it answers");
+    let asked = Request::Heads { shop: shop.id(), seen: None };
+    let heads = shop.serve_pull(asked, NOW).expect("it answers");
     let Response::Heads { terms: Some(bytes), .. } = heads else { panic!("{heads:?}") };
     let read = UnverifiedTerms::parse(&bytes).expect("terms");
     let signed = read.verify(&shop.keys().node.signing.public()).expect("the node's");

@@ -168,9 +168,9 @@ fn p6_stock_snapshots_by_another_key_of_another_shop_or_of_a_lost_box_are_refuse
     let elsewhere = Shelf { shop: shop(1), ..Shelf::new(0, 1, &[3]) };
     for liar in [thief, lost_box, elsewhere] {
         let (loads, ends) = tampered(|_, response| match response {
-            Response::Heads { heads, certificates, mut availability, terms } => {
+            Response::Heads { heads, certificates, mut availability, terms, name } => {
                 availability.push(ByteVec::from(liar.stock(2).bytes().to_vec()));
-                Response::Heads { heads, certificates, availability, terms }
+                Response::Heads { heads, certificates, availability, terms, name }
             }
             other => other,
         });
@@ -185,9 +185,9 @@ fn p6_terms_by_another_key_of_another_shop_or_of_a_lost_box_are_not_taken() {
     let elsewhere = Shelf { shop: shop(1), ..Shelf::new(0, 1, &[3]) };
     for liar in [thief, lost_box, elsewhere] {
         let (loads, ends) = tampered(|_, response| match response {
-            Response::Heads { heads, certificates, availability, .. } => {
+            Response::Heads { heads, certificates, availability, name, .. } => {
                 let terms = Some(ByteVec::from(liar.terms(2).bytes().to_vec()));
-                Response::Heads { heads, certificates, availability, terms }
+                Response::Heads { heads, certificates, availability, terms, name }
             }
             other => other,
         });

@@ -128,7 +128,7 @@ pub(super) fn check_response(response: &Response) -> Result<(), Malformed> {
             at_most("a list of records", records.len(), RECORDS_MAX)?;
             each("a record", records, RECORD_BYTES_MAX)
         }
-        Response::Heads { heads, certificates: chain, availability, terms } => {
+        Response::Heads { heads, certificates: chain, availability, terms, name: _ } => {
             at_most(
                 "a shop's terms",
                 terms.as_ref().map_or(0, |terms| terms.len()),

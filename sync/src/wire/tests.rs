@@ -71,8 +71,10 @@ fn a_request_one_past_any_limit_is_refused() {
 fn a_response_one_past_any_limit_is_refused() {
     let mails = |n| Response::Mails { items: vec![(1, mail(9, 9, vec![])); n], more: false };
     let records = |n, len| Response::Records { records: many(n, len) };
-    let heads =
-        |h, c, a| Response::Heads { heads: h, certificates: c, availability: a, terms: None };
+    let heads = |h, c, a| {
+        let (terms, name) = (None, None);
+        Response::Heads { heads: h, certificates: c, availability: a, terms, name }
+    };
     let chunk = |head, len| Chunk { head: bytes(head), bytes: bytes(len) };
     let chunks = |n, head, len| Response::Chunks { chunks: vec![chunk(head, len); n], more: true };
     let snapshot = |total, part| Response::Snapshot { head: bytes(9), total, part: bytes(part) };
@@ -86,7 +88,7 @@ fn a_response_one_past_any_limit_is_refused() {
     };
     let terms = |n| {
         let (heads, certificates, availability) = (vec![], vec![], vec![]);
-        Response::Heads { heads, certificates, availability, terms: Some(bytes(n)) }
+        Response::Heads { heads, certificates, availability, terms: Some(bytes(n)), name: None }
     };
     let image = |n| Response::Image { jpeg: bytes(n) };
     let half = AVAILABILITY_BYTES_MAX / 2;
@@ -166,7 +168,8 @@ fn every_kind_on_the_wire_has_its_number_in_the_list() {
         Request::Publish { record: bytes(9) },
         Request::Look { shop: shop() },
         Request::Find { cells: vec![] },
-        Request::Heads { shop: shop() },
+        Request::Heads { shop: shop(), seen: None },
+        Request::Heads { shop: shop(), seen: Some(Hash::of(b"x")) },
         Request::Chunks { shop: shop(), bucket: BucketNo::INDEX, generation: 1, after: 0 },
         Request::Snapshot { shop: shop(), bucket: BucketNo::INDEX, offset: 0 },
         Request::Batch { batch: bytes(9), certificates: vec![] },
@@ -183,7 +186,13 @@ fn every_kind_on_the_wire_has_its_number_in_the_list() {
         Response::Deleted,
         Response::Published,
         Response::Records { records: vec![] },
-        Response::Heads { heads: vec![], certificates: vec![], availability: vec![], terms: None },
+        Response::Heads {
+            heads: vec![],
+            certificates: vec![],
+            availability: vec![],
+            terms: None,
+            name: Some(Hash::of(b"x")),
+        },
         Response::Chunks { chunks: vec![], more: false },
         Response::Snapshot { head: bytes(9), total: 9, part: bytes(9) },
         Response::Admitted { id: Hash::of(b"x") },

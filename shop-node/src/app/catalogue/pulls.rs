@@ -36,11 +36,13 @@ impl Shop {
     /// When the database cannot be read.
     pub fn serve_pull(&self, request: Request, now: UnixMs) -> Result<Response, StoreError> {
         let stock = match &request {
-            Request::Heads { shop } if *shop == self.id() => self.availability(now)?,
+            Request::Heads { shop, .. } if *shop == self.id() => self.availability(now)?,
             _ => Vec::new(),
         };
         self.reader().read(|c| match request {
-            Request::Heads { shop } if shop == self.id() => self.inner.heads(c, stock),
+            Request::Heads { shop, seen } if shop == self.id() => {
+                Ok(self.inner.told.news(self.inner.heads(c, stock)?, seen))
+            }
             Request::Chunks { shop, bucket, generation, after } if shop == self.id() => {
                 self.inner.chunks(c, bucket, generation, after)
             }
@@ -69,7 +71,7 @@ impl Inner {
         let is_read_only = settings::get::<String>(c, Setting::ReadOnly)?.is_some();
         let terms = if is_read_only { None } else { self.signed_terms(c)? };
         let terms = terms.map(|terms| ByteVec::from(terms.bytes().to_vec()));
-        Ok(Response::Heads { heads, certificates, availability, terms })
+        Ok(Response::Heads { heads, certificates, availability, terms, name: None })
     }
 
     /// The newest head of a document: that of its last chunk, or in a new generation one for the

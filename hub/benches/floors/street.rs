@@ -177,7 +177,7 @@ fn list() -> String {
 fn terms() -> Value {
     let window = json!({
         "way": "delivery", "days": "Mo-Su", "from_min": 0, "until_min": 1_439,
-        "capacity": 1_000_000, "last_call_min": 0,
+        "capacity": 60_000, "last_call_min": 0,
     });
     let fee = json!({ "minor": 1_500, "currency": "INR" });
     let tomorrow_too = [window];

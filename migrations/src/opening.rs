@@ -114,14 +114,9 @@ pub(crate) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     keep_prepared(&connection)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
-
-/// Pages that each reader keeps: the inner pages of the indexes of some ten thousand products. More
-/// helps little, and every reader would have it.
-const READER_CACHE_KIB: i64 = 3 * 1024;
 
 /// Statements stay prepared whatever is bound to them. Without this SQLite prepares each one that
 /// ends in `LIMIT ?` anew every time it is run, in case the number makes for a better plan.

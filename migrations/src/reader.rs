@@ -1,7 +1,7 @@
 //! Reads a database through a few connections of its own, or between two groups in the simulation.
 //!
-//! **Invariant:** no more than [`READERS_MAX`] connections are open at once, but for a thread that
-//! reads while it reads: it would wait for itself.
+//! **Invariant:** no more connections are open at once than there are processors and one, but for a
+//! thread that reads while it reads: it would wait for itself.
 
 use std::{
     cell::Cell,
@@ -12,10 +12,6 @@ use std::{
 use rusqlite::Connection;
 
 use crate::{StoreError, group::Engine, opening, writer::lock};
-
-/// Connections that are open at most. Opening one reads the whole schema, which takes longer than
-/// most reads, and each keeps pages of its own, so those who come later wait for one instead.
-pub const READERS_MAX: usize = 4;
 
 /// Reads only; cheap to clone.
 #[derive(Clone)]
@@ -32,6 +28,9 @@ enum Form {
 /// Connections to one file.
 struct Pool {
     path: PathBuf,
+    /// Connections that are open at most. Opening one reads the whole schema, which takes longer than
+    /// most reads, and each keeps pages of its own, so those who come later wait for one instead.
+    open_max: usize,
     kept: Mutex<Kept>,
     given_back: Condvar,
     /// Notices commits.
@@ -47,8 +46,10 @@ struct Kept {
 
 impl Reader {
     pub(crate) fn pool(path: PathBuf) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let pool = Pool {
             path,
+            open_max: processors + 1,
             kept: Mutex::default(),
             given_back: Condvar::new(),
             watcher: Mutex::default(),
@@ -103,7 +104,7 @@ impl Pool {
     fn lend(self: &Arc<Self>) -> rusqlite::Result<Lent> {
         let nested = READS.with(Cell::get) > 0;
         let mut kept = self.lock();
-        while kept.idle.is_empty() && kept.open >= READERS_MAX && !nested {
+        while kept.idle.is_empty() && kept.open >= self.open_max && !nested {
             kept = self.given_back.wait(kept).unwrap_or_else(PoisonError::into_inner);
         }
         let connection = match kept.idle.pop() {
@@ -150,7 +151,7 @@ impl Drop for Lent {
         READS.with(|reads| reads.set(reads.get() - 1));
         let mut kept = self.pool.lock();
         match self.connection.take() {
-            Some(connection) if kept.open <= READERS_MAX => kept.idle.push(connection),
+            Some(connection) if kept.open <= self.pool.open_max => kept.idle.push(connection),
             _ => kept.open -= 1,
         }
         drop(kept);

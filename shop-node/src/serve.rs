@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     app::{Shop, access::Access},
+    cards::Cards,
     clock,
     config::{self, BadConfig, Config},
     feeds::Feeds,
@@ -51,7 +52,9 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let imports = Imports::at(home.folder(), config.import_bytes_max);
     let outside = Outside::of(config.outside_allow_private, config.outside_ca.as_deref())?;
     let lookups = Lookups::new(outside.clone(), config.lookup_url.clone());
+    let cards = Cards::new(shop.clone(), outside.clone());
     let feeds = Feeds::new(shop.clone(), imports.clone(), outside);
+    let paying = tokio::spawn(cards.clone().run());
     let errands = tokio::spawn(net::run(shop.clone(), node.clone(), config));
 
     let addresses: Vec<String> = node.addresses().iter().map(ToString::to_string).collect();
@@ -79,6 +82,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         answers,
         feeds,
         lookups,
+        cards,
         fonts,
     }));
     let door = door.into_make_service_with_connect_info::<SocketAddr>();
@@ -95,6 +99,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     // Whoever waits for the server has been told by the signal itself if this has gone already.
     let _ = end.send(());
     errands.abort();
+    paying.abort();
     errands_of_files.abort();
     stopping.stop();
     node.shutdown().await;

@@ -103,17 +103,8 @@ pub fn step(order: &Order, at: UnixMs, body: &Body) -> Result<Order, Misstep> {
             fulfil::give_back(&mut next, given)?;
         }
         (Stage::Accepted { .. }, Body::Paid(paid)) => money::pay(&mut next, *paid)?,
-        (
-            Stage::Accepted { .. },
-            Body::CardAsked(_) | Body::Authorised(_) | Body::CardFailed(_),
-        )
-        | (
-            Stage::Accepted { .. } | Stage::Cancelled { .. } | Stage::Completed { .. },
-            Body::Captured(_) | Body::Voided(_),
-        ) => card::pay_by_card(&mut next, at, body)?,
-        (Stage::Accepted { .. }, Body::OnKhata(written)) => {
-            money::write_down(&mut next, written.amount)?;
-        }
+        (stage, body) if card::is_step(stage, body) => card::pay_by_card(&mut next, at, body)?,
+        (Stage::Accepted { .. }, Body::OnKhata(of)) => money::write_down(&mut next, of.amount)?,
         (
             Stage::Accepted { .. } | Stage::Cancelled { .. } | Stage::Completed { .. },
             Body::Refunded(refunded),

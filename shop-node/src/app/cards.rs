@@ -287,12 +287,11 @@ impl Shop {
     /// # Errors
     /// [`NotByCard`] when it cannot be stored.
     pub fn note_charges(&self, charges: Vec<Charge>, begun: UnixMs) -> Result<(), NotByCard> {
-        let known = self.known_now(begun)?.at;
         let noted = self.writer().write(move |tx| -> Result<(), Abort<NotByCard>> {
             for charge in &charges {
-                cards::put_charge(tx, charge, known)?;
+                cards::put_charge(tx, charge, begun)?;
             }
-            Ok(settings::put(tx, Setting::CardsSwept, &known)?)
+            Ok(settings::put(tx, Setting::CardsSwept, &begun)?)
         });
         Ok(noted?)
     }
@@ -370,14 +369,14 @@ impl Desk<'_, '_> {
             state: State::Wanted,
             until: None,
             captured_minor: 0,
-            begun: self.now.at,
-            look: self.now.at,
+            begun: self.clock,
+            look: self.clock,
             seen_seq: -1,
             trouble: None,
         };
         if let Some(n) = cards::begin(self.tx, &begun)? {
             let call = (format!("{key}-create"), most.minor);
-            cards::queue(self.tx, (n, What::Create), (&call.0, call.1), None, self.now.at)?;
+            cards::queue(self.tx, (n, What::Create), (&call.0, call.1), None, self.clock)?;
         }
         Ok(())
     }
@@ -425,7 +424,7 @@ impl Desk<'_, '_> {
         }
         let key = format!("{}-refund-{}", taken.key, backs.count() + 1);
         let what = (taken.n, What::Refund);
-        cards::queue(self.tx, what, (&key, amount.minor), who, self.now.at)?;
+        cards::queue(self.tx, what, (&key, amount.minor), who, self.clock)?;
         Ok(true)
     }
 

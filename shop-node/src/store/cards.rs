@@ -166,6 +166,9 @@ pub struct Charge {
 const ATTEMPT: &str = "p.n, p.order_n, p.attempt, p.key, p.minor, p.intent, p.state, p.until_ms, \
                        p.captured_minor, p.begun_ms, p.look_ms, p.seen_seq, p.trouble";
 
+/// Nothing waits for so long: what seems to was written before the clock was set back.
+const AHEAD_MS: u64 = 24 * 60 * 60_000;
+
 /// Begins an attempt; its number, or nothing where it was begun before.
 pub fn begin(tx: &Tx<'_>, new: &Attempt) -> Result<Option<i64>, StoreError> {
     let sql = "INSERT INTO card_payment (order_n, attempt, key, minor, intent, state, until_ms,
@@ -221,19 +224,24 @@ pub fn of_order(c: &Connection, order_n: i64) -> Result<Vec<Attempt>, StoreError
     attempts(c, "WHERE p.order_n = ?1 ORDER BY p.attempt", [order_n])
 }
 
-/// Attempts whose orders have an entry that was not looked at, or whose time is over.
-pub fn changed(c: &Connection, now: UnixMs, limit: u32) -> Result<Vec<Attempt>, StoreError> {
+/// Attempts whose orders have an entry that was not looked at, or whose time is over by the known time;
+/// those again when they are looked at by the own clock.
+pub fn changed(
+    c: &Connection,
+    (known, now): (UnixMs, UnixMs),
+    limit: u32,
+) -> Result<Vec<Attempt>, StoreError> {
     let sql = "JOIN customer_order o ON o.n = p.order_n
                WHERE p.state IN ('wanted', 'asked', 'authorised')
-                 AND (p.seen_seq <> o.seq OR p.until_ms < ?1) ORDER BY p.n LIMIT ?2";
-    attempts(c, sql, (int(now.get()), limit))
+                 AND (p.seen_seq <> o.seq OR (p.until_ms < ?1 AND p.look_ms <= ?2)) ORDER BY p.n LIMIT ?3";
+    attempts(c, sql, (int(known.get()), int(now.get()), limit))
 }
 
 /// Attempts of which the provider is asked how they stand.
 pub fn to_look_at(c: &Connection, now: UnixMs, limit: u32) -> Result<Vec<Attempt>, StoreError> {
     let sql = "WHERE p.state IN ('asked', 'authorised') AND p.intent IS NOT NULL
-                 AND p.look_ms <= ?1 ORDER BY p.look_ms, p.n LIMIT ?2";
-    attempts(c, sql, (int(now.get()), limit))
+                 AND (p.look_ms <= ?1 OR p.look_ms > ?1 + ?3) ORDER BY p.look_ms, p.n LIMIT ?2";
+    attempts(c, sql, (int(now.get()), limit, int(AHEAD_MS)))
 }
 
 /// Whether something is under way at the provider.
@@ -307,8 +315,9 @@ pub fn queue(
 
 /// The call that waits longest since it was to be made.
 pub fn next_call(c: &Connection, now: UnixMs) -> Result<Option<Call>, StoreError> {
-    let sql = "WHERE done_ms IS NULL AND next_ms <= ?1 ORDER BY next_ms, n LIMIT 1";
-    Ok(calls(c, sql, [int(now.get())])?.pop())
+    let sql = "WHERE done_ms IS NULL AND (next_ms <= ?1 OR next_ms > ?1 + ?2)
+               ORDER BY next_ms, n LIMIT 1";
+    Ok(calls(c, sql, [int(now.get()), int(AHEAD_MS)])?.pop())
 }
 
 /// One call.

@@ -26,15 +26,14 @@ use kirana_shop::{
         offers,
     },
 };
-use proptest::prelude::*;
 
 use crate::neighbour::{Customer, NOW, Neighbourhood, rng, rupees};
 
 const WEBHOOK: &str = "whsec_corner";
 
 /// A shop that takes cards and sells fish by the gram, at two paise each.
-struct Case {
-    street: Neighbourhood,
+pub struct Case {
+    pub street: Neighbourhood,
     fish: VariantId,
 }
 
@@ -53,12 +52,12 @@ fn which(n: u8) -> Which {
     Which { id: OrderId::new(NOW, [n; 10]), customer: None }
 }
 
-fn money(minor: i64) -> Money {
+pub fn money(minor: i64) -> Money {
     Money::new(minor, rupees())
 }
 
 impl Case {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let case = Self::without_cards();
         let set = case.street.shop.set_cards(account(true), false, &mut rng(1));
         set.expect("it is set");
@@ -97,7 +96,7 @@ impl Case {
         self.seen(n).payment.label()
     }
 
-    fn act(&self, n: u8, deed: Deed) -> Result<Order, NotDone> {
+    pub fn act(&self, n: u8, deed: Deed) -> Result<Order, NotDone> {
         let view = self.street.shop.act(which(n), deed, NOW, &mut rng(4))?;
         Ok(view.order)
     }
@@ -113,21 +112,21 @@ impl Case {
         }
     }
 
-    fn advance(&self, now: UnixMs) {
+    pub fn advance(&self, now: UnixMs) {
         self.street.shop.advance_cards(now, &mut rng(5)).expect("it is stored");
     }
 
     /// The call that is to be made now.
-    fn job(&self, now: UnixMs) -> Option<Job> {
+    pub fn job(&self, now: UnixMs) -> Option<Job> {
         self.street.shop.begin_card_call(now, &mut rng(6)).expect("it is stored")
     }
 
-    fn answer(&self, job: &Job, came: Answered, now: UnixMs) {
+    pub fn answer(&self, job: &Job, came: Answered, now: UnixMs) {
         self.street.shop.end_card_call(job.call.n, came, now, &mut rng(7)).expect("it is stored");
     }
 
     /// The customer is asked for the order: the provider made a payment of this name.
-    fn asked(&self, n: u8, intent: &str) {
+    pub fn asked(&self, n: u8, intent: &str) {
         self.order(n, Method::Card);
         let job = self.job(NOW).expect("the provider is to be told");
         assert_eq!((job.call.what, job.call.minor), (What::Create, 2_200), "the heaviest");
@@ -150,24 +149,24 @@ impl Case {
     }
 
     /// What came in and went back by card, in minor units.
-    fn by_card(&self) -> Vec<i64> {
+    pub fn by_card(&self) -> Vec<i64> {
         let takings = self.street.shop.takings(None, None, NOW).expect("they are read");
         let rows = takings.rows.iter().map(|row| &row.taking);
         let rows = rows.filter(|t| matches!(t.kind, Kind::Payment | Kind::Refund));
         rows.filter(|t| t.means == Means::Card).map(|taking| taking.minor).collect()
     }
 
-    fn state(&self, n: u8) -> Option<State> {
+    pub fn state(&self, n: u8) -> Option<State> {
         self.street.shop.card_of(which(n)).expect("it is there").state
     }
 
-    fn is_sound(&self) {
+    pub fn is_sound(&self) {
         let faults = self.street.shop.verify().expect("it is read").faults;
         assert_eq!(faults, Vec::<String>::new());
     }
 }
 
-fn said(intent: &str, status: Status) -> Intent {
+pub fn said(intent: &str, status: Status) -> Intent {
     Intent {
         id: intent.to_owned(),
         status,
@@ -181,7 +180,7 @@ fn said(intent: &str, status: Status) -> Intent {
     }
 }
 
-fn taken(intent: &str, minor: i64) -> Answered {
+pub fn taken(intent: &str, minor: i64) -> Answered {
     Answered::Intent(Intent { taken_minor: Some(minor), ..said(intent, Status::Taken) })
 }
 
@@ -552,73 +551,4 @@ fn more_that_is_wanted_is_asked_for_anew_before_anything_is_held() {
     let told: Vec<_> = jobs.iter().map(|job| (job.call.what, job.call.minor)).collect();
     assert_eq!(told, [(What::Cancel, 2_200), (What::Create, 4_400)]);
     case.is_sound();
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// Whatever the provider says in whatever order: the till holds what the entries say, the order never
-    /// keeps more than the provider took, and `verify` finds nothing.
-    #[test]
-    fn till_entries_and_provider_agree_whatever_comes(
-        steps in proptest::collection::vec((0_u8..10, 1_i64..2_300), 1..30),
-    ) {
-        let case = Case::new();
-        case.asked(1, "pi_1");
-        let mut took = 0;
-        let mut back = 0;
-        let mut now = NOW;
-        let mut jobs: Vec<Job> = Vec::new();
-        for (step, minor) in steps {
-            now = now.plus_ms(60_000);
-            match step {
-                0 => case.hand_over_if_packed(1),
-                1 => case.advance(now),
-                2 => jobs.extend(case.job(now)),
-                3 | 4 => {
-                    let Some(job) = jobs.pop() else { continue };
-                    let came = match job.call.what {
-                        What::Create | What::Cancel => Answered::Intent(said("pi_1", if took > 0 { Status::Taken } else { Status::CalledOff })),
-                        What::Capture => { took = if took > 0 { took } else { job.call.minor }; taken("pi_1", took) }
-                        What::Refund => { back += job.call.minor; Answered::Refunded { minor: job.call.minor } }
-                    };
-                    // The answer comes twice.
-                    case.answer(&job, came.clone(), now);
-                    case.answer(&job, came, now);
-                }
-                5 => {
-                    let status = if took > 0 { Status::Taken } else { Status::Held };
-                    let says = Intent { taken_minor: Some(took), ..said("pi_1", status) };
-                    let shop = &case.street.shop;
-                    for (n, _) in shop.cards_to_look_at(now.plus_ms(DAY_MS)).expect("read") {
-                        shop.saw_card(n, Some(says.clone()), now, &mut rng(8)).expect("stored");
-                    }
-                }
-                6 => { let _ = case.act(1, Deed::Refund(money(minor), Means::Card)); }
-                7 => { let _ = case.act(1, Deed::Pay(money(minor), Means::Cash)); }
-                8 => { let _ = case.act(1, Deed::LetCardGo); }
-                _ => case.street.shop.wake_card_calls(now).expect("stored"),
-            }
-        }
-        let rows = case.by_card();
-        let came: i64 = rows.iter().filter(|minor| **minor > 0).sum();
-        prop_assert!(came == 0 || came == took, "{came} of {took}");
-        prop_assert_eq!(-rows.iter().filter(|minor| **minor < 0).sum::<i64>(), back);
-        prop_assert!(rows.iter().filter(|minor| **minor > 0).count() <= 1, "taken once");
-        case.is_sound();
-    }
-}
-
-impl Case {
-    fn hand_over_if_packed(&self, n: u8) {
-        let weighed = vec![WeighedLine { line: 0, amount: 1_000 }];
-        for deed in [
-            Deed::Pack(Packing::default()),
-            Deed::Packed(0, weighed),
-            Deed::Ready(0),
-            Deed::Collected(0, Handing::default()),
-        ] {
-            let _ = self.act(n, deed);
-        }
-    }
 }

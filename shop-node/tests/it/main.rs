@@ -6,6 +6,7 @@ mod batches;
 mod callers;
 mod card_faults;
 mod card_provider;
+mod card_sums;
 mod cards;
 mod catalogue;
 mod catch_weight;

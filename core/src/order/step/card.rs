@@ -5,13 +5,28 @@ use crate::{
     money::{Money, MoneyError},
     order::{
         Order,
-        axes::Payment,
+        axes::{Payment, Stage},
         entry::Body,
         facts::{Authorised, Captured, CardAsked},
         totals::Totals,
     },
     time::UnixMs,
 };
+
+/// Whether an entry is about a card, at a stage of the order that allows it: what is held may be taken or
+/// let go after the end, too.
+pub(super) fn is_step(stage: Stage, body: &Body) -> bool {
+    match body {
+        Body::CardAsked(_) | Body::Authorised(_) | Body::CardFailed(_) => {
+            matches!(stage, Stage::Accepted { .. })
+        }
+        Body::Captured(_) | Body::Voided(_) => matches!(
+            stage,
+            Stage::Accepted { .. } | Stage::Cancelled { .. } | Stage::Completed { .. }
+        ),
+        _ => false,
+    }
+}
 
 /// Moves the payment on.
 pub(super) fn pay_by_card(order: &mut Order, at: UnixMs, body: &Body) -> Result<(), Misstep> {

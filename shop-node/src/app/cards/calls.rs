@@ -89,8 +89,7 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Option<Job>, NotDone> {
-        let known = self.known_now(now)?.at;
-        if self.reader().read(|c| cards::next_call(c, known))?.is_none() {
+        if self.reader().read(|c| cards::next_call(c, now))?.is_none() {
             return Ok(None);
         }
         let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
@@ -99,7 +98,7 @@ impl Shop {
             if desk.read_only()?.is_some() {
                 return Ok(None);
             }
-            while let Some(call) = cards::next_call(tx, desk.now.at)? {
+            while let Some(call) = cards::next_call(tx, now)? {
                 if let Some(job) = desk.begin(call)? {
                     return Ok(Some(job));
                 }
@@ -158,7 +157,7 @@ impl Desk<'_, '_> {
         let chain = match orders::chain(self.tx, &row) {
             Ok(chain) if !row.waits_for_heads => chain,
             Ok(_) | Err(StoreError::Damaged { .. }) => {
-                call.next = self.now.at.plus_ms(WAIT_MS_MAX);
+                call.next = self.clock.plus_ms(WAIT_MS_MAX);
                 cards::put_call(self.tx, &call)?;
                 return Ok(None);
             }
@@ -171,7 +170,7 @@ impl Desk<'_, '_> {
             return Ok(None);
         }
         call.attempts = call.attempts.saturating_add(1);
-        call.next = self.now.at.plus_ms(UNDER_WAY_MS);
+        call.next = self.clock.plus_ms(UNDER_WAY_MS);
         cards::put_call(self.tx, &call)?;
         let (order, currency) = (row.id, chain.order().placed.currency);
         Ok(Some(Job { call, intent: attempt.intent, currency, order, number: row.number }))
@@ -239,7 +238,7 @@ impl Desk<'_, '_> {
 
     fn put_off(&self, call: &mut Call, why: &str, retry_after_s: Option<u64>, draw: u64) {
         let asked_ms = retry_after_s.unwrap_or_default().saturating_mul(1_000).min(ASKED_MS_MAX);
-        call.next = self.now.at.plus_ms(again_in_ms(call.attempts, draw).max(asked_ms));
+        call.next = self.clock.plus_ms(again_in_ms(call.attempts, draw).max(asked_ms));
         call.problem = Some(shortened(why));
     }
 
@@ -252,6 +251,7 @@ impl Desk<'_, '_> {
         said: &Intent,
     ) -> Result<(), Abort<NotDone>> {
         self.close(call, None);
+        cards::put_call(self.tx, call)?;
         let currency = chain.order().placed.currency;
         attempt.intent = Some(said.id.clone());
         attempt.state = State::Asked;

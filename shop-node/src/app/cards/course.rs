@@ -48,7 +48,7 @@ impl Shop {
     /// [`NotDone`] when nothing can be stored.
     pub fn advance_cards(&self, now: UnixMs, rng: &mut dyn CryptoRng) -> Result<usize, NotDone> {
         let known = self.known_now(now)?.at;
-        if self.reader().read(|c| cards::changed(c, known, 1))?.is_empty() {
+        if self.reader().read(|c| cards::changed(c, (known, now), 1))?.is_empty() {
             return Ok(0);
         }
         let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
@@ -58,7 +58,7 @@ impl Shop {
                 return Ok(0);
             }
             let mut count = 0;
-            for mut attempt in cards::changed(tx, desk.now.at, AT_ONCE)? {
+            for mut attempt in cards::changed(tx, (desk.now.at, now), AT_ONCE)? {
                 let row = orders::by_number(tx, attempt.order_n)?;
                 attempt.seen_seq = i64::from(row.seq);
                 match orders::chain(tx, &row) {
@@ -72,9 +72,6 @@ impl Shop {
                     Err(StoreError::Damaged { .. }) => {}
                     Err(error) => return Err(error.into()),
                 }
-                if attempt.until.is_some_and(|until| until < desk.now.at) {
-                    attempt.until = Some(desk.now.at.plus_ms(HOUR_MS));
-                }
                 cards::put(tx, &attempt)?;
             }
             Ok::<_, Abort<NotDone>>(count)
@@ -87,8 +84,7 @@ impl Shop {
     /// # Errors
     /// When the database cannot be read.
     pub fn cards_to_look_at(&self, now: UnixMs) -> Result<Vec<(i64, String)>, StoreError> {
-        let known = self.known_now(now)?.at;
-        let all = self.reader().read(|c| cards::to_look_at(c, known, AT_ONCE))?;
+        let all = self.reader().read(|c| cards::to_look_at(c, now, AT_ONCE))?;
         Ok(all.into_iter().filter_map(|attempt| Some((attempt.n, attempt.intent?))).collect())
     }
 
@@ -107,7 +103,7 @@ impl Shop {
         let seen = self.writer().write(move |tx| {
             let mut desk = Desk::open(&inner, tx, &visit)?;
             let Some(mut attempt) = cards::get(tx, n)? else { return Ok(()) };
-            attempt.look = desk.now.at.plus_ms(look_in_ms(&attempt, desk.now.at));
+            attempt.look = now.plus_ms(look_in_ms(&attempt, now));
             cards::put(tx, &attempt)?;
             let Some(said) = &said else { return Ok(()) };
             if desk.read_only()?.is_some() {
@@ -157,6 +153,7 @@ impl Desk<'_, '_> {
                 }
                 let is_free = self.let_go(attempt)?;
                 if is_free && is_needed {
+                    cards::put(self.tx, attempt)?;
                     self.want_again(row, chain)?;
                 }
                 Ok(())
@@ -171,13 +168,8 @@ impl Desk<'_, '_> {
                     self.take_if_handed_over(attempt, chain)
                 }
             }
-            // Somebody let it go: the provider is told.
-            (State::Authorised, Payment::Voided { .. }) => self.let_go(attempt).map(drop),
-            (State::Authorised, _) => {
-                attempt.trouble =
-                    Some("the order does not know of the sum that is held".to_owned());
-                Ok(())
-            }
+            // Somebody let it go, and it may be paid otherwise by now: the provider is told.
+            (State::Authorised, _) => self.let_go(attempt).map(drop),
             _ => Ok(()),
         }
     }
@@ -236,7 +228,7 @@ impl Desk<'_, '_> {
 
     fn tell(&mut self, attempt: &Attempt, what: What, minor: i64) -> Result<(), StoreError> {
         let key = format!("{}-{}", attempt.key, what.label());
-        cards::queue(self.tx, (attempt.n, what), (&key, minor), None, self.now.at).map(drop)
+        cards::queue(self.tx, (attempt.n, what), (&key, minor), None, self.clock).map(drop)
     }
 
     fn want_again(&mut self, row: &OrderRow, chain: &Chain) -> Result<(), StoreError> {
@@ -293,7 +285,10 @@ impl Desk<'_, '_> {
                 self.note_taken(attempt, row, &mut chain, amount(said.taken_minor.unwrap_or(0)))?;
             }
             (State::Authorised, Status::CalledOff) => {
-                let is_late = attempt.until.is_some_and(|until| until <= self.now.at);
+                let is_late = match chain.order().payment {
+                    Payment::Authorised { until, .. } => until <= self.now.at,
+                    _ => false,
+                };
                 let why = if is_late { VoidReason::Expired } else { VoidReason::ByProvider };
                 self.void(attempt, row, &mut chain, why)?;
             }
@@ -320,7 +315,7 @@ impl Desk<'_, '_> {
         let body = Body::Authorised(Authorised { intent: said.id.clone(), amount, until });
         if self.appended(row, chain, &body)? {
             (attempt.state, attempt.until) = (State::Authorised, Some(until));
-            attempt.look = self.now.at.plus_ms(LOOK_HELD_MS);
+            attempt.look = self.clock.plus_ms(LOOK_HELD_MS);
         } else {
             // The order was paid otherwise, or came to nothing, in between.
             self.let_go(attempt)?;
@@ -339,7 +334,7 @@ impl Desk<'_, '_> {
         let body = Body::Captured(Captured { intent, amount });
         if self.appended(row, chain, &body)? {
             (attempt.state, attempt.captured_minor) = (State::Captured, amount.minor);
-            attempt.look = self.now.at;
+            attempt.look = self.clock;
             self.check_taken(attempt, amount.minor)?;
         } else {
             attempt.state = State::Released;
@@ -447,8 +442,8 @@ impl Desk<'_, '_> {
             state,
             until,
             captured_minor: taken.unwrap_or(0),
-            begun: known.as_ref().map_or(self.now.at, |known| known.begun),
-            look: self.now.at,
+            begun: known.as_ref().map_or(self.clock, |known| known.begun),
+            look: self.clock,
             seen_seq: -1,
             trouble: known.and_then(|known| known.trouble),
         };

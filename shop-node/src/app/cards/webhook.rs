@@ -107,7 +107,7 @@ impl Shop {
             let mut ours = false;
             for intent in &about {
                 if let Some(mut attempt) = cards::by_intent(tx, intent)? {
-                    attempt.look = known;
+                    attempt.look = now;
                     cards::put(tx, &attempt)?;
                     ours = true;
                 }

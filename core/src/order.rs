@@ -111,6 +111,9 @@ pub struct Order {
     pub fee: Option<facts::Fee>,
     /// The money that moved.
     pub payment: axes::Payment,
+    /// What the customer was asked to let be held on a card last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<facts::CardAsked>,
     /// Whether the customer complained.
     pub complaint: axes::Complaint,
     /// What the shop took off the sum after complaints, all of them together.
@@ -133,6 +136,12 @@ impl Order {
         let sum = instead.price.of(instead.substitute.quantity.amount())?;
         let allowed = line.wanted.allows_instead(instead.substitute.variant);
         Ok(allowed && sum.minor <= line.wanted.most()?.minor)
+    }
+
+    /// What the customer is asked to confirm by card now, if anything.
+    pub fn to_confirm(&self) -> Option<facts::ToConfirm> {
+        let waits = matches!(self.stage, axes::Stage::Accepted { .. }) && self.payment.owes_all();
+        self.card.as_ref().filter(|_| waits).map(facts::ToConfirm::from)
     }
 
     /// Of what the shop's ledger keeps something for a line: what comes, or what was proposed.

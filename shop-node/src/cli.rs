@@ -17,6 +17,7 @@ use crate::{
 
 mod bank;
 mod call;
+mod cards;
 mod carry;
 mod catalogue;
 mod categories;
@@ -151,6 +152,8 @@ enum Command {
     Takings(till::Takings),
     /// What the bank says about payments, and what does not fit together.
     Bank(bank::Bank),
+    /// Payments by card: at which provider, and what does not fit together.
+    Cards(cards::Cards),
     /// Takes an order for somebody without a device, who phones or stands at the counter.
     Call(call::TakeCall),
     /// Accepted orders by their span of time.
@@ -245,6 +248,7 @@ fn act(command: Command) -> Result<Done, Failure> {
         Command::Till(till) => till.run(with),
         Command::Takings(takings) => takings.run(with),
         Command::Bank(bank) => bank.run(with),
+        Command::Cards(cards) => cards.run(with),
         Command::Call(call) => call.run(with),
         Command::Queue(queue) => queue.run(with),
         Command::Picking(picking) => picking.run(with),

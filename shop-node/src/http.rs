@@ -26,6 +26,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::{Shop, access::Access},
+    cards::Cards,
     clock,
     feeds::Feeds,
     imports::Imports,
@@ -37,6 +38,7 @@ pub mod auth;
 pub mod bank;
 pub mod batches;
 pub mod callers;
+pub mod cards;
 pub mod catalogue;
 pub mod categories;
 mod closing;
@@ -52,7 +54,6 @@ pub mod imports;
 pub mod invoices;
 pub mod khata;
 pub mod labels;
-mod later;
 mod layouts;
 mod locations;
 pub mod lookup;
@@ -118,6 +119,8 @@ pub struct Parts {
     pub feeds: Feeds,
     /// Where barcodes are looked up.
     pub lookups: Lookups,
+    /// Payments by card.
+    pub cards: Cards,
     /// What labels are set in.
     pub fonts: Fonts,
     /// How many threads that hear requests may read at once.
@@ -236,6 +239,11 @@ fn money() -> OpenApiRouter<Door> {
         .routes(routes!(bank::settle))
         .routes(routes!(bank::reconcile))
         .routes(routes!(bank::upi))
+        .routes(routes!(cards::look, cards::set))
+        .routes(routes!(cards::check))
+        .routes(routes!(cards::set_aside))
+        .routes(routes!(cards::of_order, cards::ask))
+        .routes(routes!(cards::hear))
         .routes(routes!(deliveries::queue))
         .routes(routes!(deliveries::picking))
         .routes(routes!(deliveries::stops))
@@ -315,7 +323,7 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .split_for_parts();
     api.merge(files().1);
     api.merge(pictures().1);
-    (router.merge(later::router()), api)
+    (router, api)
 }
 
 /// What is on the shelves, for buyers and for those who edit it.

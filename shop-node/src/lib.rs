@@ -4,6 +4,7 @@
 //! joins the stored data with what is true by [`kirana_core`].
 
 pub mod app;
+pub mod cards;
 pub mod cli;
 pub mod clock;
 pub mod config;

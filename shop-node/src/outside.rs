@@ -1,6 +1,8 @@
-//! Fetches what others publish on the web: suppliers' lists, and what is known of a barcode.
+//! The way out to addresses that people typed: suppliers' lists, what is known of a barcode, and a
+//! payment provider.
 //!
-//! **Invariants:** https only, also after a redirect; the address that is connected to is the one that
+//! **Invariants:** https only, also after a redirect, but for a program on this machine that the box's
+//! settings allow; the address that is connected to is the one that
 //! was looked at, so a name that changes its address in between (DNS rebinding) leads nowhere; a
 //! secret goes to the place that it was given for and to no other; all that comes has a limit and a
 //! time.
@@ -13,7 +15,7 @@ use std::{
 };
 
 use reqwest::{
-    Certificate, Client, Response, StatusCode, Url,
+    Certificate, Client, Method, Response, StatusCode, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{self, HeaderMap, HeaderValue},
     redirect,
@@ -36,6 +38,8 @@ const RETRY_AFTER_MAX_S: u64 = 7 * 24 * 60 * 60;
 #[derive(Clone)]
 pub struct Outside {
     client: Client,
+    /// For programs on this machine, which nobody listens in on.
+    here: Client,
     allow_private: bool,
 }
 
@@ -77,21 +81,23 @@ impl Outside {
     pub fn new(allow_private: bool, authorities: Vec<Certificate>) -> Result<Self, NotFetched> {
         // Whoever came first has chosen already; a second choice is not needed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .user_agent(concat!("kirana-shop/", env!("CARGO_PKG_VERSION")))
-            .https_only(true)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            // A proxy would choose the address in our place.
-            .no_proxy()
-            .dns_resolver(Arc::new(Looked { allow_private }))
-            .connect_timeout(CONNECT_TIME_MAX)
-            .read_timeout(PIECE_TIME_MAX)
-            .pool_max_idle_per_host(0)
-            .tls_certs_merge(authorities)
-            .build();
-        let client = client.map_err(|why| NotFetched::Setup(why.to_string()))?;
-        Ok(Self { client, allow_private })
+        let builder = |https_only| {
+            Client::builder()
+                .user_agent(concat!("kirana-shop/", env!("CARGO_PKG_VERSION")))
+                .https_only(https_only)
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                // A proxy would choose the address in our place.
+                .no_proxy()
+                .dns_resolver(Arc::new(Looked { allow_private }))
+                .connect_timeout(CONNECT_TIME_MAX)
+                .read_timeout(PIECE_TIME_MAX)
+                .pool_max_idle_per_host(0)
+                .tls_certs_merge(authorities.clone())
+                .build()
+                .map_err(|why| NotFetched::Setup(why.to_string()))
+        };
+        Ok(Self { client: builder(true)?, here: builder(false)?, allow_private })
     }
 
     /// [`Outside::new`], as the settings of a box say.
@@ -144,6 +150,41 @@ impl Outside {
         Err(NotFetched::TooManyRedirects)
     }
 
+    /// Calls an API, and goes nowhere else than it was sent: a secret and a sum are for one place.
+    ///
+    /// # Errors
+    /// [`NotFetched`].
+    pub async fn call(
+        &self,
+        method: Method,
+        asked: &Asked,
+        form: Option<String>,
+    ) -> Result<Response, NotFetched> {
+        let url = checked_api(asked.url.as_str(), self.allow_private)?;
+        self.may_reach(&url)?;
+        let client = if url.scheme() == "https" { &self.client } else { &self.here };
+        let mut request = client.request(method, url).headers(asked.headers.clone());
+        if let Some(form) = form {
+            let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+            request = request.header(header::CONTENT_TYPE, kind).body(form);
+        }
+        let request = match &asked.secret {
+            Secret::None => request,
+            Secret::Bearer(token) => request.bearer_auth(token),
+            Secret::Basic(name, password) => request.basic_auth(name, Some(password)),
+        };
+        let response = request.send().await.map_err(NotFetched::from)?;
+        match response.status().is_redirection() {
+            true => Err(NotFetched::Redirect),
+            false => Ok(response),
+        }
+    }
+
+    /// Whether the box's settings let it reach the shop's own network and this machine.
+    pub fn allows_private(&self) -> bool {
+        self.allow_private
+    }
+
     /// A number instead of a name is asked of nobody, so it is looked at here.
     fn may_reach(&self, url: &Url) -> Result<(), NotFetched> {
         let number = url.host_str().map(|host| host.trim_matches(['[', ']']).parse::<IpAddr>());
@@ -189,6 +230,30 @@ pub fn checked(url: &str) -> Result<Url, NotFetched> {
         return Err(NotFetched::Url("a name and a password are given apart from it"));
     }
     Ok(url)
+}
+
+/// Reads the address of an API: as [`checked`], or plain http on this machine where the settings allow
+/// it to be reached.
+///
+/// # Errors
+/// [`NotFetched::Url`] says what is wrong.
+pub fn checked_api(url: &str, allow_private: bool) -> Result<Url, NotFetched> {
+    if !url.starts_with("http://") {
+        return checked(url);
+    }
+    let url = checked(&url.replacen("http://", "https://", 1))
+        .ok()
+        .and_then(|_| url.parse::<Url>().ok())
+        .ok_or(NotFetched::Url("it is no address"))?;
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = host.parse::<IpAddr>().is_ok_and(|number| number.is_loopback());
+    match is_here && allow_private {
+        true => Ok(url),
+        false => Err(NotFetched::Url(
+            "it begins with https://, or is a number of this machine that the box's settings allow \
+             (outside-allow-private)",
+        )),
+    }
 }
 
 /// An address without what may be secret in it.
@@ -338,6 +403,25 @@ mod tests {
         let long = |bytes: usize| format!("https://a.example/{}", "x".repeat(bytes - 18));
         assert!(checked(&long(URL_BYTES_MAX)).is_ok());
         assert!(checked(&long(URL_BYTES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn an_api_is_called_by_https_or_on_this_machine_where_that_is_allowed() {
+        for here in ["http://127.0.0.1:8420", "http://[::1]:1/v1", "http://127.9.9.9/"] {
+            assert!(checked_api(here, true).is_ok(), "{here}");
+            assert!(checked_api(here, false).is_err(), "{here}");
+        }
+        for bad in [
+            "http://api.stripe.com",
+            "http://localhost:8420",
+            "http://10.0.0.1/",
+            "http://127.0.0.1.evil.example/",
+            "http://user:word@127.0.0.1/",
+            "ftp://127.0.0.1/",
+        ] {
+            assert!(checked_api(bad, true).is_err(), "{bad}");
+        }
+        assert!(checked_api("https://api.stripe.com", false).is_ok());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     app::{Shop, access::Access},
+    cards::Cards,
     clock,
     config::{self, BadConfig, Config},
     feeds::Feeds,
@@ -51,13 +52,15 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     let imports = Imports::at(home.folder(), config.import_bytes_max);
     let outside = Outside::of(config.outside_allow_private, config.outside_ca.as_deref())?;
     let lookups = Lookups::new(outside.clone(), config.lookup_url.clone());
+    let cards = Cards::new(shop.clone(), outside.clone());
     let feeds = Feeds::new(shop.clone(), imports.clone(), outside);
-    let errands = tokio::spawn(net::run(shop.clone(), node.clone(), config));
+    let (keeping, paying) = (net::run(shop.clone(), node.clone(), config), cards.clone().run());
+    let errands = tokio::spawn(async { tokio::join!(keeping, paying) });
 
     let addresses: Vec<String> = node.addresses().iter().map(ToString::to_string).collect();
     say_ready(&shop, bound, &addresses);
 
-    let writer = shop.database().writer.clone();
+    let (writer, stopping) = (shop.database().writer.clone(), imports.clone());
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let (addresses, pins) = (addresses.into(), http::pins::Queue::default());
     // One after the other: what no interrupted import needs is cleared away first.
@@ -66,7 +69,6 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         going_on.await;
         fetching.run().await;
     });
-    let stopping = imports.clone();
     let (answers, studio) = (http::answers::Answers::default(), http::images::Studio::default());
     let door = http::router(Door::of(Parts {
         access,
@@ -79,6 +81,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         answers,
         feeds,
         lookups,
+        cards,
         fonts,
         lookers: http::lookers(),
     }));

@@ -9,6 +9,7 @@ use kirana_migrations::StoreError;
 pub mod bank;
 pub mod batches;
 pub mod callers;
+pub mod cards;
 pub mod catalogue;
 pub mod counts;
 pub mod damage;

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::{
     facts::{
-        CancelReason, DeclineReason, FailReason, Grievance, LineRefusal, Question, Settlement,
-        Side, Substitute,
+        CancelReason, CardFailure, DeclineReason, FailReason, Grievance, LineRefusal, Question,
+        Settlement, Side, Substitute, VoidReason,
     },
     placed::WantedLine,
 };
@@ -219,10 +219,18 @@ pub enum Payment {
         /// What went back of that.
         refunded: Money,
     },
-    /// A payment is authorised (in a later version).
-    Authorised,
-    /// An authorised payment is taken (in a later version).
-    Captured,
+    /// A sum is held on the customer's card; nothing came in yet.
+    Authorised {
+        /// How much.
+        amount: Money,
+        /// Until when.
+        until: UnixMs,
+    },
+    /// The sum was taken from the card.
+    Captured {
+        /// What came in.
+        paid: Money,
+    },
     /// Less came in than the sum was.
     PartlyPaid {
         /// What came in.
@@ -233,10 +241,18 @@ pub enum Payment {
         /// What came in.
         paid: Money,
     },
-    /// An authorised payment was let go (in a later version).
-    Voided,
-    /// A payment failed (in a later version).
-    Failed,
+    /// What was held on the card was let go: it is due again.
+    Voided {
+        /// Why.
+        why: VoidReason,
+    },
+    /// A payment by card did not come about: it may be paid otherwise.
+    Failed {
+        /// When.
+        at: UnixMs,
+        /// Why.
+        why: CardFailure,
+    },
     /// A part went back.
     PartlyRefunded {
         /// What came in.
@@ -260,16 +276,21 @@ impl Payment {
             Self::Due => "due",
             Self::OnDelivery => "on_delivery",
             Self::OnKhata { .. } => "on_khata",
-            Self::Authorised => "authorised",
-            Self::Captured => "captured",
+            Self::Authorised { .. } => "authorised",
+            Self::Captured { .. } => "captured",
             Self::PartlyPaid { .. } => "partly_paid",
             Self::Paid { .. } => "paid",
-            Self::Voided => "voided",
-            Self::Failed => "failed",
+            Self::Voided { .. } => "voided",
+            Self::Failed { .. } => "failed",
             Self::PartlyRefunded { .. } => "partly_refunded",
             Self::Refunded { .. } => "refunded",
             Self::WrittenOff => "written_off",
         }
+    }
+
+    /// Whether nothing was paid, is held or stands in a khata.
+    pub const fn owes_all(self) -> bool {
+        matches!(self, Self::Due | Self::OnDelivery | Self::Voided { .. } | Self::Failed { .. })
     }
 
     /// What came in so far, before refunds.
@@ -279,6 +300,7 @@ impl Payment {
             | Self::Paid { paid }
             | Self::PartlyRefunded { paid, .. }
             | Self::OnKhata { paid, .. }
+            | Self::Captured { paid }
             | Self::Refunded { paid } => paid,
             _ => Money::zero(currency),
         }

@@ -13,7 +13,7 @@ use super::{
     facts::{
         Accepted, DeclineReason, Declined, Fee, GrantedLine, LineRefusal, Received, RefusedLine,
     },
-    placed::{Method, Placed, WantedLine, check_price},
+    placed::{Placed, WantedLine, check_price},
 };
 use crate::{
     catalogue::pricing::{self, Deal},
@@ -90,14 +90,15 @@ impl Decision {
 /// charged; otherwise the line is refused. Where there is too little, the line is granted in part
 /// if the customer allowed that, else refused.
 ///
-/// `out` are the lines that the customer took out again before the decision.
+/// `out` are the lines that the customer took out again before the decision. Whether the shop is paid
+/// by cards or UPI, and whether a khata has room, is its own word, apart from this.
 pub fn decide(
     placed: &Placed,
     out: &BTreeSet<u16>,
     offers: &BTreeMap<VariantId, Offer>,
     judge: Judge,
 ) -> Decision {
-    if !matches!(placed.payment, Method::OnDelivery | Method::OnKhata) {
+    if !placed.payment.is_known() {
         let reason = DeclineReason::NoSuchPayment;
         return Decision::Decline(Declined { reason, lines: Vec::new() });
     }

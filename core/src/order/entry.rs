@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::{
     facts::{
-        Accepted, Adopted, Answered, Cancelled, Changed, ComplaintAnswered, ComplaintFollowed,
-        ComplaintOpened, ComplaintSettled, Completed, Declined, DeliveryFailed, Expired, GivenBack,
-        HandedOver, OfGroup, OnKhata, PROPOSALS_MAX, Packed, Packing, Paid, Question, Received,
-        Refunded, Shortage, Side, Substituted, Withdrawn,
+        Accepted, Adopted, Answered, Authorised, Cancelled, Captured, CardAsked, CardFailed,
+        Changed, ComplaintAnswered, ComplaintFollowed, ComplaintOpened, ComplaintSettled,
+        Completed, Declined, DeliveryFailed, Expired, GivenBack, HandedOver, OfGroup, OnKhata,
+        PROPOSALS_MAX, Packed, Packing, Paid, Question, Received, Refunded, Shortage, Side,
+        Substituted, Voided, Withdrawn,
     },
     placed::{Invalid, Placed},
 };
@@ -119,13 +120,17 @@ kinds! {
     /// Written into the khata.
     OnKhata = 32, "on_khata", Entry, false;
     /// A payment is authorised.
-    Authorised = 33, "authorised", Entry, true;
+    Authorised = 33, "authorised", Entry, false;
     /// An authorised payment is taken.
-    Captured = 34, "captured", Entry, true;
+    Captured = 34, "captured", Entry, false;
     /// An authorised payment is let go.
-    Voided = 35, "voided", Entry, true;
+    Voided = 35, "voided", Entry, false;
     /// The shop gives the money up.
     WrittenOff = 36, "written_off", Entry, true;
+    /// The customer is asked to let a sum be held on a card.
+    CardAsked = 37, "card_asked", Entry, false;
+    /// A payment by card did not come about.
+    CardFailed = 38, "card_failed", Entry, false;
     /// Reserved goods turned out to be missing.
     Shortage = 40, "shortage", Entry, false;
     /// A restored shop takes the order over.
@@ -307,6 +312,16 @@ bodies! {
     Refunded(Refunded),
     /// What is due is written into a khata.
     OnKhata(OnKhata),
+    /// The customer is asked to let a sum be held on a card.
+    CardAsked(CardAsked),
+    /// A sum is held on a card.
+    Authorised(Authorised),
+    /// A sum that was held is taken.
+    Captured(Captured),
+    /// A sum that was held is let go.
+    Voided(Voided),
+    /// A payment by card did not come about.
+    CardFailed(CardFailed),
     /// Reserved goods are missing.
     Shortage(Shortage),
     /// A restored shop takes over.
@@ -345,6 +360,7 @@ impl Body {
             Self::Question(question) if question.proposals.len() > PROPOSALS_MAX => {
                 return Err(BodyError::TooManyProposals);
             }
+            Self::CardAsked(asked) if !asked.is_sound() => return Err(BodyError::UnsoundCard),
             _ => {}
         }
         Ok(body)
@@ -408,4 +424,7 @@ pub enum BodyError {
     /// A question about more than [`PROPOSALS_MAX`] lines.
     #[error("a question is about at most {PROPOSALS_MAX} lines")]
     TooManyProposals,
+    /// A payment by card that nobody could make.
+    #[error("a payment by card has a sum above zero, a name and a secret of the provider's")]
+    UnsoundCard,
 }

@@ -14,11 +14,16 @@ use crate::{
 };
 
 mod aftermath;
+mod card;
 mod substitution;
 
 pub use aftermath::{
     BackLine, ComplaintAnswered, ComplaintFollowed, ComplaintOpened, ComplaintSettled, GivenBack,
     Grievance, Remedy, ReturnReason, Settlement,
+};
+pub use card::{
+    Authorised, CARD_ATTEMPTS_MAX, Captured, CardAsked, CardFailed, CardFailure, PAGE_BYTES_MAX,
+    PROVIDER_TEXT_BYTES_MAX, ToConfirm, VoidReason, Voided,
 };
 pub use substitution::{Answered, PROPOSALS_MAX, Question, Replacement, Substitute, Substituted};
 
@@ -343,7 +348,7 @@ codes! {
         Cash = 1, "cash", "in cash";
         /// UPI to the shop's own code, seen by a person.
         Upi = 2, "upi", "by UPI";
-        /// A card on the shop's own terminal.
+        /// A card: on the shop's own terminal, or through its provider.
         Card = 3, "card", "by card";
         /// Written into the khata, to be paid later.
         Khata = 4, "khata", "on khata";

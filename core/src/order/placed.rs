@@ -6,7 +6,9 @@
 use minicbor::{Decode, Encode};
 use serde::Serialize;
 
-use super::{ANCHORS_MAX, LINES_MAX, PRICE_MINOR_MAX, PRICE_PER_MAX, code::codes, entry::Body};
+use super::{
+    ANCHORS_MAX, LINES_MAX, PRICE_MINOR_MAX, PRICE_PER_MAX, axes::Payment, code::codes, entry::Body,
+};
 use crate::{
     hash::Hash,
     id::{OrderId, ProductId, ShopId, VariantId},
@@ -203,10 +205,25 @@ codes! {
         OnDelivery = 0, "on_delivery", "paid when the goods change hands";
         /// On the customer's account at the shop.
         OnKhata = 1, "on_khata", "written into the khata";
-        /// By card, before (in a later version).
+        /// By card: held when the shop takes the order, taken when the goods change hands.
         Card = 2, "card", "paid by card";
-        /// By UPI, before (in a later version).
+        /// By UPI to the shop's own address.
         Upi = 3, "upi", "paid by UPI";
+    }
+}
+
+impl Method {
+    /// How the money of an order that is paid so stands once the shop has taken it.
+    pub const fn begins(self) -> Payment {
+        match self {
+            Self::OnDelivery => Payment::OnDelivery,
+            Self::OnKhata | Self::Card | Self::Upi | Self::Other(_) => Payment::Due,
+        }
+    }
+
+    /// Whether this version knows how to be paid so.
+    pub const fn is_known(self) -> bool {
+        !matches!(self, Self::Other(_))
     }
 }
 

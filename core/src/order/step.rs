@@ -3,6 +3,7 @@
 //! **Invariant:** [`step`] is the only way from one [`Order`] to the next, and an entry that does
 //! not fit changes nothing.
 
+mod card;
 mod complaint;
 mod fulfil;
 mod lines;
@@ -50,6 +51,7 @@ pub fn begin(
         groups: Vec::new(),
         fee: None,
         payment: Payment::Due,
+        card: None,
         complaint: Complaint::None,
         allowed: crate::money::Money::zero(placed.currency),
         ledger: None,
@@ -101,9 +103,8 @@ pub fn step(order: &Order, at: UnixMs, body: &Body) -> Result<Order, Misstep> {
             fulfil::give_back(&mut next, given)?;
         }
         (Stage::Accepted { .. }, Body::Paid(paid)) => money::pay(&mut next, *paid)?,
-        (Stage::Accepted { .. }, Body::OnKhata(written)) => {
-            money::write_down(&mut next, written.amount)?;
-        }
+        (stage, body) if card::is_step(stage, body) => card::pay_by_card(&mut next, at, body)?,
+        (Stage::Accepted { .. }, Body::OnKhata(of)) => money::write_down(&mut next, of.amount)?,
         (
             Stage::Accepted { .. } | Stage::Cancelled { .. } | Stage::Completed { .. },
             Body::Refunded(refunded),

@@ -2,6 +2,7 @@
 
 mod aftermath;
 mod bodies;
+mod cards;
 mod chains;
 mod changes;
 mod decisions;
@@ -18,12 +19,13 @@ use kirana_core::{
         chain::{Author, Chain},
         entry::Body,
         facts::{
-            Accepted, Adopted, Answered, BackLine, CancelReason, Cancelled, Changed,
-            ComplaintAnswered, ComplaintFollowed, ComplaintOpened, ComplaintSettled, Completed,
-            DeclineReason, Declined, DeliveryFailed, Expired, FailReason, GivenBack, GrantedLine,
-            Grievance, HandedOver, LineRefusal, Means, OfGroup, OnKhata, Packed, Packing, Paid,
-            Proof, Question, Received, Refunded, RefusedLine, Remedy, Replacement, ReturnReason,
-            Settlement, ShortLine, Shortage, Side, Substitute, Substituted, WeighedLine, Withdrawn,
+            Accepted, Adopted, Answered, Authorised, BackLine, CancelReason, Cancelled, Captured,
+            CardAsked, CardFailed, CardFailure, Changed, ComplaintAnswered, ComplaintFollowed,
+            ComplaintOpened, ComplaintSettled, Completed, DeclineReason, Declined, DeliveryFailed,
+            Expired, FailReason, GivenBack, GrantedLine, Grievance, HandedOver, LineRefusal, Means,
+            OfGroup, OnKhata, Packed, Packing, Paid, Proof, Question, Received, Refunded,
+            RefusedLine, Remedy, Replacement, ReturnReason, Settlement, ShortLine, Shortage, Side,
+            Substitute, Substituted, VoidReason, Voided, WeighedLine, Withdrawn,
         },
         placed::{Handover, Method, Placed, WantedLine},
     },
@@ -137,6 +139,35 @@ pub fn on_khata(minor: i64) -> Body {
     Body::OnKhata(OnKhata { khata, amount: rupees(minor) })
 }
 
+/// An attempt to have so much held on a card.
+pub fn card_asked(attempt: u8, minor: i64) -> CardAsked {
+    CardAsked {
+        attempt,
+        amount: rupees(minor),
+        intent: format!("pi_{attempt}"),
+        secret: format!("pi_{attempt}_secret_7"),
+        publishable: "pk_test_1".to_owned(),
+        page: None,
+    }
+}
+
+pub fn authorised(attempt: u8, minor: i64) -> Body {
+    let (intent, amount) = (format!("pi_{attempt}"), rupees(minor));
+    Body::Authorised(Authorised { intent, amount, until: at(7 * 24 * 60) })
+}
+
+pub fn captured(attempt: u8, minor: i64) -> Body {
+    Body::Captured(Captured { intent: format!("pi_{attempt}"), amount: rupees(minor) })
+}
+
+pub fn voided(why: VoidReason) -> Body {
+    Body::Voided(Voided { why })
+}
+
+pub fn card_failed(attempt: u8) -> Body {
+    Body::CardFailed(CardFailed { attempt, why: CardFailure::Declined })
+}
+
 pub fn packed(weighed: &[(u16, u64)]) -> Body {
     let weighed = weighed.iter().map(|(line, amount)| WeighedLine { line: *line, amount: *amount });
     Body::Packed(Packed { group: 0, weighed: weighed.collect() })
@@ -204,6 +235,11 @@ pub fn bodies() -> Vec<Body> {
         paid(8_150),
         refunded(100),
         on_khata(8_150),
+        Body::CardAsked(card_asked(1, 8_375)),
+        authorised(1, 8_375),
+        captured(1, 8_150),
+        voided(VoidReason::Expired),
+        card_failed(1),
         shortage(1, 0),
         Body::Adopted(Adopted { ledger: ledger() }),
         Body::Changed(Changed {

@@ -8,6 +8,7 @@ use kirana_core::{
         Order,
         axes::Stage,
         chain::{Chain, Entry, EntryShown},
+        facts::ToConfirm,
         handing::HandoverCode,
         totals::Totals,
         wish::RefusalCode,
@@ -113,6 +114,9 @@ pub struct OrderStatus {
     /// What to tell whoever hands the goods over, once the shop has taken the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// By what a payment by card is confirmed, while the shop waits for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<ToConfirm>,
     /// What follows from its entries; nothing where not even the first can be read.
     pub order: Option<Order>,
     /// Its entries, as far as they can be read.
@@ -149,6 +153,7 @@ impl Household {
                 stage: whole.map_or("damaged", |order| order.stage.label()),
                 total: whole.and_then(|order| Totals::of(order).ok()).map(|totals| totals.sum),
                 code: held.sound.as_ref().and_then(code),
+                card: whole.and_then(Order::to_confirm),
                 messages: self.messages(reader, entries)?,
                 entries: entries.iter().map(Entry::shown).collect(),
                 order: held.sound.as_ref().map(|chain| chain.order().clone()),

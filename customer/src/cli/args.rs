@@ -354,8 +354,9 @@ pub enum Order {
         /// Which.
         id: OrderId,
     },
-    /// Show how an order is paid by UPI: a link, and a code for the app on a phone. The shop says when
-    /// the money has come.
+    /// Show how an order is paid: by card, where the shop waits for that, the page on which it is
+    /// confirmed, or by what another app confirms it; else by UPI a link, and a code for the app on a
+    /// phone. The shop says when the money has come.
     Pay {
         /// Which.
         id: OrderId,
@@ -495,6 +496,11 @@ pub enum Pay {
     OnDelivery,
     /// Written into the khata at that shop, to be paid later.
     Khata,
+    /// By UPI to the shop's own address: see `order pay`.
+    Upi,
+    /// By card: a sum is held when the shop takes the order, see `order pay`, and what it comes to is
+    /// taken with the goods.
+    Card,
 }
 
 /// A round of sending and fetching.

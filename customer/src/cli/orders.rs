@@ -7,6 +7,7 @@ use kirana_core::{
     id::{CartId, OrderId, ShopId},
     money::Currency,
     order::{
+        facts::ToConfirm,
         personal::Personal,
         placed::{Handover, Method, WantedLine},
     },
@@ -138,6 +139,8 @@ fn new_order(
         payment: match place.pay {
             Pay::OnDelivery => Method::OnDelivery,
             Pay::Khata => Method::OnKhata,
+            Pay::Upi => Method::Upi,
+            Pay::Card => Method::Card,
         },
         partial_ok: place.partial,
         personal: (personal != Personal::default()).then_some(personal),
@@ -301,16 +304,33 @@ fn ask(desk: &Desk, id: OrderId, what: &'static str) -> Result<(), Failure> {
 #[derive(Serialize)]
 struct Payable {
     id: OrderId,
-    link: String,
+    link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<ToConfirm>,
 }
 
 fn pay(desk: &Desk, id: OrderId, show: &ShownAs) -> Result<(), Failure> {
     let household = desk.household()?;
+    if let Some(card) = household.order_chain(id)?.order().to_confirm() {
+        return pay_by_card(desk, id, show, card);
+    }
     let link = household.upi_link(id)?;
-    let link = link.ok_or(Failure::Nothing("nothing is to be paid, or the shop takes no UPI"))?;
+    let nothing = "nothing is to be paid, or the shop takes neither UPI nor cards for it";
+    let link = link.ok_or(Failure::Nothing(nothing))?;
     let pictures = show.pictures(&link)?;
-    let payable = Payable { id, link };
-    desk.say(&payable, || format!("{pictures}{}", payable.link));
+    let payable = Payable { id, link: Some(link.clone()), card: None };
+    desk.say(&payable, || format!("{pictures}{link}"));
+    Ok(())
+}
+
+fn pay_by_card(desk: &Desk, id: OrderId, show: &ShownAs, card: ToConfirm) -> Result<(), Failure> {
+    let ToConfirm { amount, client_secret, publishable_key, link } = card.clone();
+    let payable = Payable { id, link: link.clone(), card: Some(card) };
+    let says = match link {
+        Some(link) => format!("{}{link}", show.pictures(&link)?),
+        None => format!("client secret {client_secret}\npublishable key {publishable_key}"),
+    };
+    desk.say(&payable, || format!("Up to {amount} is held on your card; confirm it:\n{says}"));
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use kirana_core::{
     id::{OrderId, ShopId},
     money::Money,
     order::{
-        facts::Grievance,
+        facts::{Grievance, ToConfirm},
         placed::{Method, Substitution},
         wish::ComplaintStep,
     },
@@ -69,8 +69,9 @@ pub struct NewOrders {
     /// What to do with a line of which there is none left: `leave_out`, `ask` or `similar`.
     #[schema(pattern = "^(leave_out|ask|similar)$")]
     substitution: Option<String>,
-    /// How it is paid: `on_delivery`, or `on_khata` where the shop keeps a credit book for the account.
-    #[schema(pattern = "^on_(delivery|khata)$")]
+    /// How it is paid: `on_delivery`, `on_khata` where the shop keeps a credit book for the account, `upi`
+    /// or `card` where the shop takes that.
+    #[schema(pattern = "^(on_delivery|on_khata|upi|card)$")]
     payment: Option<String>,
     /// For how many hours an answer is of use.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 2160)]
@@ -112,8 +113,9 @@ pub struct Terms {
     /// What to do with a line of which there is none left: `leave_out`, `ask` or `similar`.
     #[schema(pattern = "^(leave_out|ask|similar)$")]
     substitution: Option<String>,
-    /// How it is paid: `on_delivery`, or `on_khata` where the shop keeps a credit book for the account.
-    #[schema(pattern = "^on_(delivery|khata)$")]
+    /// How it is paid: `on_delivery`, `on_khata` where the shop keeps a credit book for the account, `upi`
+    /// or `card` where the shop takes that.
+    #[schema(pattern = "^(on_delivery|on_khata|upi|card)$")]
     payment: Option<String>,
     /// For how many hours an answer is of use.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 2160)]
@@ -170,6 +172,9 @@ pub struct OrderItem {
     total: Option<Money>,
     /// What to tell whoever hands the goods over, once the shop has taken the order.
     code: Option<String>,
+    /// By what a payment by card is confirmed, while the shop waits for that.
+    #[schema(value_type = Option<Object>)]
+    card: Option<ToConfirm>,
     /// All that its entries say.
     #[schema(value_type = Object)]
     order: Value,
@@ -193,6 +198,7 @@ impl From<OrderStatus> for OrderItem {
             says: status.says,
             total: status.total,
             code: status.code,
+            card: status.card,
             order: json!(status.order),
             entries: json!(status.entries),
             messages: json!(status.messages),
@@ -537,9 +543,8 @@ impl Terms {
             return Err(Error::Invalid { field: "answer_within_hours", why: "1 to 2160" });
         }
         let payment = self.payment.as_deref().map_or(Some(Method::OnDelivery), Method::from_label);
-        let is_offered = |m: &Method| matches!(m, Method::OnDelivery | Method::OnKhata);
-        let why = "on_delivery or on_khata";
-        let payment = payment.filter(is_offered).ok_or(Error::Invalid { field: "payment", why })?;
+        let why = "on_delivery, on_khata, upi or card";
+        let payment = payment.ok_or(Error::Invalid { field: "payment", why })?;
         Ok(Checkout {
             payment,
             basket,

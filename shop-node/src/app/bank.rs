@@ -24,6 +24,7 @@ use serde::Serialize;
 
 use super::{
     Shop,
+    cards::CardsReconciled,
     desk::{AppendError, Desk, Visit},
     import::Locale,
     orders::{NotDone, OrderView, Which, one, whole},
@@ -73,6 +74,8 @@ pub struct Reconciliation {
     pub unpaid: Vec<Owed>,
     /// Money of orders that came to nothing, and of those that were paid too much for.
     pub to_give_back: Vec<Owed>,
+    /// The same of cards, and what waits for their provider.
+    pub cards: CardsReconciled,
 }
 
 /// An order and what is owed on it, in minor units.
@@ -251,8 +254,10 @@ impl Shop {
     /// When the database cannot be read.
     pub fn reconciliation(&self, now: UnixMs) -> Result<Reconciliation, StoreError> {
         let known = self.known_now(now)?.at;
+        let cards = self.cards_reconciled()?;
         self.reader().read(|c| {
             let mut list = Reconciliation {
+                cards,
                 open_lines: bank::page(c, true, i64::MAX, LISTED_MAX)?,
                 unseen: bank::unseen(c, known.minus_ms(DAY_MS), LISTED_MAX)?,
                 ..Reconciliation::default()

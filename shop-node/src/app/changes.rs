@@ -61,7 +61,7 @@ impl Desk<'_, '_> {
         if is_decided && asked.amounts.iter().any(|new| !is_granted(new.line)) {
             return Ok(Some(RefusalCode::NotNow));
         }
-        if !self.has_room_for_change(row, order, (asked, &placed))? {
+        if !self.may_change_paid_so(row, order, (asked, &placed))? {
             return Ok(Some(RefusalCode::KhataLimit));
         }
         let (mut lines, mut refused, mut fee) = (Vec::new(), Vec::new(), None);

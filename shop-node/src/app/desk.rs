@@ -35,6 +35,8 @@ pub(crate) struct Desk<'a, 't> {
     pub(crate) shop: &'a Inner,
     pub(crate) tx: &'a Tx<'t>,
     pub(crate) now: KnownNow,
+    /// The own clock, whatever is known of it: by it calls are tried again, and nothing expires.
+    pub(crate) clock: UnixMs,
     pub(crate) draws: Draws,
     /// Decisions that were made before: only a planted bug fills it.
     pub(crate) decided_apart: BTreeMap<Hash, Decision>,
@@ -67,6 +69,7 @@ impl<'a, 't> Desk<'a, 't> {
             shop,
             tx,
             now,
+            clock: visit.now,
             draws: visit.draws.clone(),
             decided_apart: visit.decided_apart.clone(),
             taken: Vec::new(),

@@ -128,7 +128,7 @@ impl Desk<'_, '_> {
         }
         // What an older box took in is money of this shop.
         self.take_for_order(&row, &chain, 0, None)?;
-        self.adopt_on_khata(&row, &chain)?;
+        self.adopt_payment(&row, &chain)?;
         orders::stop_waiting(self.tx, row.n)?;
         self.reserve_again(&row, &mut chain)
     }

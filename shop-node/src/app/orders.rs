@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::PoisonError};
 use kirana_core::{
     hash::Hash,
     id::{OrderId, VariantId},
+    key::KeyId,
     money::Money,
     order::{
         Order,
@@ -33,6 +34,7 @@ use rand_core::CryptoRng;
 use super::{
     Shop,
     access::By,
+    cards::NotByCard,
     complaints::MESSAGE_BYTES_MAX,
     desk::{AppendError, Desk, Visit},
     handing::Handing,
@@ -108,6 +110,8 @@ pub enum Deed {
     TakeBack(Vec<BackLine>, ReturnReason),
     /// Money goes back.
     Refund(Money, Means),
+    /// What is held on a card is let go, so that it can be paid otherwise.
+    LetCardGo,
     /// The shop answers a complaint.
     AnswerComplaint {
         /// The words.
@@ -183,6 +187,9 @@ pub enum NotDone {
     /// It does not go into the khata.
     #[error(transparent)]
     Khata(#[from] NotWritten),
+    /// It does not go by card.
+    #[error(transparent)]
+    Card(Box<NotByCard>),
     /// A message that is too long.
     #[error("a message has at most {MESSAGE_BYTES_MAX} bytes")]
     MessageTooLong,
@@ -273,7 +280,7 @@ impl Shop {
             }
             let mut chain = whole(tx, &row)?;
             let before = chain.entries().len();
-            desk.act(&row, &mut chain, &deed)?;
+            desk.act(&row, &mut chain, (&deed, by.map(|by| by.who)))?;
             for entry in chain.entries().iter().skip(before) {
                 if let Some(By { who, till }) = by {
                     staff::put_entry_by(tx, entry.hash(), who, till)?;
@@ -412,7 +419,7 @@ impl Desk<'_, '_> {
         &mut self,
         row: &OrderRow,
         chain: &mut Chain,
-        deed: &Deed,
+        (deed, who): (&Deed, Option<KeyId>),
     ) -> Result<(), Abort<NotDone>> {
         let body = match deed {
             Deed::GoOn => return Ok(self.go_on(row, chain)?),
@@ -434,7 +441,12 @@ impl Desk<'_, '_> {
                 let what = OnCredit { khata: None, amount: Some(*amount), beyond: false };
                 return self.put_on_khata(row, chain, what);
             }
+            Deed::LetCardGo => return self.let_card_go(row, chain),
             Deed::Refund(amount, means) => {
+                if *means == Means::Card && self.send_back(row, chain, *amount, who)? {
+                    return Ok(());
+                }
+                self.may_give_back(row, chain, *amount)?;
                 let body = Body::Refunded(Refunded { amount: *amount, means: *means });
                 self.may_refund_on_khata(row, chain, &body)?;
                 body
@@ -487,7 +499,7 @@ impl Desk<'_, '_> {
                 return Err(Abort::Refused(NotDone::StockClosed(row.id)));
             }
         }
-        self.may_accept_on_khata(chain)?;
+        self.may_accept_paid_so(chain)?;
         self.know_device_of(row)?;
         Ok(self.decide(row, chain, Judge::Person)?)
     }
@@ -498,7 +510,7 @@ impl Desk<'_, '_> {
         row: &OrderRow,
         chain: &mut Chain,
     ) -> Result<(), StoreError> {
-        self.settle_on_khata(row, chain)?;
+        self.settle_payment(row, chain)?;
         match self.append(row, chain, &Body::Completed(Completed {})) {
             // What came back to the shop is no longer kept for the customer.
             Ok(_) => self.release_all(row),

@@ -202,7 +202,7 @@ impl Desk<'_, '_> {
             }
         };
         let fee = if let OnTerms::Takes(fee) = on_terms { fee } else { None };
-        let decision = self.within_khata(row, chain, (decision, fee), judge)?;
+        let decision = self.may_be_paid(row, chain, (decision, fee), judge)?;
         let placed = &chain.order().placed;
         if let Decision::Accept { lines, .. } = &decision {
             for granted in lines.iter().filter(|_| reserves) {
@@ -219,6 +219,7 @@ impl Desk<'_, '_> {
         self.append(row, chain, &body).map_err(|e| e.into_fault(row))?;
         if !waits {
             orders::decided(self.tx, row.n, ledger_n)?;
+            self.begin_payment(row, chain)?;
         }
         Ok(())
     }

@@ -16,8 +16,17 @@ use kirana_core::{
 use kirana_migrations::{Abort, StoreError, WriteError};
 
 use super::{
-    access::Closed, catalogue::NotEdited, closing::NotClosed, counter::NotEntered, feeds::NotFed,
-    khata::NotWritten, lookup::NotLookedUp, orders::NotDone, staff::NotStaffed, terms::NotSet,
+    access::Closed,
+    cards::{BadEvent, NotByCard},
+    catalogue::NotEdited,
+    closing::NotClosed,
+    counter::NotEntered,
+    feeds::NotFed,
+    khata::NotWritten,
+    lookup::NotLookedUp,
+    orders::NotDone,
+    staff::NotStaffed,
+    terms::NotSet,
 };
 
 /// Something that came and was not taken in.
@@ -127,7 +136,9 @@ macro_rules! refuses_what_is_not_stored {
 }
 
 refuses_what_is_not_stored!(
+    BadEvent,
     Closed,
+    NotByCard,
     NotClosed,
     NotDone,
     NotEdited,

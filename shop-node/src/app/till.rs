@@ -245,6 +245,7 @@ fn moved(body: &Body) -> Option<(Kind, Means, i64)> {
     match body {
         Body::Paid(paid) => Some((Kind::Payment, paid.means, paid.amount.minor)),
         Body::OnKhata(written) => Some((Kind::Payment, Means::Khata, written.amount.minor)),
+        Body::Captured(taken) => Some((Kind::Payment, Means::Card, taken.amount.minor)),
         Body::Refunded(refunded) => Some((Kind::Refund, refunded.means, -refunded.amount.minor)),
         _ => None,
     }

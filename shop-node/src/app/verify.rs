@@ -13,8 +13,8 @@ use kirana_core::{
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
 use super::{
-    Identity, Shop, batches, books::Books, catalogue::epochs, founding::holds, invoices, khata,
-    till,
+    Identity, Shop, batches, books::Books, cards, catalogue::epochs, founding::holds, invoices,
+    khata, till,
 };
 use crate::store::{
     damage, images,
@@ -156,6 +156,7 @@ fn check_orders(
                 check_anchors(&chain, ledger, generation, found);
                 let mut till = till::disagreements(c, n, &chain)?;
                 till.extend(khata::of_order(c, &row, &chain)?);
+                till.extend(cards::faults(c, &row, &chain)?);
                 found.faults.extend(till.iter().map(|why| format!("order {}: {why}", row.id)));
             }
             Err(fault) => found.faults.push(fault.to_string()),

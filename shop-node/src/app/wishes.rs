@@ -114,7 +114,7 @@ impl Desk<'_, '_> {
         };
         self.release_all(row)?;
         self.append(row, &mut chain, &body).map_err(|e| e.into_fault(row))?;
-        self.settle_on_khata(row, &mut chain)?;
+        self.settle_payment(row, &mut chain)?;
         Ok(None)
     }
 

@@ -129,6 +129,7 @@ fn check(shop: &Shop) -> Result<Done, Failure> {
     };
     says.extend(list.unpaid.iter().map(owed("to pay, and the goods are gone")));
     says.extend(list.to_give_back.iter().map(owed("to give back")));
+    says.extend(super::cards::told(shop, &list.cards));
     if says.is_empty() {
         says.push("All of it fits together.".to_owned());
     }

@@ -165,7 +165,7 @@ impl Add {
     }
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+pub(super) fn read(file: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|why| Failure::usage(format!("{}: {why}", file.display())))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())

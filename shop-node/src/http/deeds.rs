@@ -105,7 +105,9 @@ pub struct Weighed {
 /// `collection`, `dispatch`, `delivery`, `delivery-failure`, `return-to-shop`, `payments`,
 /// `refunds`, `returns`, `cancellation`, `substitution` (as the customer allowed), `question` (may
 /// something else come?), `shortfall` (less is on the shelf than is kept for a line), `complaint`
-/// (the shop's answer, or its end), or `override` to go on after a restore.
+/// (the shop's answer, or its end), `card-release` (lets go what is held on a card, so that it can be
+/// paid otherwise), or `override` to go on after a restore. What goes back to a card is written down once
+/// the provider has answered: see `GET /v1/orders/{id}/card`.
 #[utoipa::path(post, path = "/v1/orders/{id}/{deed}", tag = "orders",
     params(("id" = String, Path), ("deed" = String, Path)), request_body = Details,
     security(("token" = [])),
@@ -126,6 +128,8 @@ pub async fn act(
             Ok::<_, Problem>(access.shop().act_once(once, which, deed, by, now(), rng)?)
         })
         .await?;
+    // What is handed over may be to be taken from a card.
+    door.cards.wake();
     Ok(axum::Json(shown(&view)))
 }
 
@@ -134,6 +138,7 @@ fn deed_of(name: &str, details: Details) -> Result<(Deed, Action), Problem> {
     Ok(match name {
         "acceptance" | "decline" | "cancellation" | "override" => return decided(name, details),
         "payments" | "refunds" | "returns" | "complaint" => return settled(name, details),
+        "card-release" => (Deed::LetCardGo, Action::TakePayment),
         "packing" => (Deed::Pack(Packing { group, lines: details.lines }), Action::PackOrder),
         "packed" => {
             let weighed = details.weighed.iter();

@@ -296,6 +296,7 @@ impl From<NotDone> for Problem {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "message-too-long", title)
             }
             NotDone::Khata(why) => why.into(),
+            NotDone::Card(why) => (*why).into(),
             NotDone::StillSpeaks => conflict("still-speaks"),
             NotDone::ReadOnly(_) => conflict("read-only"),
             NotDone::KeyReused => {

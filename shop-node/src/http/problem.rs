@@ -72,15 +72,6 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here by that name")
     }
 
-    /// Something that this version cannot do, by its name.
-    pub fn not_yet(what: &str) -> Self {
-        Self::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "not-yet",
-            format!("{what} is not part of this version yet"),
-        )
-    }
-
     /// Something failed inside; the reason goes to the log only.
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(error = %error, "a request failed inside");

@@ -50,6 +50,10 @@ pub enum Setting {
     Seller,
     /// [`kirana_core::terms::Published`]: on which terms goods are handed over.
     Terms,
+    /// [`crate::app::cards::Account`]: at which provider the shop takes cards.
+    Cards,
+    /// When the provider was asked last for all that it took.
+    CardsSwept,
 }
 
 impl Setting {
@@ -75,6 +79,8 @@ impl Setting {
             Self::ScaleLayouts => "scale_layouts",
             Self::Seller => "seller",
             Self::Terms => "terms",
+            Self::Cards => "cards",
+            Self::CardsSwept => "cards_swept",
         }
     }
 }

@@ -4,9 +4,9 @@ use super::{Misstep, line_mut};
 use crate::{
     order::{
         Order, TAX_BP_MAX,
-        axes::{Charge, Fulfilment, Group, Line, LineState, Payment, Stage},
+        axes::{Charge, Fulfilment, Group, Line, LineState, Stage},
         facts::{Accepted, Changed, Fee, GrantedLine, LineRefusal, RefusedLine, Shortage},
-        placed::{Alteration, Method, NewAmount, check_price},
+        placed::{Alteration, NewAmount, check_price},
     },
     time::UnixMs,
 };
@@ -30,10 +30,7 @@ pub(super) fn accept(order: &mut Order, at: UnixMs, accepted: &Accepted) -> Resu
     let lines = accepted.lines.iter().map(|granted| granted.line).collect();
     order.groups = vec![Group { lines, stage: Fulfilment::Pending, question: None }];
     charge_fee(order, accepted.fee)?;
-    order.payment = match order.placed.payment {
-        Method::OnDelivery => Payment::OnDelivery,
-        _ => Payment::Due,
-    };
+    order.payment = order.placed.payment.begins();
     order.stage = Stage::Accepted { at };
     order.ledger = Some(accepted.ledger);
     Ok(())

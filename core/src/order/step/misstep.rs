@@ -94,6 +94,9 @@ pub enum Misstep {
         /// What the order costs.
         sum: Money,
     },
+    /// Nobody was asked for such a payment by card.
+    #[error("the customer was not asked for that payment")]
+    NotAsked,
     /// More goes back than came in.
     #[error("that is more than was paid ({paid})")]
     RefundedBeyond {

@@ -59,6 +59,9 @@ fn takes_money(payment: Payment) -> bool {
         Payment::Due
             | Payment::OnDelivery
             | Payment::OnKhata { .. }
+            | Payment::Captured { .. }
+            | Payment::Voided { .. }
+            | Payment::Failed { .. }
             | Payment::PartlyPaid { .. }
             | Payment::Paid { .. }
             | Payment::PartlyRefunded { .. }
@@ -77,7 +80,9 @@ pub(super) fn refund(order: &mut Order, back: Refunded) -> Result<(), Misstep> {
         _ if back.means == Means::Khata => {
             return Err(Misstep::NotNow { stage: order.payment.label(), step: "refunded" });
         }
-        Payment::PartlyPaid { paid } | Payment::Paid { paid } => (paid, Money::zero(paid.currency)),
+        Payment::PartlyPaid { paid } | Payment::Paid { paid } | Payment::Captured { paid } => {
+            (paid, Money::zero(paid.currency))
+        }
         Payment::PartlyRefunded { paid, refunded } => (paid, refunded),
         other => return Err(Misstep::NotNow { stage: other.label(), step: "refunded" }),
     };

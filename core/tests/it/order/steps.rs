@@ -31,6 +31,7 @@ fn stages() -> Vec<(&'static str, Order)> {
     let failed = [&out[..], &["delivery_failed"]].concat();
     let ready = ["accepted", "packing", "packed", "ready_for_pickup"];
     let delivered = [&out[..], &["delivered"]].concat();
+    let held = ["accepted", "card_asked", "authorised"];
     let settled = [
         accepted(),
         body("packing"),
@@ -58,6 +59,19 @@ fn stages() -> Vec<(&'static str, Order)> {
             "accepted, delivered and on khata",
             after(begin(placed()), &[&settled[..5], &[on_khata(8_150)]].concat()),
         ),
+        ("accepted, asked for a card", delivery(&["accepted", "card_asked"])),
+        ("accepted, card failed", delivery(&["accepted", "card_asked", "card_failed"])),
+        ("accepted, authorised", delivery(&held)),
+        ("accepted, voided", delivery(&[&held[..], &["voided"]].concat())),
+        (
+            "accepted, delivered and authorised",
+            delivery(&[&held[..], &out[1..], &["delivered"]].concat()),
+        ),
+        (
+            "accepted, delivered and captured",
+            delivery(&[&held[..], &out[1..], &["delivered", "captured"]].concat()),
+        ),
+        ("cancelled when authorised", delivery(&[&held[..], &["cancelled"]].concat())),
         ("declined", delivery(&["declined"])),
         ("withdrawn", delivery(&["withdrawn"])),
         ("expired", delivery(&["expired"])),

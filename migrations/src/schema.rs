@@ -59,6 +59,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/030_margins.sql")),
         M::up(include_str!("../shop/031_suppliers.sql")),
         M::up(include_str!("../shared/turning_prices.sql")),
+        M::up(include_str!("../shop/027_second_khata.sql")),
     ]
 }
 

@@ -268,7 +268,7 @@ impl Inner {
         let before = desk.brought_before(visit)?;
         desk.mend(reading)?;
         desk.adopt(reading)?;
-        desk.adopt_books(reading)?;
+        desk.adopt_books(reading, visit.by_older_box)?;
         let mut outcomes = Vec::new();
         for read in &reading.statements {
             let By::Customer(device) = &read.by else { continue };

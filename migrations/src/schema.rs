@@ -60,6 +60,7 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/031_suppliers.sql")),
         M::up(include_str!("../shared/turning_prices.sql")),
         M::up(include_str!("../shop/027_second_khata.sql")),
+        M::up(include_str!("../shop/028_wrong_codes.sql")),
     ]
 }
 

@@ -99,7 +99,7 @@ impl Shop {
         let trust = self.trust_with(&parcel)?;
         let stamped = self.stamped(mail, &trust, now)?;
         let by_older_box = self.is_older_box(stamped.sender());
-        self.take_in_by(Brought { once: None, by_older_box }, &parcel, now, rng)
+        self.take_in_by(Brought { by_older_box, ..Brought::default() }, &parcel, now, rng)
     }
 
     /// Takes in an opened parcel, such as one that a device posts over HTTP.
@@ -130,6 +130,21 @@ impl Shop {
         Ok(Delivered { outcomes, reply })
     }
 
+    /// [`Shop::take_in`] with what is written down beside new orders, in the same transaction.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn take_in_with(
+        &self,
+        parcel: &Parcel,
+        beside: Beside,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), Undeliverable> {
+        let how = Brought { beside: Some(beside), ..Brought::default() };
+        self.act_on(parcel, how, now, rng).map(drop)
+    }
+
     /// [`Shop::take_in`] for a device that waits at the door: nothing is sealed for it, and a new
     /// order is shown as it stands. Under a key that was used before, an order that was new then is
     /// said to be new again.
@@ -143,7 +158,7 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Vec<Outcome>, Option<OrderView>), Undeliverable> {
-        let how = Brought { once, by_older_box: false };
+        let how = Brought { once, ..Brought::default() };
         let Acted { outcomes, taken, .. } = self.act_on(parcel, how, now, rng)?;
         let shown = taken.first().map(|(row, chain)| view(row, chain)).transpose()?;
         Ok((outcomes, shown))
@@ -172,7 +187,14 @@ impl Shop {
             self.reserve_apart(&reading, &mut visit)?;
         }
         let (inner, parcel) = (self.inner.clone(), parcel.clone());
-        let ended = self.writer().write(move |tx| inner.act(tx, &reading, &parcel, &visit))?;
+        let mut beside = how.beside;
+        let ended = self.writer().write(move |tx| {
+            let ended = inner.act(tx, &reading, &parcel, &visit)?;
+            if let (Ended::Done { taken, .. }, Some(beside)) = (&ended, &mut beside) {
+                beside(tx, taken)?;
+            }
+            Ok::<_, Abort<Undeliverable>>(ended)
+        })?;
         match ended {
             Ended::Done { outcomes, taken, mended } => {
                 for order in mended {
@@ -225,7 +247,13 @@ struct Brought {
     once: Option<Once>,
     /// An older box of this shop hands it over.
     by_older_box: bool,
+    /// What is written down beside new orders.
+    beside: Option<Beside>,
 }
+
+/// What is written down beside new orders, in the transaction that takes them in.
+pub(super) type Beside =
+    Box<dyn FnMut(&Tx<'_>, &[(OrderRow, Chain)]) -> Result<(), StoreError> + Send>;
 
 /// What was done about a parcel, and for whom.
 struct Acted {

@@ -26,6 +26,7 @@ use super::{
     Inner, Once, Shop,
     access::By,
     desk::{Desk, Visit},
+    erased::Erased,
     once::{Before, request_hash},
     refusal::NotStored,
 };
@@ -320,11 +321,16 @@ impl Shop {
         rng: &mut dyn CryptoRng,
     ) -> Result<KhataView, NotWritten> {
         let request = request_hash(&("write khata", id, &writing));
-        self.at_the_book(once, request, now, rng, move |desk| {
+        let forgets = writing == Writing::Forget;
+        let written = self.at_the_book(once, request, now, rng, move |desk| {
             let mut row = khata::find(desk.tx, id)?.ok_or(NotWritten::Unknown)?;
             desk.put_down(&mut row, &writing, by)?;
             Ok(row.id)
-        })
+        });
+        if forgets {
+            self.note_erased();
+        }
+        written
     }
 
     /// Does something about a book, once for each key, and shows it as it stands then.
@@ -408,7 +414,7 @@ impl Inner {
         row: &KhataRow,
         hash: Hash,
     ) -> Result<Option<PersonalPart>, StoreError> {
-        let (Some(wrapped), Some(sealed)) = (&row.wrapped_key, khata::part(c, hash)?) else {
+        let (Some(wrapped), Some(sealed)) = (&row.wrapped_key, khata::part(c, row.n, hash)?) else {
             return Ok(None);
         };
         let wrong = || StoreError::damaged("what is written about khata", row.id);
@@ -489,7 +495,10 @@ impl Desk<'_, '_> {
         let act = match writing {
             Writing::Join => return self.join(row, by),
             Writing::GoOn => return self.go_on_with(row),
-            Writing::Forget => return Ok(khata::erase(self.tx, row.n)?),
+            Writing::Forget => {
+                Erased::Khata(row.id).erase(self.tx)?;
+                return Ok(());
+            }
             Writing::Claim(holder) => return self.claim(row, *holder, by),
             Writing::Charge { amount, words, beyond } => {
                 let words = self.words(row, words, true)?;

@@ -1,7 +1,7 @@
 //! The credit book through real programs: on khata, charged, countersigned, paid in part, on paper.
 
 use anyhow::ensure;
-use kirana_xtask::demo::{town::shop::text, wait::until};
+use kirana_xtask::demo::{door::Door, town::shop::text, wait::until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -90,35 +90,14 @@ async fn p1_both_sides_hold_the_same_book_from_the_first_order_to_the_statement(
 async fn p6_a_thin_client_reads_signs_and_disputes_its_own_book_and_no_other() -> anyhow::Result<()>
 {
     let street = Street::new().await?;
-    let Street { hub, shop, rice, .. } = &street;
+    let Street { hub, shop, .. } = &street;
     for (login, name) in [("meena", "Meena"), ("ravi", "Ravi")] {
         hub.sign_up(login, name).await?;
     }
     let (meena, ravi) = (signed_in(hub, "meena").await?, signed_in(hub, "ravi").await?);
     ensure!(meena.list("/v1/me/khata").await?.is_empty(), "nobody trusts her yet");
-    let quantity = json!({ "amount": 1_000, "unit": "g" });
-    let line = json!({ "variant_id": rice.variant, "quantity": quantity });
-    let order =
-        json!({ "shop_id": shop.id, "lines": [line], "pickup": true, "payment": "on_khata" });
-    let first = until("the shop's shelf at the hub", async || {
-        let answer = meena.ask(Method::POST, "/v1/orders", Some(&order)).await?;
-        Ok((answer.status == StatusCode::CREATED).then_some(answer.body))
-    })
-    .await?;
-    let first = text(&first["orders"][0], "id")?;
-    // There is no book yet.
-    at_stage(&meena, &first, "declined").await?;
+    let (book, order) = charged(&street, &meena).await?;
     let door = shop.door()?;
-    let seen = door.get(&format!("/v1/orders/{first}")).await?;
-    let account = text(&seen, "customer")?.trim_start_matches("account ").to_owned();
-    let opening = json!({ "account": account, "limit": rupees(10_000), "opening": rupees(1_500) });
-    let book = text(&door.post("/v1/khata", &opening).await?, "id")?;
-    let placed = meena.post("/v1/orders", &order).await?;
-    let order = text(&placed["orders"][0], "id")?;
-    at_stage(&meena, &order, "accepted").await?;
-    for deed in ["packing", "packed", "ready", "collection"] {
-        door.post(&format!("/v1/orders/{order}/{deed}"), &json!({})).await?;
-    }
     let path = format!("/v1/me/khata/{book}");
     let owes = async |minor: i64, what: &str| {
         until(what, async || {
@@ -176,4 +155,33 @@ async fn p6_a_thin_client_reads_signs_and_disputes_its_own_book_and_no_other() -
     ensure!(far.status == StatusCode::CONFLICT, "there is no such entry");
     ensure!(shop.verify().await?.status.success(), "the shop's books hold");
     street.end().await
+}
+
+/// A hosted account orders on khata, gets a book, orders again and fetches it: the book and the order.
+async fn charged(street: &Street, meena: &Door) -> anyhow::Result<(String, String)> {
+    let Street { shop, rice, .. } = street;
+    let quantity = json!({ "amount": 1_000, "unit": "g" });
+    let line = json!({ "variant_id": rice.variant, "quantity": quantity });
+    let order =
+        json!({ "shop_id": shop.id, "lines": [line], "pickup": true, "payment": "on_khata" });
+    let first = until("the shop's shelf at the hub", async || {
+        let answer = meena.ask(Method::POST, "/v1/orders", Some(&order)).await?;
+        Ok((answer.status == StatusCode::CREATED).then_some(answer.body))
+    })
+    .await?;
+    let first = text(&first["orders"][0], "id")?;
+    // There is no book yet.
+    at_stage(meena, &first, "declined").await?;
+    let door = shop.door()?;
+    let seen = door.get(&format!("/v1/orders/{first}")).await?;
+    let account = text(&seen, "customer")?.trim_start_matches("account ").to_owned();
+    let opening = json!({ "account": account, "limit": rupees(10_000), "opening": rupees(1_500) });
+    let book = text(&door.post("/v1/khata", &opening).await?, "id")?;
+    let placed = meena.post("/v1/orders", &order).await?;
+    let order = text(&placed["orders"][0], "id")?;
+    at_stage(meena, &order, "accepted").await?;
+    for deed in ["packing", "packed", "ready", "collection"] {
+        door.post(&format!("/v1/orders/{order}/{deed}"), &json!({})).await?;
+    }
+    Ok((book, order))
 }

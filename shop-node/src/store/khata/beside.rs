@@ -58,10 +58,10 @@ pub fn put_part(tx: &Tx<'_>, n: i64, hash: Hash, sealed: &[u8]) -> Result<(), St
     Ok(())
 }
 
-/// Reads an encrypted part.
-pub fn part(c: &Connection, hash: Hash) -> Result<Option<Vec<u8>>, StoreError> {
-    let sql = "SELECT sealed FROM khata_part WHERE hash = ?1";
-    Ok(c.prepare_cached(sql)?.query_row([hash.as_bytes()], |row| row.get(0)).optional()?)
+/// Reads an encrypted part of a book; one of another book, under that one's key, is none of it.
+pub fn part(c: &Connection, n: i64, hash: Hash) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT sealed FROM khata_part WHERE hash = ?1 AND khata_n = ?2";
+    Ok(c.prepare_cached(sql)?.query_row((hash.as_bytes(), n), |row| row.get(0)).optional()?)
 }
 
 /// Forgets the person behind a book: parts and key. The sums stay.

@@ -1,6 +1,6 @@
 //! The credit book through real programs: on khata, charged, countersigned, paid in part, on paper.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use kirana_xtask::demo::{door::Door, town::shop::text, wait::until};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ async fn p6_a_thin_client_reads_signs_and_disputes_its_own_book_and_no_other() -
     }
     let (meena, ravi) = (signed_in(hub, "meena").await?, signed_in(hub, "ravi").await?);
     ensure!(meena.list("/v1/me/khata").await?.is_empty(), "nobody trusts her yet");
-    let (book, order) = charged(&street, &meena).await?;
+    let (book, order, owed) = charged(&street, &meena).await?;
     let door = shop.door()?;
     let path = format!("/v1/me/khata/{book}");
     let owes = async |minor: i64, what: &str| {
@@ -107,7 +107,7 @@ async fn p6_a_thin_client_reads_signs_and_disputes_its_own_book_and_no_other() -
         })
         .await
     };
-    let seen = owes(7_900, "the charge").await?;
+    let seen = owes(owed, "the charge").await?;
     ensure!(seen["entries"][1]["order"] == order.as_str(), "{seen}");
     let listed = meena.list("/v1/me/khata").await?;
     ensure!(listed.len() == 1 && listed[0]["shop_id"] == shop.id.as_str(), "{listed:?}");
@@ -139,9 +139,9 @@ async fn p6_a_thin_client_reads_signs_and_disputes_its_own_book_and_no_other() -
     let sign = format!("{path}/countersignature");
     let again = meena.ask(Method::POST, &sign, Some(&json!({}))).await?;
     ensure!(again.status == StatusCode::CONFLICT, "there is nothing new to sign");
-    let pay = json!({ "amount": rupees(4_000), "means": "upi" });
+    let pay = json!({ "amount": rupees(1_000), "means": "upi" });
     door.post(&format!("{at_shop}/payments"), &pay).await?;
-    owes(3_900, "the part-payment").await?;
+    owes(owed - 1_000, "the part-payment").await?;
     let says = json!({ "message": "I paid 50", "entry": 1 });
     meena.post(&format!("{path}/disputes"), &says).await?;
     until("the dispute", async || {
@@ -157,8 +157,9 @@ async fn p6_a_thin_client_reads_signs_and_disputes_its_own_book_and_no_other() -
     street.end().await
 }
 
-/// A hosted account orders on khata, gets a book, orders again and fetches it: the book and the order.
-async fn charged(street: &Street, meena: &Door) -> anyhow::Result<(String, String)> {
+/// A hosted account orders on khata, gets a book, orders again and fetches it: the book, the order, and
+/// what is owed.
+async fn charged(street: &Street, meena: &Door) -> anyhow::Result<(String, String, i64)> {
     let Street { shop, rice, .. } = street;
     let quantity = json!({ "amount": 1_000, "unit": "g" });
     let line = json!({ "variant_id": rice.variant, "quantity": quantity });
@@ -175,13 +176,14 @@ async fn charged(street: &Street, meena: &Door) -> anyhow::Result<(String, Strin
     let door = shop.door()?;
     let seen = door.get(&format!("/v1/orders/{first}")).await?;
     let account = text(&seen, "customer")?.trim_start_matches("account ").to_owned();
-    let opening = json!({ "account": account, "limit": rupees(10_000), "opening": rupees(1_500) });
+    let opening = json!({ "account": account, "limit": rupees(100_000), "opening": rupees(1_500) });
     let book = text(&door.post("/v1/khata", &opening).await?, "id")?;
     let placed = meena.post("/v1/orders", &order).await?;
     let order = text(&placed["orders"][0], "id")?;
-    at_stage(meena, &order, "accepted").await?;
+    let seen = at_stage(meena, &order, "accepted").await?;
+    let total = seen["total"]["minor"].as_i64().context("a sum")?;
     for deed in ["packing", "packed", "ready", "collection"] {
         door.post(&format!("/v1/orders/{order}/{deed}"), &json!({})).await?;
     }
-    Ok((book, order))
+    Ok((book, order, 1_500 + total))
 }

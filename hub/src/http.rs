@@ -38,6 +38,7 @@ mod health;
 pub mod images;
 pub mod introspection;
 pub mod key_sign_in;
+pub mod khata;
 pub mod notices;
 pub mod oauth;
 pub mod orders;
@@ -102,6 +103,10 @@ fn hosted() -> OpenApiRouter<Door> {
         .routes(routes!(carts::show, carts::rename, carts::remove))
         .routes(routes!(carts::lines, carts::add))
         .routes(routes!(carts::change, carts::take_out))
+        .routes(routes!(khata::list))
+        .routes(routes!(khata::show))
+        .routes(routes!(khata::countersign))
+        .routes(routes!(khata::dispute))
         .routes(routes!(orders::place, orders::list))
         .routes(routes!(orders::show))
         .routes(routes!(orders::change))

@@ -59,6 +59,8 @@ fn shop() -> Vec<M<'static>> {
         M::up(include_str!("../shop/030_margins.sql")),
         M::up(include_str!("../shop/031_suppliers.sql")),
         M::up(include_str!("../shared/turning_prices.sql")),
+        M::up(include_str!("../shop/027_second_khata.sql")),
+        M::up(include_str!("../shop/028_wrong_codes.sql")),
         M::up(include_str!("../shop/026_cards.sql")),
         M::up(include_str!("../shop/029_shelf_stock.sql")),
     ]

@@ -53,6 +53,7 @@ pub mod deliver;
 pub mod deliveries;
 pub mod desk;
 pub mod devices;
+pub mod erased;
 pub mod export;
 pub mod feeds;
 pub mod founding;

@@ -88,7 +88,9 @@ impl Home {
     /// [`HomeError`] says what is missing or why it is not safe.
     pub fn shop(&self) -> Result<Shop, HomeError> {
         let keys = self.keys()?;
-        Ok(Shop::open(self.database()?, keys)?)
+        let shop = Shop::open(self.database()?, keys)?;
+        shop.agree_on_erased(None)?;
+        Ok(shop)
     }
 
     /// Opens the shop only to look at it, whatever state it is in.
@@ -101,14 +103,15 @@ impl Home {
     }
 
     /// Makes a new box of the shop out of a backup. Data that is here already is kept beside the new
-    /// data, and its generation is passed over.
+    /// data, and its generation is passed over. Who was forgotten since stays so, by the list that lies
+    /// here and by `erased`, that of a folder which was lost.
     ///
     /// # Errors
     /// [`HomeError`]; a backup that cannot be used changes nothing here.
     pub fn restore(
         &self,
         backup: &Path,
-        code: &str,
+        (code, erased): (&str, Option<&Path>),
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Shop, HomeError> {
@@ -126,6 +129,7 @@ impl Home {
         std::fs::rename(&fresh, self.database_path()).map_err(io)?;
         let shop = Shop::restore(self.database()?, &keys, used_here, now, rng)?;
         self.keep_keys(shop.keys(), rng)?;
+        shop.agree_on_erased(erased)?;
         Ok(shop)
     }
 
@@ -323,6 +327,9 @@ pub enum HomeError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The list of who was forgotten is of no use.
+    #[error(transparent)]
+    NotAgreed(#[from] crate::app::erased::NotAgreed),
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] OpenError),

@@ -213,6 +213,7 @@ fn khata() -> OpenApiRouter<Door> {
         .routes(routes!(khata::close))
         .routes(routes!(khata::link))
         .routes(routes!(khata::go_on))
+        .routes(routes!(khata::join))
         .routes(routes!(khata::forget))
         .routes(routes!(khata::remind))
         .routes(routes!(khata::statement))

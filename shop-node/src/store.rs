@@ -15,6 +15,7 @@ pub mod counts;
 pub mod damage;
 pub mod ends;
 pub mod epochs;
+pub mod erased;
 pub mod feeds;
 pub mod hand_ins;
 pub mod images;
@@ -39,6 +40,7 @@ pub mod staff;
 pub mod stock;
 pub mod suppliers;
 pub mod till;
+pub mod wrong_codes;
 
 /// A customer as the primary key of their rows.
 pub(crate) fn party_key(party: &Party) -> Vec<u8> {

@@ -131,6 +131,32 @@ impl After {
         Ok(Self { balance: next, limit })
     }
 
+    /// How the book stands after the next entry, as that entry states it: by the holder before and
+    /// after it, and whether the book is closed already.
+    ///
+    /// # Errors
+    /// [`Misstep`] when it does not fit.
+    pub fn follow(
+        self,
+        (before, holder): (Option<Party>, Option<Party>),
+        is_closed: bool,
+        line: &Line,
+    ) -> Result<Self, Misstep> {
+        if is_closed && !matches!(line.act, Act::Unknown { .. }) {
+            return Err(Misstep::IsClosed);
+        }
+        let claims = matches!(line.act, Act::Claimed(_) | Act::Unknown { .. });
+        if holder != before && (!claims || holder.is_none()) {
+            return Err(Misstep::OtherHolder);
+        }
+        let next = match &line.act {
+            // What a later version counts, it states: it is believed like the rest of its entry.
+            Act::Unknown { .. } => line.after,
+            act => self.then(act)?,
+        };
+        if next == line.after { Ok(next) } else { Err(Misstep::SumDiffers) }
+    }
+
     /// Whether so much more may be taken on credit, where `held` is reserved already.
     ///
     /// # Errors
@@ -228,21 +254,7 @@ impl Book {
     /// # Errors
     /// [`Misstep`] when it does not fit; nothing changed then.
     pub fn step(&mut self, at: UnixMs, holder: Option<Party>, line: &Line) -> Result<(), Misstep> {
-        if self.closed_at.is_some() && !matches!(line.act, Act::Unknown { .. }) {
-            return Err(Misstep::IsClosed);
-        }
-        let claims = matches!(line.act, Act::Claimed(_) | Act::Unknown { .. });
-        if holder != self.holder && (!claims || holder.is_none()) {
-            return Err(Misstep::OtherHolder);
-        }
-        let moved = match &line.act {
-            // What a later version counts, it states: it is believed like the rest of its entry.
-            Act::Unknown { .. } => line.after,
-            act => self.after().then(act)?,
-        };
-        if moved != line.after {
-            return Err(Misstep::SumDiffers);
-        }
+        let moved = self.check(holder, line)?;
         let sums = self.sums(&line.act)?;
         let difference = moved.balance.minor - self.balance.minor;
         (self.charged, self.paid, self.credited, self.written_off, self.paid_out) = sums;
@@ -250,6 +262,16 @@ impl Book {
         self.dues.moved(at, difference, moved.balance.minor);
         self.note(at, &line.act);
         Ok(())
+    }
+
+    /// How the book stands after the next entry.
+    ///
+    /// # Errors
+    /// [`Misstep`] when it does not fit.
+    pub fn check(&self, holder: Option<Party>, line: &Line) -> Result<After, Misstep> {
+        let next = self.after().follow((self.holder, holder), self.closed_at.is_some(), line)?;
+        self.sums(&line.act)?;
+        Ok(next)
     }
 
     fn sums(&self, act: &Act) -> Result<(Money, Money, Money, Money, Money), MoneyError> {

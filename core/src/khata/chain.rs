@@ -119,6 +119,62 @@ impl Tip {
         self.next_for(Some(holder), generation, at, &act, key)
     }
 
+    /// The end of the book after its next entry, by what this end alone tells; what a customer's mark
+    /// names is asked of `balance_at`. So a long book is not walked for each page of it that comes.
+    ///
+    /// # Errors
+    /// [`KhataFault`] when it does not follow.
+    pub fn follow(
+        &self,
+        signed: &SignedStatement,
+        author: Author,
+        balance_at: impl FnOnce(Hash) -> Option<Money>,
+    ) -> Result<(Self, Line), KhataFault> {
+        let (line, generation, holder) = self.check(signed, author)?;
+        check_mark(&line.act, balance_at)?;
+        let after = self.after.follow((self.holder, holder), self.closed, &line)?;
+        let closed = matches!(line.act, Act::Closed(_));
+        let (seq, head, signer) = (self.seq + 1, signed.hash(), signed.signer());
+        Ok((Self { holder, generation, seq, head, after, closed, signer, ..*self }, line))
+    }
+
+    /// Whether an entry is next after this end, by a box that may write it.
+    fn check(
+        &self,
+        signed: &SignedStatement,
+        author: Author,
+    ) -> Result<(Line, u64, Option<Party>), KhataFault> {
+        let said = signed.statement();
+        let Position::Entry { generation, seq, prev } = said.position else {
+            return Err(KhataFault::NotAnEntry);
+        };
+        if KhataId::from_order(said.order) != self.id {
+            return Err(KhataFault::OtherKhata);
+        }
+        if author != Author::node(self.shop, generation) {
+            return Err(KhataFault::WrongAuthor);
+        }
+        let next = self.seq.saturating_add(1);
+        if seq > next {
+            return Err(KhataFault::Gap { have: next, got: seq });
+        }
+        if seq < next || prev != Some(self.head) {
+            return Err(KhataFault::Forks { seq });
+        }
+        if next as usize >= ENTRIES_MAX {
+            return Err(KhataFault::TooManyEntries);
+        }
+        if generation < self.generation {
+            let (from, to) = (self.generation, generation);
+            return Err(KhataFault::GenerationFell { from, to });
+        }
+        if generation == self.generation && signed.signer() != self.signer {
+            return Err(KhataFault::TwoWriters { generation });
+        }
+        let line = Line::decode(said.kind, &said.body)?;
+        Ok((line, generation, holder_of(self.shop, said.to)?))
+    }
+
     fn next_for(
         &self,
         holder: Option<Party>,
@@ -161,6 +217,19 @@ fn statement(
         at,
         answer_by: None,
         body: line.encode(),
+    }
+}
+
+fn check_mark(act: &Act, balance_at: impl FnOnce(Hash) -> Option<Money>) -> Result<(), KhataFault> {
+    let (head, balance) = match act {
+        Act::Countersigned(signed) => (signed.head, Some(signed.balance)),
+        Act::Disputed(disputed) => (disputed.head, None),
+        _ => return Ok(()),
+    };
+    let was = balance_at(head).ok_or(Misstep::OtherBalance)?;
+    match balance {
+        Some(balance) if balance != was => Err(Misstep::OtherBalance.into()),
+        _ => Ok(()),
     }
 }
 
@@ -301,7 +370,8 @@ impl Khata {
     /// [`KhataFault`] when it could not.
     pub fn could_push(&self, signed: &SignedStatement, author: Author) -> Result<(), KhataFault> {
         let (line, _, holder) = self.check(signed, author)?;
-        Ok(self.book.clone().step(signed.statement().at, holder, &line)?)
+        self.book.check(holder, &line)?;
+        Ok(())
     }
 
     fn check(
@@ -309,51 +379,14 @@ impl Khata {
         signed: &SignedStatement,
         author: Author,
     ) -> Result<(Line, u64, Option<Party>), KhataFault> {
-        let said = signed.statement();
-        let Position::Entry { generation, seq, prev } = said.position else {
-            return Err(KhataFault::NotAnEntry);
-        };
-        if KhataId::from_order(said.order) != self.book.id {
-            return Err(KhataFault::OtherKhata);
-        }
-        if author != Author::node(self.book.shop, generation) {
-            return Err(KhataFault::WrongAuthor);
-        }
-        let next = self.entries.len() as u32;
-        if seq > next {
-            return Err(KhataFault::Gap { have: next, got: seq });
-        }
-        if seq < next || prev != Some(self.head()) {
-            return Err(KhataFault::Forks { seq });
-        }
-        if self.entries.len() >= ENTRIES_MAX {
-            return Err(KhataFault::TooManyEntries);
-        }
-        let last = self.last();
-        if generation < last.generation {
-            let (from, to) = (last.generation, generation);
-            return Err(KhataFault::GenerationFell { from, to });
-        }
-        if generation == last.generation && signed.signer() != last.signed.signer() {
-            return Err(KhataFault::TwoWriters { generation });
-        }
-        let line = Line::decode(said.kind, &said.body)?;
+        let (line, generation, holder) = self.tip().check(signed, author)?;
         self.check_signed_balance(&line.act)?;
-        Ok((line, generation, holder_of(self.book.shop, said.to)?))
+        Ok((line, generation, holder))
     }
 
     /// What a customer countersigned is an entry of this book, with that balance after it.
     fn check_signed_balance(&self, act: &Act) -> Result<(), KhataFault> {
-        let (head, balance) = match act {
-            Act::Countersigned(signed) => (signed.head, Some(signed.balance)),
-            Act::Disputed(disputed) => (disputed.head, None),
-            _ => return Ok(()),
-        };
-        let was = self.balance_at(head).ok_or(Misstep::OtherBalance)?;
-        match balance {
-            Some(balance) if balance != was => Err(Misstep::OtherBalance.into()),
-            _ => Ok(()),
-        }
+        check_mark(act, |head| self.balance_at(head))
     }
 
     /// Signs the next entry and adds it.

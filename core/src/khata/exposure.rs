@@ -6,7 +6,8 @@ use crate::{
     money::{Money, MoneyError},
     order::{
         Order,
-        axes::{Line, LineState, Stage},
+        axes::{Fulfilment, LineState, Stage},
+        facts::LineRefusal,
         placed::{Alteration, Placed, Substitution, WantedLine},
     },
 };
@@ -20,8 +21,8 @@ use crate::{
 pub fn exposure(order: &Order) -> Result<Money, MoneyError> {
     let zero = Money::zero(order.placed.currency);
     let mut most = order.fee.map_or(zero, |fee| fee.amount);
-    for line in &order.lines {
-        most = most.checked_add(of_line(line)?.unwrap_or(zero))?;
+    for index in 0..order.lines.len() {
+        most = most.checked_add(of_line(order, index)?.unwrap_or(zero))?;
     }
     left(order, most)
 }
@@ -38,9 +39,9 @@ pub fn exposure_if(order: &Order, asked: &Alteration, next: &Placed) -> Result<M
         Some(agreed) if next.is_brought() && agreed.minor > fee.minor => agreed,
         _ => fee,
     };
-    for (index, line) in order.lines.iter().enumerate() {
+    for index in 0..order.lines.len() {
         if !named.contains(&(index as u16)) {
-            most = most.checked_add(of_line(line)?.unwrap_or(zero))?;
+            most = most.checked_add(of_line(order, index)?.unwrap_or(zero))?;
         }
     }
     let wanted = asked.amounts.iter().filter(|new| new.amount > 0);
@@ -64,11 +65,16 @@ pub fn most_of(placed: &Placed) -> Result<Money, MoneyError> {
     Ok(most)
 }
 
-/// The most that a line may come to, by what was agreed to and the heaviest that was allowed.
+/// The most that a line may come to, by what was agreed to, the heaviest that was allowed, and what
+/// may come in its place.
 fn heaviest(line: &WantedLine) -> Result<Money, MoneyError> {
     let amount = line.weight_max(line.quantity.amount());
     let (seen, cap) = (line.seen.of(amount)?, line.cap.map(|cap| cap.of(amount)).transpose()?);
-    Ok(cap.filter(|cap| cap.minor > seen.minor).unwrap_or(seen))
+    let most = cap.filter(|cap| cap.minor > seen.minor).unwrap_or(seen);
+    match line.substitution {
+        Substitution::LeaveOut => Ok(most),
+        _ => dearer(most, instead(line)?),
+    }
 }
 
 fn left(order: &Order, most: Money) -> Result<Money, MoneyError> {
@@ -83,25 +89,56 @@ fn left(order: &Order, most: Money) -> Result<Money, MoneyError> {
     Ok(if left.minor > 0 { left } else { zero })
 }
 
-fn of_line(line: &Line) -> Result<Option<Money>, MoneyError> {
-    let Some(charge) = line.charge else {
-        let proposed = matches!(line.state, LineState::Proposed { .. });
-        return if proposed { line.wanted.most().map(Some) } else { Ok(None) };
-    };
-    let replaced_later = line.wanted.substitution != Substitution::LeaveOut;
-    let sum = match line.state {
-        LineState::Reserved { amount } => charge.price.of(line.wanted.weight_max(amount))?,
-        LineState::Proposed { .. } => return line.wanted.most().map(Some),
-        LineState::Weighed { amount, .. } => charge.price.of(amount)?,
-        LineState::HandedOver { amount, back, .. } => {
-            return charge.price.of(amount.saturating_sub(back)).map(Some);
+fn of_line(order: &Order, index: usize) -> Result<Option<Money>, MoneyError> {
+    let Some(line) = order.lines.get(index) else { return Ok(None) };
+    let price = line.charge.map(|charge| charge.price);
+    let sum = match (line.state, price) {
+        (LineState::Proposed { .. }, _) => return instead(&line.wanted).map(Some),
+        (LineState::Cancelled { why: LineRefusal::Shortage }, _)
+            if comes_unasked(&line.wanted) && may_be_replaced(order, index) =>
+        {
+            return instead(&line.wanted).map(Some);
         }
-        LineState::Ordered | LineState::Cancelled { .. } | LineState::Returned { .. } => {
-            return Ok(None);
+        (LineState::Reserved { amount }, Some(price)) => {
+            price.of(line.wanted.weight_max(amount))?
         }
+        (LineState::Weighed { amount, .. }, Some(price)) => return price.of(amount).map(Some),
+        (LineState::HandedOver { amount, back, .. }, Some(price)) => {
+            return price.of(amount.saturating_sub(back)).map(Some);
+        }
+        _ => return Ok(None),
     };
-    match line.wanted.most()? {
-        most if replaced_later && most.minor > sum.minor => Ok(Some(most)),
-        _ => Ok(Some(sum)),
+    if line.wanted.substitution == Substitution::LeaveOut {
+        return Ok(Some(sum));
     }
+    dearer(sum, instead(&line.wanted)?).map(Some)
+}
+
+/// The most that something in the line's place may come to: what was agreed to, and as much more as
+/// the scales may show of it. It has a unit of its own, so the weight is no bound, the sum is.
+fn instead(line: &WantedLine) -> Result<Money, MoneyError> {
+    let most = line.most()?;
+    let over = i128::from(most.minor) * i128::from(line.tolerance_bp);
+    if over <= 0 {
+        return Ok(most);
+    }
+    // Rounded up twice: the price of the goods, and that of their weight.
+    let over = i64::try_from((over + 9_999) / 10_000 + 1).map_err(|_| MoneyError::TooLarge)?;
+    most.checked_add(Money { minor: over, ..most })
+}
+
+/// Whether something may come in the line's place by what the customer said beforehand.
+fn comes_unasked(line: &WantedLine) -> bool {
+    matches!(line.substitution, Substitution::Similar | Substitution::Listed)
+}
+
+/// Whether the goods of a line are not packed yet, so that a packer may still find something else.
+fn may_be_replaced(order: &Order, index: usize) -> bool {
+    let is_early = |stage| matches!(stage, Fulfilment::Pending | Fulfilment::Packing { .. });
+    let mut early = order.groups.iter().filter(|group| is_early(group.stage));
+    early.any(|group| group.lines.iter().any(|line| usize::from(*line) == index))
+}
+
+fn dearer(one: Money, other: Money) -> Result<Money, MoneyError> {
+    Ok(if other.checked_sub(one)?.minor > 0 { other } else { one })
 }

@@ -306,3 +306,51 @@ fn an_order_has_one_entry_in_its_book() {
     add(&mut khata, &act).expect("it fits");
     assert_eq!(khata.for_order_entry(entry).map(|entry| entry.seq()), Some(1));
 }
+
+/// How long it takes to put a book of so many entries together again, out of a bag in the worst order.
+fn time_to_merge(entries: usize) -> std::time::Duration {
+    let mut khata = opened(0, 1_000_000_000);
+    while khata.len() < entries {
+        add(&mut khata, &charge(100, false)).expect("it fits");
+    }
+    let mut bag = authored(&khata);
+    bag.reverse();
+    let begun = std::time::Instant::now();
+    let merged = merge::merge(bag);
+    let took = begun.elapsed();
+    assert_eq!(merged.khata.map(|merged| merged.len()), Some(entries));
+    took
+}
+
+#[test]
+fn a_book_of_twenty_thousand_entries_is_merged_in_time_that_grows_with_their_number() {
+    let (some, many) = (time_to_merge(2_500), time_to_merge(20_000));
+    println!("merged 2,500 entries in {some:?}, 20,000 in {many:?}");
+    // Eight times as many; a square would be 64 times.
+    assert!(many < some * 30, "{some:?} and {many:?}");
+}
+
+#[test]
+fn the_next_entry_is_checked_by_the_end_of_a_book_as_by_all_of_it() {
+    let mut khata = opened(0, 10_000);
+    let mut tip = khata.tip();
+    for act in [charge(700, false), pay(200), charge(9_500, false)] {
+        let signed = add(&mut khata, &act).expect("it fits");
+        let author = Author::node(shop(), 1);
+        let (next, line) = tip.follow(&signed, author, |_| None).expect("it follows");
+        assert_eq!((next, line.act), (khata.tip(), act));
+        assert!(next.follow(&signed, author, |_| None).is_err(), "once");
+        let stranger = Author::node(shop(), 2);
+        assert_eq!(tip.follow(&signed, stranger, |_| None), Err(KhataFault::WrongAuthor));
+        tip = next;
+    }
+    let (head, balance) = (khata.head(), rupees(10_000));
+    let mark = Act::Countersigned(Countersigned { request: Hash::of(b"meena"), head, balance });
+    let signed = add(&mut khata, &mark).expect("it fits");
+    let author = Author::node(shop(), 1);
+    let unknown = tip.follow(&signed, author, |_| None);
+    assert_eq!(unknown, Err(KhataFault::Misstep(Misstep::OtherBalance)));
+    let other = tip.follow(&signed, author, |_| Some(rupees(1)));
+    assert_eq!(other, Err(KhataFault::Misstep(Misstep::OtherBalance)));
+    tip.follow(&signed, author, |_| Some(balance)).expect("that was the balance");
+}

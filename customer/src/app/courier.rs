@@ -260,6 +260,10 @@ impl Run<'_> {
         self.courier.sealed.clear();
         self.inputs.extend(received.settled.into_iter().map(|item| Input::Settled { item }));
         received.doubted.into_iter().for_each(|why| self.note(format!("doubted: {why}")));
+        // What went there has arrived: the next page of a long book may follow at once.
+        for order in &received.moved {
+            self.courier.given_back.remove(order);
+        }
         for order in received.wanted {
             self.give_back(order)?;
         }

@@ -4,38 +4,37 @@
 //! **Invariant:** a book counts only as far as every signature and every sum in it holds, and a
 //! countersignature names the entry and the balance that the person was shown.
 
-use std::collections::BTreeMap;
-
 use kirana_core::{
-    envelope::{Parcel, PersonalPart},
+    envelope::PersonalPart,
     hash::Hash,
     id::{KhataId, OrderId, ShopId},
     khata::{
-        act::{Act, Line},
+        act::Act,
         chain::{EntryShown, Khata},
-        merge,
     },
     money::Money,
-    order::{
-        chain::{Author, Authored},
-        wish::{Countersign, Dispute, Head, RefusalCode, Wish},
-    },
-    statement::{Party, UnverifiedStatement},
+    order::wish::{Countersign, Dispute, Head, RefusalCode, Wish},
+    statement::UnverifiedStatement,
     time::UnixMs,
 };
-use kirana_migrations::{StoreError, Tx};
+use kirana_migrations::StoreError;
 use minicbor::bytes::ByteVec;
 use rand_core::CryptoRng;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::{Household, HouseholdError, asking::REQUEST_KEPT_MS, receive::Received, write};
+use super::{Household, HouseholdError, asking::REQUEST_KEPT_MS, write};
 use crate::store::{
-    khata::{self, Place, StoredKhata},
+    khata::{self, StoredKhata},
     messages, orders,
     outbox::{self, Waiting},
-    shops, signers,
+    shops,
 };
+
+mod arrive;
+
+use arrive::end_of;
+pub(super) use arrive::{Books, heard, look};
 
 /// The longest words about a book, in bytes.
 pub const WORDS_BYTES_MAX: usize = 500;
@@ -100,15 +99,6 @@ pub struct EntryStatus {
     pub words: Option<String>,
 }
 
-/// A book as it lies on the disk.
-pub(super) struct HeldKhata {
-    /// The entries that hold.
-    pub(super) khata: Option<Khata>,
-    /// Whether all that counted still does.
-    pub(super) is_whole: bool,
-    is_contradicted: bool,
-}
-
 impl Household {
     /// Each shop's book, with its entries.
     ///
@@ -145,12 +135,13 @@ impl Household {
                 words: words.map(|part| String::from_utf8_lossy(&part.bytes).into_owned()),
             });
         }
-        let (state, last) = (book.book(), book.last());
-        let newest = last.line().act.answers().is_some();
+        let state = book.book();
+        // The shop wrote the signature itself down after what was signed.
+        let before = book.entries().iter().rev().nth(1).map(|entry| entry.hash());
         let countersigned = state.countersigned.map(|mark| Countersigned {
             at: mark.at,
             balance: mark.balance,
-            is_newest: newest && matches!(last.line().act, Act::Countersigned(_)),
+            is_newest: before == Some(mark.head),
         });
         let name = shops::get(reader, row.shop)?.map(|shop| shop.name).unwrap_or_default();
         Ok(Some(KhataStatus {
@@ -261,17 +252,21 @@ impl Household {
     ) -> Result<Vec<Head>, StoreError> {
         let mut heads = Vec::new();
         for row in khata::all(reader)?.into_iter().filter(|row| row.shop == shop) {
-            let held = look(reader, &row)?;
-            if let Some(book) = held.khata {
-                let (order, seq, hash) = (row.id.as_order(), book.last().seq(), book.head());
-                heads.push(Head { order, seq, hash });
+            let order = row.id.as_order();
+            if end_of(reader, &row)?.is_some() {
+                heads.push(Head { order, seq: row.seq, hash: row.head });
+                continue;
+            }
+            if let Some(book) = look(reader, &row)?.khata {
+                heads.push(Head { order, seq: book.last().seq(), hash: book.head() });
             }
         }
         Ok(heads)
     }
 
-    /// What goes back to a shop that lacks entries of a book: those after the end of its own copy, or the
-    /// last ones. Nothing where the name is no book's.
+    /// A page of what goes back to a shop that lacks entries of a book: those after the end of its own
+    /// copy, from the beginning where it has none. When that has arrived, the shop's end is another,
+    /// and the next page follows. Nothing where the name is no book's.
     pub(super) fn khata_to_give_back(
         &self,
         reader: &Connection,
@@ -282,151 +277,13 @@ impl Household {
         let all = book.entries();
         let begin = match row.shop_seq.map(|seq| seq as usize + 1) {
             Some(after) if after < all.len() => after,
-            _ => all.len().saturating_sub(GIVEN_BACK_MAX),
+            // It has the end and lacks something else, by the word of an older program.
+            Some(_) => all.len().saturating_sub(GIVEN_BACK_MAX),
+            None => 0,
         };
         let entries = all.iter().skip(begin).take(GIVEN_BACK_MAX);
         let entries = entries.map(|entry| ByteVec::from(entry.signed().bytes().to_vec()));
         Ok(Some((row.shop, entries.collect())))
-    }
-}
-
-/// Entries of books that came, by book.
-#[derive(Default)]
-pub(super) struct Books {
-    entries: BTreeMap<KhataId, Vec<Authored>>,
-    words: Vec<(Hash, KhataId, Vec<u8>)>,
-    /// As whom this device holds books.
-    parties: Vec<Party>,
-}
-
-impl Books {
-    /// Takes in an entry that a box of a shop signed.
-    pub(super) fn push(&mut self, authored: Authored) {
-        let id = KhataId::from_order(authored.entry.statement().order);
-        self.entries.entry(id).or_default().push(authored);
-    }
-
-    /// Takes in the words that came along, and as whom this device holds books.
-    pub(super) fn complete(&mut self, household: &Household, parcel: &Parcel) {
-        self.parties = vec![household.party(), Party::Guest(household.keys.id())];
-        for (id, entries) in &self.entries {
-            for Authored { entry, .. } in entries {
-                let line = Line::decode(entry.statement().kind, &entry.statement().body).ok();
-                let Some(hash) = line.and_then(|line| line.act.words()) else { continue };
-                let part = parcel.personal_part(hash);
-                self.words.extend(part.map(|part| (hash, *id, household.seal_message(part))));
-            }
-        }
-    }
-
-    /// Stores what came, and takes out of the outbox what it answers.
-    pub(super) fn store(
-        &self,
-        tx: &Tx<'_>,
-        now: UnixMs,
-        received: &mut Received,
-    ) -> Result<(), StoreError> {
-        for (id, brought) in &self.entries {
-            self.store_book(tx, *id, brought, now, received)?;
-        }
-        for (hash, id, sealed) in &self.words {
-            if khata::get(tx, *id)?.is_some() {
-                messages::put(tx, *hash, id.as_order(), sealed)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn store_book(
-        &self,
-        tx: &Tx<'_>,
-        id: KhataId,
-        brought: &[Authored],
-        now: UnixMs,
-        received: &mut Received,
-    ) -> Result<(), StoreError> {
-        let known = khata::get(tx, id)?;
-        let mut shops_of = brought.iter().filter_map(|authored| match authored.author {
-            Author::Node { shop, .. } => Some(shop),
-            Author::Customer { .. } => None,
-        });
-        let shop = known.as_ref().map(|row| row.shop).or_else(|| shops_of.next());
-        let Some(shop) = shop.filter(|shop| matches!(shops::get(tx, *shop), Ok(Some(_)))) else {
-            return Ok(());
-        };
-        let stored = stored(tx, id)?;
-        let of_shop = |authored: &Authored| matches!(authored.author, Author::Node { shop: of, .. } if of == shop);
-        let bag = stored.into_iter().chain(brought.iter().cloned()).filter(of_shop);
-        let merged = merge::merge(bag);
-        let is_ours = |khata: &Khata| {
-            khata.book().holder.is_some_and(|holder| self.parties.contains(&holder))
-        };
-        // Somebody else's book is nobody's business here.
-        if merged.khata.as_ref().is_some_and(|khata| !is_ours(khata) && merged.waiting.is_empty()) {
-            return Ok(());
-        }
-        for (place, entries) in [(Place::Lost, &merged.lost), (Place::Early, &merged.waiting)] {
-            for Authored { entry, .. } in entries {
-                khata::put_entry(tx, id, (entry.hash(), seq_of(entry), place), entry.bytes())?;
-            }
-        }
-        let Some(book) = merged.khata else { return Ok(()) };
-        for entry in book.entries() {
-            let named = (entry.hash(), entry.seq(), Place::Counts);
-            khata::put_entry(tx, id, named, entry.signed().bytes())?;
-            if let Some(request) = entry.line().act.answers()
-                && outbox::settle(tx, request)?
-            {
-                received.settled.push(request);
-            }
-        }
-        if known.as_ref().is_none_or(|row| row.head != book.head()) {
-            received.khatas.push(id);
-        }
-        let (seq, head, heard_at) = (book.last().seq(), book.head(), now);
-        khata::put(tx, &StoredKhata { id, shop, seq, head, heard_at, shop_seq: None })
-    }
-}
-
-/// The shop said how far its copies go.
-pub(super) fn heard(tx: &Tx<'_>, heads: &[Head], now: UnixMs) -> Result<(), StoreError> {
-    for head in heads {
-        khata::heard(tx, KhataId::from_order(head.order), head.seq, now)?;
-    }
-    Ok(())
-}
-
-/// A book as it lies on the disk, every signature checked again.
-pub(super) fn look(reader: &Connection, row: &StoredKhata) -> Result<HeldKhata, StoreError> {
-    let merged = merge::merge(stored(reader, row.id)?);
-    let reaches = merged.khata.as_ref().is_some_and(|khata| khata.contains(row.head));
-    let counts = khata::count(reader, row.id)?;
-    let len = merged.khata.as_ref().map_or(0, |khata| khata.len() as u64);
-    Ok(HeldKhata {
-        is_whole: reaches && len == counts && merged.waiting.is_empty(),
-        is_contradicted: merged.stopped.is_some(),
-        khata: merged.khata,
-    })
-}
-
-fn stored(reader: &Connection, id: KhataId) -> Result<Vec<Authored>, StoreError> {
-    let mut stored = Vec::new();
-    for (name, bytes) in khata::entries(reader, id)? {
-        if Hash::of(&bytes) != name {
-            continue;
-        }
-        let Ok(read) = UnverifiedStatement::parse(&bytes) else { continue };
-        let Some(node) = signers::get(reader, read.signer())? else { continue };
-        let author = Author::node(node.shop, node.generation);
-        stored.extend(read.verify(&node.key).ok().map(|entry| Authored { entry, author }));
-    }
-    Ok(stored)
-}
-
-fn seq_of(entry: &kirana_core::statement::SignedStatement) -> u32 {
-    match entry.statement().position {
-        kirana_core::statement::Position::Entry { seq, .. } => seq,
-        kirana_core::statement::Position::Request { .. } => u32::MAX,
     }
 }
 

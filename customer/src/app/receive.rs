@@ -46,6 +46,8 @@ pub struct Received {
     pub wanted: Vec<OrderId>,
     /// Khatas about which something new is known.
     pub khatas: Vec<KhataId>,
+    /// Khatas of which the shop has come further, or less far, than it said before.
+    pub moved: Vec<OrderId>,
     /// Statements that were not believed, with the reason.
     pub doubted: Vec<String>,
 }
@@ -336,7 +338,8 @@ impl Sorted {
         for (statement, answer, node) in &self.answers {
             store_answer(tx, statement, answer, (node, own), &mut received)?;
             if let Answer::HeadsReply(reply) = answer {
-                khata::heard(tx, &reply.heads, now)?;
+                let named = (&reply.heads[..], &reply.wanted[..]);
+                received.moved.extend(khata::heard(tx, named, now)?);
             }
         }
         Ok(received)

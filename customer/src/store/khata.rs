@@ -76,11 +76,20 @@ pub fn put(tx: &Tx<'_>, row: &StoredKhata) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The shop said how far its copy of a book goes: it was heard about it.
-pub fn heard(tx: &Tx<'_>, id: KhataId, shop_seq: u32, now: UnixMs) -> Result<(), StoreError> {
+/// The shop said how far its copy of a book goes, or that it has none: it was heard about it. Whether
+/// that is another end than it said before.
+pub fn heard(
+    tx: &Tx<'_>,
+    id: KhataId,
+    shop_seq: Option<u32>,
+    now: UnixMs,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM khata WHERE khata_id = ?1 AND shop_seq IS NOT ?2";
+    let mut select = tx.prepare_cached(sql)?;
+    let moved = select.query_row((id.as_bytes(), shop_seq), |_| Ok(())).optional()?.is_some();
     let sql = "UPDATE khata SET shop_seq = ?2, heard_at = max(heard_at, ?3) WHERE khata_id = ?1";
     tx.prepare_cached(sql)?.execute((id.as_bytes(), shop_seq, signed(now.get())))?;
-    Ok(())
+    Ok(moved)
 }
 
 /// Keeps an entry in its place.
@@ -111,6 +120,37 @@ pub fn entries(reader: &Connection, id: KhataId) -> Result<Vec<(Hash, Vec<u8>)>,
         Ok((hash(&name)?, bytes))
     })
     .collect()
+}
+
+/// The entries that count, first to last: place, name and bytes.
+pub fn counting(reader: &Connection, id: KhataId) -> Result<Vec<(u32, Hash, Vec<u8>)>, StoreError> {
+    let sql = "SELECT seq, hash, bytes FROM khata_entry WHERE khata_id = ?1 AND place = 0
+               ORDER BY seq, hash";
+    let mut select = reader.prepare_cached(sql)?;
+    let mut rows = select.query([id.as_bytes()])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push((row.get(0)?, hash(&row.get::<_, Vec<u8>>(1)?)?, row.get(2)?));
+    }
+    Ok(all)
+}
+
+/// What is stored under an entry's name.
+pub fn entry(
+    reader: &Connection,
+    id: KhataId,
+    name: Hash,
+) -> Result<Option<(u32, Vec<u8>)>, StoreError> {
+    let sql = "SELECT place, bytes FROM khata_entry WHERE khata_id = ?1 AND hash = ?2";
+    let mut select = reader.prepare_cached(sql)?;
+    let found = select.query_row((id.as_bytes(), name.as_bytes()), |r| Ok((r.get(0)?, r.get(1)?)));
+    Ok(found.optional()?)
+}
+
+/// How many entries wait for one before them.
+pub fn count_early(reader: &Connection, id: KhataId) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM khata_entry WHERE khata_id = ?1 AND place = 2";
+    Ok(unsigned(reader.prepare_cached(sql)?.query_row([id.as_bytes()], |row| row.get(0))?))
 }
 
 /// Whether an entry is stored under this name.

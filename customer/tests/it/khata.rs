@@ -11,9 +11,9 @@ use kirana_core::{
     order::{
         chain::Author,
         facts::Means,
-        wish::{Dispute, Said, Wish},
+        wish::{Answer, Dispute, Head, HeadsReply, Said, Wish},
     },
-    statement::{Party, SignedStatement, UnverifiedStatement},
+    statement::{Party, Position, SignedStatement, UnverifiedStatement},
     time::DAY_MS,
 };
 use kirana_customer::app::{Household, HouseholdError, khata::KhataStatus};
@@ -224,4 +224,90 @@ fn a_shop_that_contradicts_itself_is_not_signed_for() {
     let seen = only(&meena);
     assert!(seen.contradicted);
     assert!(meena.countersign(khata.book().id, NOW, &mut rng(5)).is_err());
+}
+
+/// What goes back to the shop in one piece of mail: the places of the entries.
+fn page(shop: &Neighbour, household: &Household, khata: &Khata) -> Vec<u32> {
+    let mail = household.chain_mail(khata.book().id.as_order(), NOW, &mut rng(7)).unwrap().unwrap();
+    let parcel = envelope::open(&mail.sealed, std::slice::from_ref(&shop.node.sealing)).unwrap();
+    let read = parcel.statements.iter().map(|bytes| UnverifiedStatement::parse(bytes).unwrap());
+    let place = |read: UnverifiedStatement| match read.claimed().position {
+        Position::Entry { seq, .. } => Some(seq),
+        Position::Request { .. } => None,
+    };
+    read.filter_map(place).collect()
+}
+
+/// The shop says how far it has come, and that it wants the book; whether that is news.
+fn says(shop: &Neighbour, household: &Household, khata: &Khata, end: Option<u32>) -> bool {
+    let order = khata.book().id.as_order();
+    let hash = khata.head();
+    let heads = end.map(|seq| Head { order, seq, hash }).into_iter().collect();
+    let (wanted, same, answers) = (vec![order], Vec::new(), hash);
+    let reply = Answer::HeadsReply(HeadsReply { answers, heads, wanted, same });
+    let id = [end.unwrap_or(255) as u8; 16];
+    let signed = reply.sign(order, household.party(), NOW, id, &shop.node.signing);
+    let mail = shop.post(&[&signed], &household.keys().sealing.public(), 3);
+    let received = household.receive(&mail, NOW).unwrap();
+    assert_eq!(received.wanted, [order]);
+    received.moved == [order]
+}
+
+#[test]
+fn a_long_book_goes_back_to_a_restored_shop_from_its_beginning_page_by_page() {
+    let (shop, meena, mut khata) = holding();
+    let entries: Vec<_> = (0..150).map(|_| write(&shop, &mut khata, &charge(10))).collect();
+    for some in entries.chunks(30) {
+        post(&shop, &meena, &some.iter().collect::<Vec<_>>());
+    }
+    // Before the backup was restored the shop had all of it.
+    assert!(says(&shop, &meena, &khata, Some(151)));
+    assert!(says(&shop, &meena, &khata, None), "now it has nothing");
+    assert!(!says(&shop, &meena, &khata, None), "it says so again");
+    assert_eq!(page(&shop, &meena, &khata), (0..60).collect::<Vec<_>>());
+    assert!(says(&shop, &meena, &khata, Some(59)), "the first page has arrived");
+    assert_eq!(page(&shop, &meena, &khata), (60..120).collect::<Vec<_>>());
+    assert!(says(&shop, &meena, &khata, Some(119)));
+    assert_eq!(page(&shop, &meena, &khata), (120..152).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_follows_the_end_of_a_long_book_is_taken_in_by_that_end() {
+    let (shop, meena, mut khata) = holding();
+    let entries: Vec<_> = (0..2_000).map(|_| write(&shop, &mut khata, &charge(1))).collect();
+    let begun = std::time::Instant::now();
+    for some in entries.chunks(32) {
+        post(&shop, &meena, &some.iter().collect::<Vec<_>>());
+    }
+    println!("2,000 entries in 63 mails took {:?}", begun.elapsed());
+    let seen = only(&meena);
+    assert_eq!((seen.entries.len(), seen.balance), (khata.len(), khata.book().balance));
+    assert!(!seen.incomplete);
+    assert_eq!(meena.verify().faults, Vec::<String>::new());
+}
+
+#[test]
+fn an_older_end_that_was_signed_is_not_the_newest() {
+    let (shop, meena, mut khata) = holding();
+    let (head, balance) = (khata.head(), khata.book().balance);
+    let paid = Act::Paid(Moved { amount: rupees(200), means: Means::Cash, words: None });
+    let paid = write(&shop, &mut khata, &paid);
+    let request = paid.hash();
+    let mark = Act::Countersigned(Countersigned { request, head, balance });
+    let mark = write(&shop, &mut khata, &mark);
+    post(&shop, &meena, &[&paid, &mark]);
+    assert!(only(&meena).countersigned.is_some_and(|signed| !signed.is_newest));
+}
+
+#[test]
+fn p6_what_waits_in_somebody_elses_book_does_not_let_it_in() {
+    let (shop, meena) = (Neighbour::new(), household(1));
+    shop.introduce_to(&meena);
+    let other = Party::Guest(household(2).keys().id());
+    let mut theirs = begin(&shop, Some(other));
+    let _ = write(&shop, &mut theirs, &charge(10));
+    let last = write(&shop, &mut theirs, &charge(20));
+    post(&shop, &meena, &[theirs.entries()[0].signed(), &last]);
+    assert!(meena.khatas().unwrap().is_empty());
+    assert!(meena.chain_mail(theirs.book().id.as_order(), NOW, &mut rng(7)).unwrap().is_none());
 }

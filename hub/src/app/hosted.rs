@@ -31,6 +31,7 @@ use super::{
 use crate::clock::{Rng, draw};
 
 pub mod carts;
+pub mod khata;
 pub mod orders;
 pub mod post;
 

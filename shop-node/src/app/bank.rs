@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use kirana_core::{
-    id::OrderId,
+    id::{KhataId, OrderId},
     key::KeyId,
     money::Money,
     order::{
@@ -24,13 +24,16 @@ use serde::Serialize;
 
 use super::{
     Shop,
+    access::By,
     cards::CardsReconciled,
     desk::{AppendError, Desk, Visit},
     import::Locale,
+    khata::{NotWritten, Writing},
     orders::{NotDone, OrderView, Which, one, whole},
 };
 use crate::store::{
     bank::{self, Kept, Line, Unseen},
+    khata,
     orders::{self, OrderRow},
 };
 
@@ -120,6 +123,9 @@ pub enum NotReconciled {
     /// The order does not allow it.
     #[error(transparent)]
     Order(#[from] NotDone),
+    /// The khata does not allow it.
+    #[error(transparent)]
+    Khata(#[from] NotWritten),
 }
 
 impl From<StoreError> for NotReconciled {
@@ -206,7 +212,7 @@ impl Shop {
             let row = one(tx, which)?;
             // Somebody else may have said it meanwhile.
             match bank::get(tx, n)? {
-                Some(there) if there.number.is_none() && there.aside.is_none() => {}
+                Some(there) if there.open => {}
                 _ => return Ok(false),
             }
             let fate = desk.settle(n, &row, kept.line.minor, Some(by))?;
@@ -219,6 +225,37 @@ impl Shop {
                 let line = Money::new(line.line.minor, due.currency);
                 Err(NotReconciled::OtherSum { line, due, number: view.number })
             }
+        }
+    }
+
+    /// Says towards which khata a line was paid: it confirms what was written down, or is written down
+    /// now.
+    ///
+    /// # Errors
+    /// [`NotReconciled`]; nothing was changed.
+    pub fn assign_line_to_khata(
+        &self,
+        n: i64,
+        id: KhataId,
+        by: KeyId,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), NotReconciled> {
+        self.open_line(n)?;
+        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
+        let assigned = self.writer().write(move |tx| {
+            let mut desk = Desk::open(&inner, tx, &visit)?;
+            if let Some(why) = desk.read_only()? {
+                return Err(Abort::Refused(NotWritten::ReadOnly(why)));
+            }
+            // Somebody else may have said it meanwhile.
+            let Some(line) = bank::get(tx, n)?.filter(|line| line.open) else { return Ok(false) };
+            desk.settle_khata(n, (id, line.line.minor), by)?;
+            Ok(true)
+        });
+        match assigned.map_err(NotWritten::from)? {
+            true => Ok(()),
+            false => Err(NotReconciled::NoSuchLine),
         }
     }
 
@@ -244,8 +281,7 @@ impl Shop {
 
     fn open_line(&self, n: i64) -> Result<Kept, NotReconciled> {
         let line = self.reader().read(|c| bank::get(c, n))?;
-        let is_open = |line: &Kept| line.number.is_none() && line.aside.is_none();
-        line.filter(is_open).ok_or(NotReconciled::NoSuchLine)
+        line.filter(|line| line.open).ok_or(NotReconciled::NoSuchLine)
     }
 
     /// What does not fit together: money without an order, and the reverse.
@@ -320,6 +356,27 @@ impl Desk<'_, '_> {
         // Short numbers come again: where several are meant, a person has to look.
         let [row] = &named[..] else { return Ok(Fate::Open) };
         self.settle(n, row, line.minor, None)
+    }
+
+    /// Makes a line a payment towards a khata.
+    fn settle_khata(
+        &mut self,
+        n: i64,
+        (id, minor): (KhataId, i64),
+        by: KeyId,
+    ) -> Result<(), NotWritten> {
+        let mut row = khata::find(self.tx, id)?.ok_or(NotWritten::Unknown)?;
+        let taking = match bank::unseen_of_khata(self.tx, row.n, minor)? {
+            Some(taking) => taking,
+            None => {
+                let amount = Money::new(minor, self.shop.identity.currency);
+                let by = Some(By { who: by, till: None });
+                self.put_down(&mut row, &Writing::Pay(amount, Means::Upi, String::new()), by)?;
+                let taking = bank::taking_of(self.tx, row.head)?;
+                taking.ok_or_else(|| StoreError::damaged("the till's row of khata", id))?
+            }
+        };
+        Ok(bank::assign(self.tx, n, taking, Some(by))?)
     }
 
     /// Makes a line the payment of an order, where the sum is right.

@@ -30,6 +30,8 @@ use serde::Serialize;
 use super::{
     Once, Shop, Undeliverable,
     access::By,
+    deliver::Beside,
+    erased::Erased,
     orders::{NotDone, OrderView, Which},
     place::offer_of,
 };
@@ -139,11 +141,12 @@ impl Shop {
     /// # Errors
     /// [`NotTaken::UnknownCaller`], or when nothing could be stored.
     pub fn forget_caller(&self, id: KeyId) -> Result<(), NotTaken> {
-        let erased = self.writer().write(move |tx| -> Result<bool, Abort<NotDone>> {
-            crate::store::people::erase(tx, &Party::Guest(id))?;
-            Ok(callers::erase(tx, id)?)
-        });
-        match erased.map_err(NotDone::from)? {
+        let erased = self
+            .writer()
+            .write(move |tx| -> Result<bool, Abort<NotDone>> { Ok(Erased::Caller(id).erase(tx)?) });
+        let erased = erased.map_err(NotDone::from)?;
+        self.note_erased();
+        match erased {
             true => Ok(()),
             false => Err(NotTaken::UnknownCaller),
         }
@@ -193,21 +196,26 @@ impl Shop {
             Err(error) => return Err(error.into()),
         }
         let signed = placed.sign(id, self.id(), now, now.plus_ms(DAY_MS), &keys.signing)?;
-        self.keep(&keys, &call.person, now, rng)?;
+        let sealed = self.sealed(&keys, &call.person, rng);
         let sealing = keys.sealing.public();
         let certificate = Certificate::of_guest_at(self.id(), &keys.signing, sealing, now, rng);
         let mut parcel = Parcel::default();
         parcel.statements.push(signed.bytes().to_vec().into());
         parcel.certificates.push(certificate.bytes().to_vec().into());
         parcel.personal.push(part);
-        self.take_in_of_ours(parcel, now, rng)?;
+        // The person, the order and who took it are one transaction.
+        let device = keys.id();
+        let beside: Beside = Box::new(move |tx, taken| {
+            let Some((_, chain)) = taken.first() else { return Ok(()) };
+            callers::put(tx, device, &sealed, now)?;
+            staff::put_entry_by(tx, chain.first().hash(), by.who, by.till)
+        });
+        self.take_in_with(parcel, beside, now, rng)?;
         let view = self.order(Which { id, customer: Some(party) })?;
-        self.note_taker(&view, by)?;
         Ok((keys.id(), view))
     }
 
-    /// Writes down who took an order; a repeated request does so too, should the power have gone
-    /// between the two.
+    /// Writes down who took an order that an older version of the program took in without that.
     fn note_taker(&self, view: &OrderView, by: By) -> Result<(), NotTaken> {
         let Some(entry) = view.entries.first().map(|entry| entry.hash) else { return Ok(()) };
         let noted = self.writer().write(move |tx| -> Result<(), Abort<NotDone>> {
@@ -308,22 +316,13 @@ impl Shop {
         cbor::from_slice("a caller", &plain, CALLER_BYTES_MAX).map_err(|_| damaged())
     }
 
-    fn keep(
-        &self,
-        keys: &KeyPair,
-        person: &Personal,
-        now: UnixMs,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(), NotTaken> {
-        let (id, seed) = (keys.id(), keys.to_seed().to_vec());
+    /// What is kept of a person, under the box's key.
+    fn sealed(&self, keys: &KeyPair, person: &Personal, rng: &mut dyn CryptoRng) -> Vec<u8> {
+        let seed = keys.to_seed().to_vec();
         // What belongs to this order alone is not kept of the person.
         let person = Personal { note: String::new(), ..person.clone() };
         let mut nonce = [0; 12];
         rng.fill_bytes(&mut nonce);
-        let sealed = self.keys().seal(PLACE, &cbor::to_vec(&Kept { seed, person }), nonce);
-        let kept = self.writer().write(move |tx| -> Result<(), Abort<NotDone>> {
-            Ok(callers::put(tx, id, &sealed, now)?)
-        });
-        Ok(kept.map_err(NotDone::from)?)
+        self.keys().seal(PLACE, &cbor::to_vec(&Kept { seed, person }), nonce)
     }
 }

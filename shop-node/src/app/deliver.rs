@@ -99,7 +99,7 @@ impl Shop {
         let trust = self.trust_with(&parcel)?;
         let stamped = self.stamped(mail, &trust, now)?;
         let by_older_box = self.is_older_box(stamped.sender());
-        self.take_in_by(Brought { once: None, by_older_box }, parcel, now, rng)
+        self.take_in_by(Brought { by_older_box, ..Brought::default() }, parcel, now, rng)
     }
 
     /// Takes in an opened parcel, such as one that a device posts over HTTP.
@@ -142,7 +142,7 @@ impl Shop {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Checked, Undeliverable> {
-        self.check(parcel, Brought { once, by_older_box: false }, now, rng)
+        self.check(parcel, Brought { once, ..Brought::default() }, now, rng)
     }
 
     /// Takes in what was checked: nothing is sealed for the device, and a new order is shown as it
@@ -160,14 +160,17 @@ impl Shop {
         Ok((acted.outcomes, shown))
     }
 
-    /// [`Shop::take_in`] where the shop itself wrote, so that nobody waits for a reply.
-    pub(crate) fn take_in_of_ours(
+    /// [`Shop::take_in`] where the shop itself wrote, so that nobody waits for a reply, with what is written
+    /// down beside new orders, in the same transaction.
+    pub(super) fn take_in_with(
         &self,
         parcel: Parcel,
+        beside: Beside,
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), Undeliverable> {
-        self.act_on(parcel, Brought::default(), now, rng).map(drop)
+        let how = Brought { beside: Some(beside), ..Brought::default() };
+        self.act_on(parcel, how, now, rng).map(drop)
     }
 
     fn act_on(
@@ -199,7 +202,7 @@ impl Shop {
         if is_planted(Bug::SplitTheDecision) {
             self.reserve_apart(&reading, &mut visit)?;
         }
-        Ok(Checked { parcel, reading, visit })
+        Ok(Checked { parcel, reading, visit, beside: how.beside })
     }
 
     /// Checks a parcel against one committed state: whom the shop trusts in it, and its clock.
@@ -243,13 +246,20 @@ struct Brought {
     once: Option<Once>,
     /// An older box of this shop hands it over.
     by_older_box: bool,
+    /// What is written down beside new orders.
+    beside: Option<Beside>,
 }
+
+/// What is written down beside new orders, in the transaction that takes them in.
+pub(super) type Beside =
+    Box<dyn FnMut(&Tx<'_>, &[(OrderRow, Chain)]) -> Result<(), StoreError> + Send>;
 
 /// A parcel whose signatures hold, and that nobody acted on.
 pub struct Checked {
     parcel: Parcel,
     reading: Reading,
     visit: Visit,
+    beside: Option<Beside>,
 }
 
 impl Checked {
@@ -259,12 +269,19 @@ impl Checked {
         shop: Arc<Inner>,
     ) -> (Option<Certified>, impl FnMut(&Tx<'_>) -> Result<Ended, Abort<Undeliverable>> + Send)
     {
-        let Self { parcel, reading, visit } = self;
+        let Self { parcel, reading, visit, mut beside } = self;
         let device = reading.statements.iter().find_map(|read| match &read.by {
             By::Customer(device) => Some(device.certified.clone()),
             By::Node { .. } => None,
         });
-        (device, move |tx: &Tx<'_>| shop.act(tx, &reading, &parcel, &visit))
+        let job = move |tx: &Tx<'_>| {
+            let ended = shop.act(tx, &reading, &parcel, &visit)?;
+            if let (Ended::Done { taken, .. }, Some(beside)) = (&ended, &mut beside) {
+                beside(tx, taken)?;
+            }
+            Ok(ended)
+        };
+        (device, job)
     }
 }
 
@@ -323,7 +340,7 @@ impl Inner {
         let before = desk.brought_before(visit)?;
         desk.mend(reading)?;
         desk.adopt(reading)?;
-        desk.adopt_books(reading)?;
+        desk.adopt_books(reading, visit.by_older_box)?;
         let mut outcomes = Vec::new();
         for read in &reading.statements {
             let By::Customer(device) = &read.by else { continue };

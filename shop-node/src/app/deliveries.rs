@@ -19,10 +19,12 @@ use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use serde::Serialize;
 
-use super::{Once, Shop, counter::NotEntered, once::request_hash, till::check_note};
+use super::{
+    Once, Shop, counter::NotEntered, handing::WRONG_CODES_MAX, once::request_hash, till::check_note,
+};
 use crate::store::{
     hand_ins::{self, HandIn, Outstanding},
-    orders,
+    orders, wrong_codes,
 };
 
 /// Orders that are looked at.
@@ -64,6 +66,8 @@ pub struct Stop {
     pub due: Money,
     /// From which age on the goods are sold: to be looked at.
     pub age: Option<u8>,
+    /// Whether a wrong code was told so often that only the shop's staff hand it over.
+    pub code_locked: bool,
     /// What a code that is told is compared with where there is no network: see
     /// [`HandoverCode::hint_for`].
     pub code_hint: u8,
@@ -107,6 +111,8 @@ impl Shop {
                 Totals::of(order).map_err(|e| StoreError::damaged("the sums of order", e))?.due;
             let (_, slot) = Way::of(order.placed.handover);
             let code_hint = HandoverCode::of(&chain).hint();
+            let wrong = self.reader().read(|c| wrong_codes::count(c, row.n))?;
+            let code_locked = wrong >= WRONG_CODES_MAX;
             for (group, since, attempt, failed) in out {
                 let person = person.clone();
                 let stop = Stop {
@@ -125,6 +131,7 @@ impl Shop {
                     note: person.note,
                     due,
                     age,
+                    code_locked,
                     code_hint,
                 };
                 stops.push((slot.map(|slot| slot.from), stop));

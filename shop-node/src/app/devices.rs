@@ -144,6 +144,20 @@ impl Desk<'_, '_> {
         }
     }
 
+    /// Whether only a hub says that a device is its account's, where the shop knows the account by
+    /// another one: such a device hears and signs nothing of what that one has.
+    pub(crate) fn is_doubted(&self, device: &Certified) -> Result<bool, StoreError> {
+        let Standing::Device { account, .. } = device.certificate().standing else {
+            return Ok(false);
+        };
+        let id = device.key().id();
+        match pins::is_known(self.tx, id)? {
+            Some(known) => Ok(!known),
+            None => Ok(matches!(device.vouched(), Vouched::Hub(_))
+                && pins::knows_other(self.tx, account, id)?),
+        }
+    }
+
     /// A device that has just become known hears of what others of its account have ordered: they
     /// may be lost.
     fn hand_on_open_orders(&self, account: AccountId, device: KeyId) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ use kirana_core::order::{
     facts::{HandedOver, Proof},
     handing::HandoverCode,
 };
+use kirana_core::time::UnixMs;
 use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     desk::Desk,
     orders::{NotDone, Which, one, plain, whole},
 };
-use crate::store::offers;
+use crate::store::{offers, orders::OrderRow, wrong_codes};
 
 /// What somebody saw who hands goods over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,19 +28,28 @@ pub struct Handing {
     pub proof: Option<Proof>,
     /// Whether somebody looked how old the customer is.
     pub age_checked: bool,
+    /// Whether somebody of the shop's staff says so, who may also where a code was guessed at.
+    pub by_staff: bool,
 }
+
+/// Wrong codes of one order after which only staff hand it over: whoever guesses finds one of a million
+/// by then with less than one in a hundred thousand.
+pub const WRONG_CODES_MAX: u32 = 5;
 
 impl Desk<'_, '_> {
     /// What stands in the entry about goods that change hands.
     pub(super) fn handed_over(
         &self,
-        chain: &Chain,
+        (row, chain): (&OrderRow, &Chain),
         group: u8,
         seen: &Handing,
     ) -> Result<HandedOver, Abort<NotDone>> {
         let age = age_of(self.tx, chain.order(), Some(group))?;
         if let Some(age) = age.filter(|_| !seen.age_checked) {
             return Err(Abort::Refused(NotDone::AgeNotChecked(age)));
+        }
+        if !seen.by_staff && wrong_codes::count(self.tx, row.n)? >= WRONG_CODES_MAX {
+            return Err(Abort::Refused(NotDone::CodeLocked(row.id)));
         }
         let proof = match &seen.code {
             Some(code) if HandoverCode::of(chain).is(code) => Some(Proof::Code),
@@ -51,6 +61,26 @@ impl Desk<'_, '_> {
 }
 
 impl Shop {
+    /// How often a wrong code was told for an order.
+    ///
+    /// # Errors
+    /// [`NotDone`] when there is no such order.
+    pub fn wrong_codes(&self, which: Which) -> Result<u32, NotDone> {
+        self.reader().read(|c| {
+            let row = one(c, which).map_err(plain)?;
+            Ok(wrong_codes::count(c, row.n)?)
+        })
+    }
+
+    /// Counts a wrong code. What was refused left nothing behind, so this is a write of its own.
+    pub(super) fn count_wrong_code(&self, which: Which, now: UnixMs) -> Result<(), NotDone> {
+        let counted = self.writer().write(move |tx| -> Result<(), Abort<NotDone>> {
+            let row = one(tx, which)?;
+            Ok(wrong_codes::add(tx, row.n, now)?)
+        });
+        Ok(counted?)
+    }
+
     /// From which age on what is in an order is sold; nothing where it does not matter.
     ///
     /// # Errors

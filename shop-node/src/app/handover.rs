@@ -80,8 +80,12 @@ impl Shop {
                 }
             }
             for book in khata::all(c)? {
-                for entries in khata::entry_bytes(c, book.n)?.chunks(KHATA_ENTRIES_MAX) {
-                    parcels.push(of_khata(c, entries)?);
+                let all = khata::entry_bytes(c, book.n)?;
+                let last = all.last().cloned();
+                for entries in all.chunks(KHATA_ENTRIES_MAX) {
+                    // The end comes with each part, so that the newer box knows that more is to come.
+                    let end = last.as_ref().filter(|end| entries.last() != Some(*end));
+                    parcels.push(of_khata(c, entries.iter().chain(end))?);
                 }
             }
             Ok::<_, NotDone>((to, parcels, left))
@@ -150,11 +154,14 @@ fn parcel(c: &Connection, row: &OrderRow) -> Result<Option<Parcel>, StoreError> 
 }
 
 /// Some entries of a khata as they travel to the newer box. Name, phone and words stay here.
-fn of_khata(c: &Connection, entries: &[Vec<u8>]) -> Result<Parcel, StoreError> {
+fn of_khata<'a>(
+    c: &Connection,
+    entries: impl Iterator<Item = &'a Vec<u8>>,
+) -> Result<Parcel, StoreError> {
     let boxes = known::generations(c)?.into_iter().map(|generation| generation.certificate);
     let above = super::chain(c)?.into_iter().skip(1);
     Ok(Parcel {
-        statements: entries.iter().cloned().map(ByteVec::from).collect(),
+        statements: entries.cloned().map(ByteVec::from).collect(),
         certificates: boxes.chain(above).map(Into::into).collect(),
         ..Parcel::default()
     })

@@ -26,6 +26,7 @@ use super::{
     Inner, Once, Shop,
     access::By,
     desk::{Desk, Visit},
+    erased::Erased,
     once::{Before, request_hash},
     refusal::NotStored,
 };
@@ -38,6 +39,7 @@ use crate::store::{
 mod adopt;
 mod desk;
 mod hear;
+mod join;
 mod orders;
 mod paper;
 mod reminders;
@@ -65,6 +67,8 @@ pub struct KhataView {
     pub person: Option<Personal>,
     /// Whether a device of theirs hears of it: not where the shop itself keeps their key.
     pub by_device: bool,
+    /// Whether nothing but the customer's own signature was written since that was given.
+    pub signed_newest: bool,
 }
 
 impl KhataView {
@@ -147,6 +151,8 @@ pub enum Writing {
     Remind(String),
     /// After a restore the owner goes on without hearing the holder.
     GoOn,
+    /// What stands in a second book of one holder is brought into the first.
+    Join,
     /// The person is forgotten, the sums stay.
     Forget,
 }
@@ -181,6 +187,15 @@ pub enum NotWritten {
     /// An order stands in one book.
     #[error("a part of this order stands in another khata")]
     OtherKhata,
+    /// It came back beside another book of its holder.
+    #[error(
+        "khata {0} came back beside another one of the same customer: look at both and join them \
+         first"
+    )]
+    StandsAside(KhataId),
+    /// It stands alone already.
+    #[error("khata {0} stands beside no other one")]
+    StandsAlone(KhataId),
     /// Orders will still be written into it.
     #[error("orders that were accepted are still to be written into khata {0}")]
     StillHeld(KhataId),
@@ -306,11 +321,16 @@ impl Shop {
         rng: &mut dyn CryptoRng,
     ) -> Result<KhataView, NotWritten> {
         let request = request_hash(&("write khata", id, &writing));
-        self.at_the_book(once, request, now, rng, move |desk| {
+        let forgets = writing == Writing::Forget;
+        let written = self.at_the_book(once, request, now, rng, move |desk| {
             let mut row = khata::find(desk.tx, id)?.ok_or(NotWritten::Unknown)?;
             desk.put_down(&mut row, &writing, by)?;
             Ok(row.id)
-        })
+        });
+        if forgets {
+            self.note_erased();
+        }
+        written
     }
 
     /// Does something about a book, once for each key, and shows it as it stands then.
@@ -357,7 +377,9 @@ impl Inner {
             Some(Party::Guest(key)) => callers::sealed(c, key)?.is_none(),
             holder => holder.is_some(),
         };
-        Ok(KhataView { row, held, person, by_device })
+        let signed = row.signed.map(|(_, head, _)| khata::seq_of(c, row.n, head)).transpose()?;
+        let signed_newest = signed.flatten().is_some_and(|seq| seq + 1 == row.seq);
+        Ok(KhataView { row, held, person, by_device, signed_newest })
     }
 
     /// Puts a page of a book into a parcel, with the words that belong to it; says how many bytes.
@@ -392,7 +414,7 @@ impl Inner {
         row: &KhataRow,
         hash: Hash,
     ) -> Result<Option<PersonalPart>, StoreError> {
-        let (Some(wrapped), Some(sealed)) = (&row.wrapped_key, khata::part(c, hash)?) else {
+        let (Some(wrapped), Some(sealed)) = (&row.wrapped_key, khata::part(c, row.n, hash)?) else {
             return Ok(None);
         };
         let wrong = || StoreError::damaged("what is written about khata", row.id);
@@ -460,15 +482,23 @@ impl Desk<'_, '_> {
     }
 
     /// Writes down what a person wants.
-    fn put_down(
+    pub(super) fn put_down(
         &mut self,
         row: &mut KhataRow,
         writing: &Writing,
         by: Option<By>,
     ) -> Result<(), NotWritten> {
+        let needs_one = !matches!(writing, Writing::GoOn | Writing::Forget | Writing::Join);
+        if row.aside && needs_one {
+            return Err(NotWritten::StandsAside(row.id));
+        }
         let act = match writing {
+            Writing::Join => return self.join(row, by),
             Writing::GoOn => return self.go_on_with(row),
-            Writing::Forget => return Ok(khata::erase(self.tx, row.n)?),
+            Writing::Forget => {
+                Erased::Khata(row.id).erase(self.tx)?;
+                return Ok(());
+            }
             Writing::Claim(holder) => return self.claim(row, *holder, by),
             Writing::Charge { amount, words, beyond } => {
                 let words = self.words(row, words, true)?;

@@ -6,7 +6,11 @@
 use kirana_core::{hash::Hash, key::KeyId};
 use kirana_migrations::StoreError;
 
-use super::desk::Desk;
+use super::{
+    Shop,
+    desk::Desk,
+    orders::{Deed, NotDone, OrderView, Which, one, plain, view, whole},
+};
 use crate::store::once;
 
 /// The longest key, in bytes.
@@ -65,6 +69,31 @@ impl Desk<'_, '_> {
             }
             None => Ok(()),
         }
+    }
+}
+
+impl Shop {
+    /// What came of a deed that this very device had done under this key; nothing where it did not.
+    /// So whoever may no longer see an order still hears that it is done.
+    ///
+    /// # Errors
+    /// [`NotDone`] when the order is not there any more.
+    pub fn done_before(
+        &self,
+        once: &Once,
+        which: Which,
+        deed: &Deed,
+    ) -> Result<Option<OrderView>, NotDone> {
+        let request = request_hash(&("act", which, deed));
+        self.reader().read(|c| {
+            let Once { device, key } = once;
+            let before = once::get(c, *device, key)?;
+            if before.is_none_or(|(asked, _)| asked != request) {
+                return Ok(None);
+            }
+            let row = one(c, which).map_err(plain)?;
+            Ok(Some(view(&row, &whole(c, &row).map_err(plain)?)?))
+        })
     }
 }
 

@@ -28,7 +28,7 @@ use kirana_core::{
     stock::batch::Earned,
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError};
+use kirana_migrations::{Abort, StoreError, WriteError};
 use rand_core::CryptoRng;
 
 use super::{
@@ -143,6 +143,8 @@ pub struct OrderView {
     pub entries: Vec<EntryShown>,
     /// Whether it waits for its customer after a restore.
     pub waits_for_heads: bool,
+    /// Whether staff took it for somebody without a device.
+    pub by_phone: bool,
 }
 
 /// Why a deed was not done; nothing was changed.
@@ -181,6 +183,11 @@ pub enum NotDone {
     /// The code that was told is that of no such order.
     #[error("that is not the code of order {0}: ask the customer to read it out once more")]
     WrongCode(OrderId),
+    /// Too many wrong codes were told for it.
+    #[error(
+        "a wrong code was told too often for order {0}: only the shop's staff hand it over now"
+    )]
+    CodeLocked(OrderId),
     /// Something in it is sold from an age on.
     #[error("something in it is sold from {0} years on: look how old the customer is, and say so")]
     AgeNotChecked(u8),
@@ -291,7 +298,13 @@ impl Shop {
             desk.remember(once.as_ref(), request, &[])?;
             Ok(view(&orders::by_number(tx, row.n)?, &chain)?)
         });
-        Ok(view?)
+        match view {
+            Err(WriteError::Refused(NotDone::WrongCode(id))) => {
+                self.count_wrong_code(which, now)?;
+                Err(NotDone::WrongCode(id))
+            }
+            view => Ok(view?),
+        }
     }
 
     /// Shows one order.
@@ -459,9 +472,13 @@ impl Desk<'_, '_> {
                 Body::Packed(Packed { group: *group, weighed: weighed.clone() })
             }
             Deed::Ready(group) => Body::ReadyForPickup(OfGroup { group: *group }),
-            Deed::Collected(group, seen) => Body::Collected(self.handed_over(chain, *group, seen)?),
+            Deed::Collected(group, seen) => {
+                Body::Collected(self.handed_over((row, chain), *group, seen)?)
+            }
             Deed::Dispatch(group) => Body::OutForDelivery(OfGroup { group: *group }),
-            Deed::Delivered(group, seen) => Body::Delivered(self.handed_over(chain, *group, seen)?),
+            Deed::Delivered(group, seen) => {
+                Body::Delivered(self.handed_over((row, chain), *group, seen)?)
+            }
             Deed::DeliveryFailed(group, reason) => {
                 Body::DeliveryFailed(DeliveryFailed { group: *group, reason: *reason })
             }
@@ -581,5 +598,6 @@ pub(crate) fn view(row: &OrderRow, chain: &Chain) -> Result<OrderView, StoreErro
         totals: totals.map_err(|e| StoreError::damaged("the sums of order", e))?,
         entries: chain.entries().iter().map(|entry| entry.shown()).collect(),
         waits_for_heads: row.waits_for_heads,
+        by_phone: row.by_phone,
     })
 }

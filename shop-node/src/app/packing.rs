@@ -170,6 +170,13 @@ impl Desk<'_, '_> {
         if !approve.taken.iter().all(is_asked) {
             return Ok(Some(RefusalCode::NotNow));
         }
+        let (group, taken) = (question.group, approve.taken.clone());
+        let ledger = self.ledger()?.hash;
+        let answered = Answered { group, taken, request: Some(request), ledger };
+        // The question stands on: room may be made, or it lapses to what was allowed beforehand.
+        if !self.has_room_for_answer(row, chain.order(), answered)? {
+            return Ok(Some(RefusalCode::KhataLimit));
+        }
         self.go_on_packing(row, chain, &question, approve.taken.clone(), Some(request))?;
         Ok(None)
     }

@@ -54,7 +54,10 @@ impl Desk<'_, '_> {
         if let Wish::Heads(heads) = wish {
             return Ok(self.compare_heads(request, device, heads)?);
         }
-        let code = match orders::find(self.tx, &device.party, request.statement().order)? {
+        let doubted = self.is_doubted(&device.certified)?.then(|| device.certified.key().id());
+        let row = orders::find(self.tx, &device.party, request.statement().order)?;
+        let row = row.filter(|row| doubted.is_none_or(|key| row.device.id() == key));
+        let code = match row {
             None => RefusalCode::UnknownOrder,
             Some(row) => match self.grant_about(&row, request, wish, parcel)? {
                 None => return Ok(vec![Outcome::Order { n: row.n, id: row.id, new: false }]),
@@ -142,8 +145,15 @@ impl Desk<'_, '_> {
         let (mut wanted, mut same, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
         let is_fresh = theirs.generation >= self.shop.generation;
         let mut books = HeardBooks::default();
+        // P6: a device that a hub alone added hears of nothing but what it placed itself.
+        let is_doubted = self.is_doubted(&device.certified)?;
+        let may = |row: &OrderRow| !is_doubted || row.device.id() == key;
         for head in &theirs.heads {
-            let Some(row) = orders::find(self.tx, &device.party, head.order)? else {
+            let row = orders::find(self.tx, &device.party, head.order)?;
+            if is_doubted && row.as_ref().is_none_or(|row| !may(row)) {
+                continue;
+            }
+            let Some(row) = row else {
                 if !self.compare_book(&device.party, key, (head, is_fresh), &mut books)? {
                     wanted.push(head.order);
                 }
@@ -171,17 +181,20 @@ impl Desk<'_, '_> {
                 outcomes.push(Outcome::Order { n: row.n, id: row.id, new: false });
             }
         }
-        self.tell_unnamed_books(&device.party, key, &theirs.heads)?;
+        if !is_doubted {
+            self.tell_unnamed_books(&device.party, key, &theirs.heads)?;
+        }
         wanted.extend(books.wanted);
         same.extend(books.same);
         // Also what is closed and so not compared any more may have been damaged since.
         for order in damage::of_customer(self.tx, &device.party)? {
-            if !wanted.contains(&order) && wanted.len() < HEADS_MAX {
+            if !is_doubted && !wanted.contains(&order) && wanted.len() < HEADS_MAX {
                 wanted.push(order);
             }
         }
         let open = orders::open_of(self.tx, &device.party, HEADS_MAX as u32)?;
-        let heads = books.heads.into_iter().chain(open.iter().map(OrderRow::wire_head));
+        let open = open.iter().filter(|row| may(row)).map(OrderRow::wire_head);
+        let heads = books.heads.into_iter().chain(open);
         let heads = heads.take(HEADS_MAX).collect();
         let lacks = !wanted.is_empty();
         let answer =

@@ -44,14 +44,18 @@ enum BankCommand {
         #[command(flatten)]
         data: Data,
     },
-    /// Says which order a line paid.
+    /// Says which order a line paid, or towards which khata.
     Assign {
         #[command(flatten)]
         data: Data,
         /// The line's number, as `check` shows it.
         line: i64,
         /// The order's short number, such as `KR 4271-3`, or its id.
-        order: String,
+        #[arg(required_unless_present = "khata", conflicts_with = "khata")]
+        order: Option<String>,
+        /// The khata: its id, its holder, or a name that only one person has.
+        #[arg(long)]
+        khata: Option<String>,
     },
     /// Says that a line pays no order.
     SetAside {
@@ -79,9 +83,16 @@ impl Bank {
                 read(&with(data).shop()?, &bytes, &map, Locale::named(&locale))
             }
             BankCommand::Check { data } => check(&with(data).shop()?),
-            BankCommand::Assign { data, line, order } => {
+            BankCommand::Assign { data, line, order, khata } => {
                 let shop = with(data).shop()?;
-                let (which, by) = (find(&shop, &order)?, shop.keys().node.id());
+                let by = shop.keys().node.id();
+                if let Some(named) = khata {
+                    let id = super::khata::find(&shop, &named)?;
+                    shop.assign_line_to_khata(line, id, by, clock::now(), &mut clock::rng())?;
+                    let says = format!("Line {line} was paid towards khata {id}.");
+                    return Ok(Done::new(says, json!({ "line": line, "khata": id })));
+                }
+                let which = find(&shop, order.as_deref().unwrap_or_default())?;
                 let view = shop.assign_line(line, which, by, clock::now(), &mut clock::rng())?;
                 let says = format!("Line {line} paid order {}.", view.number);
                 Ok(Done::new(says, json!({ "line": line, "order": view.order.id })))
@@ -121,7 +132,8 @@ fn check(shop: &Shop) -> Result<Done, Failure> {
         says.push(format!("line {n}: {} on {}, «{}»: no order", sum(of.minor), of.day, of.text));
     }
     for unseen in &list.unseen {
-        let (minor, number) = (sum(unseen.minor), &unseen.number);
+        let khata = unseen.khata.map(|id| format!("khata {id}")).unwrap_or_default();
+        let (minor, number) = (sum(unseen.minor), unseen.number.as_ref().unwrap_or(&khata));
         says.push(format!("{number}: {minor} by UPI at {}, not seen by the bank", unseen.at));
     }
     let owed = |what: &'static str| {

@@ -194,6 +194,9 @@ pub struct Restore {
     data: Data,
     /// The backup.
     file: PathBuf,
+    /// The list `erased.txt` of a folder that was lost: whoever was forgotten stays so.
+    #[arg(long, value_name = "FILE")]
+    erased: Option<PathBuf>,
 }
 
 impl Restore {
@@ -203,7 +206,12 @@ impl Restore {
             Err(_) => rpassword::prompt_password("Recovery code: ").map_err(Failure::of)?,
         };
         let home = with(self.data);
-        let shop = home.restore(&self.file, &code, clock::now(), &mut clock::rng())?;
+        let shop = home.restore(
+            &self.file,
+            (&code, self.erased.as_deref()),
+            clock::now(),
+            &mut clock::rng(),
+        )?;
         let moved = shop.has_moved().map_err(Failure::of)?;
         let (name, n) = (&shop.identity().name, shop.generation());
         let says = match moved {

@@ -145,6 +145,8 @@ enum KhataCommand {
     Close(One),
     /// After a restore: goes on without having heard the holder's device.
     GoOn(One),
+    /// Brings what stands in a second book of one customer into the first: after a restore.
+    Join(One),
     /// Forgets name, phone and words; the sums stay.
     Forget(One),
     /// Who should be reminded, with the words.
@@ -280,6 +282,7 @@ fn write(what: KhataCommand, with: impl Fn(Data) -> Home) -> Result<Done, Failur
         }
         KhataCommand::Close(one) => (one, Box::new(|_| Ok(Writing::Close))),
         KhataCommand::GoOn(one) => (one, Box::new(|_| Ok(Writing::GoOn))),
+        KhataCommand::Join(one) => (one, Box::new(|_| Ok(Writing::Join))),
         KhataCommand::Forget(one) => (one, Box::new(|_| Ok(Writing::Forget))),
         _ => return Err(Failure::usage("nothing is to be written")),
     };
@@ -331,12 +334,8 @@ fn remind(
 ) -> Result<Done, Failure> {
     let shop = with(one.data).shop()?;
     let id = find(&shop, &one.khata)?;
-    let says = match words.trim() {
-        "" => shop.khata_reminder(&shop.khata(id)?.view, language),
-        words => words.to_owned(),
-    };
     let (now, rng) = (clock::now(), &mut clock::rng());
-    let view = shop.write_khata(None, (id, Writing::Remind(says.clone())), None, now, rng)?;
+    let (view, says) = shop.remind_khata(None, (id, &words, language), None, now, rng)?;
     let by_device = view.by_device;
     let how = if by_device { "Their device will hear:" } else { "To be read or sent by hand:" };
     let mut item = shown(&view, shop.identity().currency);
@@ -387,6 +386,7 @@ fn line(view: &KhataView, currency: Currency) -> String {
         row.signed.map(|(at, ..)| format!("countersigned at {at}")),
         row.disputed_at.map(|at| format!("not agreed at {at}")),
         row.waits_for_heads.then(|| "waits for its holder's device".to_owned()),
+        row.aside.then(|| "a second one of this customer: `khata join`".to_owned()),
     ];
     for note in notes.into_iter().flatten() {
         says.push_str(", ");
@@ -396,7 +396,7 @@ fn line(view: &KhataView, currency: Currency) -> String {
 }
 
 /// A book by its id or holder, or by a name that only one person has.
-fn find(shop: &Shop, named: &str) -> Result<kirana_core::id::KhataId, Failure> {
+pub(super) fn find(shop: &Shop, named: &str) -> Result<kirana_core::id::KhataId, Failure> {
     match shop.find_khata(named) {
         Err(NotWritten::Unknown) => {}
         found => return Ok(found?),

@@ -58,6 +58,8 @@ pub struct Listing {
 pub struct Meant {
     /// The order that it paid.
     order_id: Option<String>,
+    /// The khata that it was paid towards: its id, its holder's account or key.
+    khata: Option<String>,
     /// Why it pays no order.
     aside: Option<String>,
 }
@@ -117,7 +119,7 @@ pub async fn list(
     Ok(axum::Json(Page { items: lines.iter().map(|line| json!(line)).collect(), next_cursor }))
 }
 
-/// Says which order a line paid, or that it paid none.
+/// Says which order a line paid, or which khata, or that it paid none.
 #[utoipa::path(put, path = "/v1/payments/bank-lines/{n}", tag = "payments",
     params(("n" = i64, Path)), request_body = Meant, security(("token" = [])),
     responses((status = 200, body = Value), (status = 404, body = Problem),
@@ -128,22 +130,27 @@ pub async fn settle(
     Path(n): Path<i64>,
     Json(meant): Json<Meant>,
 ) -> Result<axum::Json<Value>, Problem> {
-    let (by, given) = (visitor.who(), (meant.order_id, meant.aside));
+    let (by, given) = (visitor.who(), (meant.order_id, meant.khata, meant.aside));
     let done = door
         .run(move |access| {
             access.allow(&visitor, Action::RunImport, &access.here())?;
             let shop = access.shop();
             match given {
-                (Some(order), None) => {
+                (Some(order), None, None) => {
                     let id = order.parse().map_err(|_| Problem::not_found())?;
                     let (which, rng) = (Which { id, customer: None }, &mut clock::rng());
                     Ok(shown(&shop.assign_line(n, which, by, now(), rng)?))
                 }
-                (None, Some(why)) => {
+                (None, Some(named), None) => {
+                    let id = shop.find_khata(&named)?;
+                    shop.assign_line_to_khata(n, id, by, now(), &mut clock::rng())?;
+                    Ok(json!({ "n": n, "khata": id }))
+                }
+                (None, None, Some(why)) => {
                     shop.set_line_aside(n, &why, by)?;
                     Ok(json!({ "n": n, "aside": why }))
                 }
-                _ => Err(Problem::malformed("either order_id or aside")),
+                _ => Err(Problem::malformed("one of order_id, khata and aside")),
             }
         })
         .await?;
@@ -198,6 +205,7 @@ impl From<NotReconciled> for Problem {
             NotReconciled::NoPayee => Self::new(StatusCode::CONFLICT, "no-payee", title),
             NotReconciled::Payee(_) => Self::new(unfit, "no-payee", title),
             NotReconciled::Order(why) => why.into(),
+            NotReconciled::Khata(why) => why.into(),
         }
     }
 }

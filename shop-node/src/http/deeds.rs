@@ -120,10 +120,20 @@ pub async fn act(
     Json(details): Json<Details>,
 ) -> Result<axum::Json<Value>, Problem> {
     let (which, once) = (which(&id, &visitor)?, key.by(visitor.device)?);
-    let (deed, action) = deed_of(&deed, details)?;
+    let (mut deed, action) = deed_of(&deed, details)?;
     let view = door
         .run(move |access| {
-            may(access, &visitor, action, &access.shop().order(which)?)?;
+            let order = access.shop().order(which)?;
+            if let Deed::Collected(_, seen) | Deed::Delivered(_, seen) = &mut deed {
+                seen.by_staff = may(access, &visitor, Action::PackOrder, &order).is_ok();
+            }
+            // Who brought it sees it for a day; that it was done is heard later, too.
+            if let Some(once) = &once
+                && let Some(done) = access.shop().done_before(once, which, &deed)?
+            {
+                return Ok(done);
+            }
+            may(access, &visitor, action, &order)?;
             let (by, rng) = (Some(visitor.by()), &mut clock::rng());
             Ok::<_, Problem>(access.shop().act_once(once, which, deed, by, now(), rng)?)
         })
@@ -231,7 +241,7 @@ impl Details {
     fn handing(self) -> Result<Handing, Problem> {
         let proof = self.proof.map(|label| reason(Some(label), Proof::from_label, Proof::Known));
         let (code, age_checked) = (self.code, self.age_checked);
-        Ok(Handing { code, proof: proof.transpose()?, age_checked })
+        Ok(Handing { code, proof: proof.transpose()?, age_checked, by_staff: false })
     }
 
     fn swaps(&self) -> Result<Vec<Swap>, Problem> {

@@ -357,6 +357,20 @@ pub async fn go_on(
     write(door, visitor, (named, key), Writing::GoOn, Action::ManageKhata).await
 }
 
+/// Brings what stands in a second book of one customer, as one may come back after a restore, into the
+/// other, and closes it.
+#[utoipa::path(post, path = "/v1/khata/{customer}/joining", tag = "khata",
+    params(("customer" = String, Path)), security(("token" = [])),
+    responses((status = 200, body = Value), (status = 409, body = Problem)))]
+pub async fn join(
+    State(door): State<Door>,
+    SignedIn(visitor): SignedIn,
+    Path(named): Path<String>,
+    key: Repeatable,
+) -> Result<axum::Json<Value>, Problem> {
+    write(door, visitor, (named, key), Writing::Join, Action::ManageKhata).await
+}
+
 /// Forgets who the person is: name, phone and words go, the sums stay.
 #[utoipa::path(delete, path = "/v1/khata/{customer}/person", tag = "khata",
     params(("customer" = String, Path)), security(("token" = [])),
@@ -389,10 +403,8 @@ pub async fn remind(
             let (shop, by) = (access.shop(), Some(visitor.by()));
             let id = shop.find_khata(&named)?;
             let language = given.language.unwrap_or(Language::ENGLISH);
-            let usual = shop.khata_reminder(&shop.khata(id)?.view, language);
-            let says = if given.words.trim().is_empty() { usual } else { given.words };
-            let writing = (id, Writing::Remind(says.clone()));
-            let view = shop.write_khata(once, writing, by, now(), &mut clock::rng())?;
+            let asked = (id, &given.words[..], language);
+            let (view, says) = shop.remind_khata(once, asked, by, now(), &mut clock::rng())?;
             Ok::<_, Problem>((view, says, shop.identity().currency))
         })
         .await?;

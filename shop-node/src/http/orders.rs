@@ -10,7 +10,7 @@ use kirana_core::{
     hash::Hash,
     order::axes::Fulfilment,
     policy::{Action, Resource},
-    statement::UnverifiedStatement,
+    statement::{Party, UnverifiedStatement},
     time::DAY_MS,
 };
 use serde::{Deserialize, Serialize};
@@ -184,6 +184,9 @@ fn listed(
         access.allow(visitor, Action::ListOrders, &access.here())?;
     }
     let (shop, limit) = (access.shop(), listing.limit.unwrap_or(50).clamp(1, 100));
+    if customer.is_none() && is_courier(access, visitor) {
+        return brought(access, visitor, limit as usize);
+    }
     if !listing.unclaimed {
         return Ok(shop.orders(customer, listing.open, listing.cursor, limit)?);
     }
@@ -191,6 +194,32 @@ fn listed(
     listed.views.truncate(limit as usize);
     Ok(listed)
 }
+
+/// Whether somebody sees of the shop's orders only what is brought.
+fn is_courier(access: &Access, visitor: &Visitor) -> bool {
+    let (shop, customer) = (access.shop().id(), Party::Shop(access.shop().id()));
+    let order = |delivery| Resource::Order { shop, customer, delivery };
+    sees(access, visitor, &order(true)) && !sees(access, visitor, &order(false))
+}
+
+/// What is out, and what was brought within the last day: all that a courier is to see.
+fn brought(access: &Access, visitor: &Visitor, limit: usize) -> Result<Listed, Problem> {
+    let (shop, mut views, mut before) = (access.shop(), Vec::new(), None);
+    for _ in 0..PAGES_LOOKED_AT_MAX {
+        let page = shop.orders(None, false, before, 100)?;
+        let seen = page.views.into_iter();
+        views.extend(seen.filter(|view| sees(access, visitor, &resource(shop, view))));
+        before = page.next;
+        if before.is_none() || views.len() >= limit {
+            break;
+        }
+    }
+    views.truncate(limit);
+    Ok(Listed { views, damaged: Vec::new(), next: None })
+}
+
+/// Pages of a hundred orders that are looked through for those that are brought.
+const PAGES_LOOKED_AT_MAX: usize = 20;
 
 /// One order with its entries, and for whom it is.
 #[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", params(("id" = String, Path)),
@@ -201,7 +230,7 @@ pub async fn one(
     Path(id): Path<String>,
 ) -> Result<axum::Json<Value>, Problem> {
     let which = which(&id, &visitor)?;
-    let (view, person, done_by, messages) = door
+    let (view, person, done_by, messages, wrong_codes) = door
         .run(move |access| {
             let (shop, inside) = (access.shop(), visitor.principal.party.is_none());
             let view = shop.order(which)?;
@@ -210,12 +239,14 @@ pub async fn one(
             let done_by = inside.then(|| shop.done_by(&view)).transpose()?;
             let person = shop.person(&view.order)?;
             let messages = shop.messages(which)?;
-            Ok::<_, Problem>((view, person, done_by, messages))
+            let wrong_codes = inside.then(|| shop.wrong_codes(which)).transpose()?;
+            Ok::<_, Problem>((view, person, done_by, messages, wrong_codes))
         })
         .await?;
     let mut order = shown(&view);
     order["personal"] = json!(person);
     order["messages"] = json!(messages);
+    order["wrong_codes"] = json!(wrong_codes);
     if let Some(done_by) = done_by {
         let by =
             |(entry, by): &(Hash, By)| json!({ "entry": entry, "by": by.who, "till": by.till });
@@ -273,6 +304,7 @@ pub fn shown(view: &OrderView) -> Value {
         "totals": view.totals,
         "entries": view.entries,
         "waits_for_customer": view.waits_for_heads,
+        "by_phone": view.by_phone,
     })
 }
 
@@ -291,6 +323,7 @@ impl From<NotDone> for Problem {
             NotDone::NotSold(_) => conflict("not-sold"),
             NotDone::NotEnough(_) => conflict("not-enough"),
             NotDone::WrongCode(_) => conflict("wrong-code"),
+            NotDone::CodeLocked(_) => conflict("code-locked"),
             NotDone::AgeNotChecked(_) => conflict("age-not-checked"),
             NotDone::MessageTooLong => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "message-too-long", title)

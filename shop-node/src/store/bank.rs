@@ -3,7 +3,13 @@
 //! **Invariant:** a line is one payment at most, and a payment is one line at most: unique indices
 //! say so.
 
-use kirana_core::{day::Day, hash::Hash, id::OrderId, key::KeyId, time::UnixMs};
+use kirana_core::{
+    day::Day,
+    hash::Hash,
+    id::{KhataId, OrderId},
+    key::KeyId,
+    time::UnixMs,
+};
 use kirana_migrations::{
     StoreError, Tx,
     rusqlite::{Connection, OptionalExtension, Row, params},
@@ -34,6 +40,10 @@ pub struct Kept {
     pub line: Line,
     /// The short number of the order that it paid.
     pub number: Option<String>,
+    /// The khata that it was paid towards.
+    pub khata: Option<KhataId>,
+    /// Whether nobody has said yet what it is.
+    pub open: bool,
     /// Why it pays nothing here.
     pub aside: Option<String>,
 }
@@ -42,7 +52,9 @@ pub struct Kept {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Unseen {
     /// The order's short number.
-    pub number: String,
+    pub number: Option<String>,
+    /// The khata that it was paid towards, where it is for no order.
+    pub khata: Option<KhataId>,
     /// When somebody said that it was paid.
     pub at: UnixMs,
     /// How much, in minor units.
@@ -58,9 +70,12 @@ pub fn keep(tx: &Tx<'_>, line: &Line, at: UnixMs) -> Result<Option<i64>, StoreEr
     Ok(is_new.then(|| tx.last_insert_rowid()))
 }
 
-const COLUMNS: &str = "b.n, b.reference, b.day, b.minor, b.text, b.aside, o.number
+const COLUMNS: &str = "b.n, b.reference, b.day, b.minor, b.text, b.aside, o.number, k.id, b.taking
                        FROM bank_line b LEFT JOIN takings t ON t.n = b.taking
-                       LEFT JOIN customer_order o ON o.n = t.order_n";
+                       LEFT JOIN customer_order o ON o.n = t.order_n
+                       LEFT JOIN khata_entry e ON e.hash = t.entry AND e.lost = 0
+                                                  AND t.order_n IS NULL
+                       LEFT JOIN khata k ON k.n = e.khata_n";
 
 /// Lines, the newest first: those that nobody accounted for, or all.
 pub fn page(
@@ -113,6 +128,19 @@ pub fn unseen_of(c: &Connection, order_n: i64, minor: i64) -> Result<Option<i64>
     Ok(c.prepare_cached(sql)?.query_row((order_n, minor), |row| row.get(0)).optional()?)
 }
 
+/// A payment towards a khata by UPI over such a sum that no line is yet; the oldest of several.
+pub fn unseen_of_khata(
+    c: &Connection,
+    khata_n: i64,
+    minor: i64,
+) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT t.n FROM takings t JOIN khata_entry e ON e.hash = t.entry AND e.lost = 0
+               WHERE e.khata_n = ?1 AND t.minor = ?2 AND t.kind = 'khata_payment'
+                 AND t.means = 'upi' AND NOT EXISTS (SELECT 1 FROM bank_line WHERE taking = t.n)
+               ORDER BY t.n LIMIT 1";
+    Ok(c.prepare_cached(sql)?.query_row((khata_n, minor), |row| row.get(0)).optional()?)
+}
+
 /// The row of the till that an entry made.
 pub fn taking_of(c: &Connection, entry: Hash) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT n FROM takings WHERE entry = ?1";
@@ -121,9 +149,12 @@ pub fn taking_of(c: &Connection, entry: Hash) -> Result<Option<i64>, StoreError>
 
 /// Payments by UPI that no line shows, from before `until`, oldest first.
 pub fn unseen(c: &Connection, until: UnixMs, limit: u32) -> Result<Vec<Unseen>, StoreError> {
-    let sql = "SELECT o.number, t.at_ms, t.minor
-               FROM takings t JOIN customer_order o ON o.n = t.order_n
-               WHERE t.kind = 'payment' AND t.means = 'upi' AND t.at_ms < ?1
+    let sql = "SELECT o.number, t.at_ms, t.minor, k.id
+               FROM takings t LEFT JOIN customer_order o ON o.n = t.order_n
+                 LEFT JOIN khata_entry e ON t.kind = 'khata_payment' AND e.hash = t.entry
+                                            AND e.lost = 0
+                 LEFT JOIN khata k ON k.n = e.khata_n
+               WHERE t.kind IN ('payment', 'khata_payment') AND t.means = 'upi' AND t.at_ms < ?1
                  AND NOT EXISTS (SELECT 1 FROM bank_line WHERE taking = t.n)
                ORDER BY t.n LIMIT ?2";
     let mut select = c.prepare_cached(sql)?;
@@ -131,7 +162,8 @@ pub fn unseen(c: &Connection, until: UnixMs, limit: u32) -> Result<Vec<Unseen>, 
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         let at = UnixMs::new(uint("a time", row.get(1)?)?);
-        all.push(Unseen { number: row.get(0)?, at, minor: row.get(2)? });
+        let khata = khata_of(row.get(3)?)?;
+        all.push(Unseen { number: row.get(0)?, khata, at, minor: row.get(2)? });
     }
     Ok(all)
 }
@@ -163,5 +195,14 @@ fn read(row: &Row<'_>) -> Result<Kept, StoreError> {
         minor: row.get(3)?,
         text: row.get(4)?,
     };
-    Ok(Kept { n: row.get(0)?, line, aside: row.get(5)?, number: row.get(6)? })
+    let (aside, taking): (Option<String>, Option<i64>) = (row.get(5)?, row.get(8)?);
+    let (khata, open) = (khata_of(row.get(7)?)?, aside.is_none() && taking.is_none());
+    Ok(Kept { n: row.get(0)?, line, aside, number: row.get(6)?, khata, open })
+}
+
+fn khata_of(id: Option<Vec<u8>>) -> Result<Option<KhataId>, StoreError> {
+    let read = |id: Vec<u8>| {
+        KhataId::from_slice(&id).ok_or_else(|| StoreError::damaged("a khata", "its id"))
+    };
+    id.map(read).transpose()
 }

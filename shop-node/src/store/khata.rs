@@ -10,7 +10,7 @@ use kirana_core::{
     key::{KeyId, PublicKey},
     khata::{
         PAGE_ENTRIES,
-        act::Act,
+        act::{Act, Of},
         book::Book,
         chain::{Entry, Khata, Tip},
         dues::Dues,
@@ -22,6 +22,12 @@ use kirana_core::{
 use kirana_migrations::{
     Head, StoreError, Tx,
     rusqlite::{Connection, OptionalExtension, Params, Row, params},
+};
+
+mod beside;
+
+pub use beside::{
+    all_holds, erase, held_for, held_in, hold, move_holds, part, put_part, put_request, request,
 };
 
 use super::{hash_of, int, known, orders::generation_of, party_key, party_of, uint};
@@ -65,6 +71,8 @@ pub struct KhataRow {
     pub claimed_at: Option<UnixMs>,
     /// Whether its holder has to be heard first, after a restore.
     pub waits_for_heads: bool,
+    /// Whether it came back beside another book of its holder, and waits for the owner to join them.
+    pub aside: bool,
 }
 
 impl KhataRow {
@@ -84,11 +92,31 @@ impl KhataRow {
         let mut claims = khata.entries().iter().filter(|e| matches!(e.line().act, Act::Claimed(_)));
         self.claimed_at = claims.next_back().map(Entry::at);
     }
+
+    /// What follows from the next entry, which ends at `tip`.
+    pub fn step(&mut self, tip: &Tip, act: &Act, at: UnixMs) {
+        let balance = tip.after.balance.minor;
+        self.dues.moved(at, balance - self.balance, balance);
+        (self.balance, self.limit) = (balance, tip.after.limit.minor);
+        (self.seq, self.head, self.generation) = (tip.seq, tip.head, tip.generation);
+        self.holder = tip.holder;
+        match act {
+            Act::Closed(_) => self.is_open = false,
+            Act::Claimed(_) => self.claimed_at = Some(at),
+            Act::Countersigned(said) => {
+                self.signed = Some((at, said.head, said.balance.minor));
+                self.disputed_at = None;
+            }
+            Act::Disputed(_) => self.disputed_at = Some(at),
+            Act::Reminded(_) => self.reminded_at = Some(at),
+            _ => {}
+        }
+    }
 }
 
 const COLUMNS: &str = "n, id, holder, wrapped_key, personal, balance_minor, limit_minor, dues,
     opened_ms, is_open, generation, seq, head, signed_ms, signed_head, signed_minor, disputed_ms,
-    reminded_ms, claimed_ms, waits_for_heads";
+    reminded_ms, claimed_ms, waits_for_heads, aside";
 
 /// A book by its name.
 pub fn find(c: &Connection, id: KhataId) -> Result<Option<KhataRow>, StoreError> {
@@ -101,9 +129,9 @@ pub fn by_number(c: &Connection, n: i64) -> Result<KhataRow, StoreError> {
     found.ok_or_else(|| StoreError::damaged("a khata, number", n))
 }
 
-/// The open book of a customer.
+/// The open book of a customer; not one that stands aside.
 pub fn of_holder(c: &Connection, holder: &Party) -> Result<Option<KhataRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM khata WHERE holder = ?1 AND is_open");
+    let sql = format!("SELECT {COLUMNS} FROM khata WHERE holder = ?1 AND is_open AND NOT aside");
     one(c, &sql, [party_key(holder)])
 }
 
@@ -122,8 +150,8 @@ pub fn all_of(c: &Connection, holder: &Party) -> Result<Vec<KhataRow>, StoreErro
 pub fn insert(tx: &Tx<'_>, row: &KhataRow) -> Result<i64, StoreError> {
     let sql =
         "INSERT INTO khata (id, holder, wrapped_key, personal, balance_minor, limit_minor, dues,
-                 opened_ms, is_open, generation, seq, head)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+                 opened_ms, is_open, generation, seq, head, aside)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     tx.prepare_cached(sql)?.execute(params![
         row.id.as_bytes(),
         row.holder.as_ref().map(party_key),
@@ -137,6 +165,7 @@ pub fn insert(tx: &Tx<'_>, row: &KhataRow) -> Result<i64, StoreError> {
         int(row.generation),
         row.seq,
         row.head.as_bytes(),
+        row.aside,
     ])?;
     Ok(tx.last_insert_rowid())
 }
@@ -146,7 +175,7 @@ pub fn note(tx: &Tx<'_>, row: &KhataRow) -> Result<(), StoreError> {
     let sql = "UPDATE khata SET holder = ?2, personal = ?3, balance_minor = ?4, limit_minor = ?5,
                  dues = ?6, is_open = ?7, generation = ?8, seq = ?9, head = ?10, signed_ms = ?11,
                  signed_head = ?12, signed_minor = ?13, disputed_ms = ?14, reminded_ms = ?15,
-                 claimed_ms = ?16, waits_for_heads = ?17
+                 claimed_ms = ?16, waits_for_heads = ?17, aside = ?18
                WHERE n = ?1";
     let ms = |at: Option<UnixMs>| at.map(|at| int(at.get()));
     tx.prepare_cached(sql)?.execute(params![
@@ -167,6 +196,7 @@ pub fn note(tx: &Tx<'_>, row: &KhataRow) -> Result<(), StoreError> {
         ms(row.reminded_at),
         ms(row.claimed_at),
         row.waits_for_heads,
+        row.aside,
     ])?;
     Ok(())
 }
@@ -214,11 +244,17 @@ fn put(tx: &Tx<'_>, n: i64, lost: bool, entry: NewEntry<'_>) -> Result<(), Store
     Ok(())
 }
 
-/// Puts a whole book in the place of what was stored; what it has not is kept as lost.
-pub fn replace(tx: &Tx<'_>, n: i64, khata: &Khata, lost: &[Authored]) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM khata_entry WHERE khata_n = ?1 AND lost = 0", [n])?;
-    for entry in khata.entries() {
-        put_entry(tx, n, new_entry(entry))?;
+/// Puts a whole book in the place of what was stored; what it has not is kept as lost. Says from which
+/// entry on it is another than before.
+pub fn replace(tx: &Tx<'_>, n: i64, khata: &Khata, lost: &[Authored]) -> Result<u32, StoreError> {
+    let stored = entry_bytes(tx, n)?;
+    let same = stored.iter().zip(khata.entries());
+    let same = same.take_while(|(bytes, entry)| bytes[..] == *entry.signed().bytes());
+    let fork = same.count();
+    let sql = "DELETE FROM khata_entry WHERE khata_n = ?1 AND lost = 0 AND seq >= ?2";
+    tx.execute(sql, (n, fork as u32))?;
+    for entry in &khata.entries()[fork.min(khata.len())..] {
+        put_entry(tx, n, once(tx, new_entry(entry))?)?;
     }
     for Authored { entry, .. } in lost {
         let position = entry.statement().position;
@@ -228,11 +264,28 @@ pub fn replace(tx: &Tx<'_>, n: i64, khata: &Khata, lost: &[Authored]) -> Result<
         let (hash, bytes) = (entry.hash(), entry.bytes());
         put(tx, n, true, NewEntry { seq, hash, generation, bytes, for_entry: None })?;
     }
-    Ok(())
+    Ok(fork as u32)
+}
+
+/// An entry that comes back: where another book has an entry for the same one of an order since, it
+/// stands without that name, and the owner sees both.
+pub fn once<'a>(c: &Connection, entry: NewEntry<'a>) -> Result<NewEntry<'a>, StoreError> {
+    match entry.for_entry {
+        Some(of) if has_for(c, of)? => Ok(NewEntry { for_entry: None, ..entry }),
+        _ => Ok(entry),
+    }
+}
+
+/// What is stored under an entry's name, whatever it counts for.
+pub fn bytes_of(c: &Connection, n: i64, hash: Hash) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT bytes FROM khata_entry WHERE hash = ?2 AND lost = 0 AND khata_n = ?1
+               UNION ALL
+               SELECT bytes FROM khata_entry WHERE hash = ?2 AND lost = 1 AND khata_n = ?1";
+    Ok(c.prepare_cached(sql)?.query_row((n, hash.as_bytes()), |row| row.get(0)).optional()?)
 }
 
 fn new_entry(entry: &Entry) -> NewEntry<'_> {
-    let for_entry = entry.line().act.of().and_then(kirana_core::khata::act::Of::order_entry);
+    let for_entry = entry.line().act.of().and_then(Of::order_entry);
     let (seq, hash, generation) = (entry.seq(), entry.hash(), entry.generation());
     NewEntry { seq, hash, generation, bytes: entry.signed().bytes(), for_entry }
 }
@@ -372,6 +425,22 @@ pub fn chain(c: &Connection, row: &KhataRow, shop: ShopId) -> Result<Khata, Stor
     Ok(khata)
 }
 
+/// How far a book holds from its beginning, where something in it is damaged.
+pub fn sound_end(c: &Connection, n: i64, shop: ShopId) -> Result<Option<(u32, Hash)>, StoreError> {
+    let mut khata: Option<Khata> = None;
+    for bytes in entry_bytes(c, n)? {
+        let Some(Authored { entry, author }) = checked(c, shop, &bytes)? else { break };
+        let grown = match &mut khata {
+            None => Khata::begin(entry, author).map(|begun| khata = Some(begun)).is_ok(),
+            Some(khata) => khata.push(entry, author).is_ok(),
+        };
+        if !grown {
+            break;
+        }
+    }
+    Ok(khata.map(|khata| (khata.last().seq(), khata.head())))
+}
+
 /// Those entries of a book that hold, whatever is wrong with the others.
 pub fn sound(c: &Connection, n: i64, shop: ShopId) -> Result<Vec<Authored>, StoreError> {
     let mut sound = Vec::new();
@@ -386,87 +455,6 @@ fn checked(c: &Connection, shop: ShopId, bytes: &[u8]) -> Result<Option<Authored
     let Some((generation, key)) = known::box_of(c, read.signer())? else { return Ok(None) };
     let author = Author::node(shop, generation);
     Ok(read.verify(&key).ok().map(|entry| Authored { entry, author }))
-}
-
-/// Reserves what an order may still take on credit; nothing frees it.
-pub fn hold(tx: &Tx<'_>, order_n: i64, khata_n: i64, minor: i64) -> Result<(), StoreError> {
-    if minor <= 0 {
-        tx.prepare_cached("DELETE FROM khata_hold WHERE order_n = ?1")?.execute([order_n])?;
-        return Ok(());
-    }
-    let sql = "INSERT INTO khata_hold (order_n, khata_n, minor) VALUES (?1, ?2, ?3)
-               ON CONFLICT (order_n) DO UPDATE SET khata_n = ?2, minor = ?3";
-    tx.prepare_cached(sql)?.execute((order_n, khata_n, minor))?;
-    Ok(())
-}
-
-/// What is reserved for one order: in which book, how much.
-pub fn held_for(c: &Connection, order_n: i64) -> Result<Option<(i64, i64)>, StoreError> {
-    let sql = "SELECT khata_n, minor FROM khata_hold WHERE order_n = ?1";
-    let row = c.prepare_cached(sql)?.query_row([order_n], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(row.optional()?)
-}
-
-/// What is reserved in a book for all orders but one.
-pub fn held_in(c: &Connection, khata_n: i64, but: Option<i64>) -> Result<i64, StoreError> {
-    let sql = "SELECT coalesce(sum(minor), 0) FROM khata_hold
-               WHERE khata_n = ?1 AND order_n IS NOT ?2";
-    Ok(c.prepare_cached(sql)?.query_row((khata_n, but), |row| row.get(0))?)
-}
-
-/// All that is reserved: order and book by their numbers, and how much.
-pub fn all_holds(c: &Connection) -> Result<Vec<(i64, i64, i64)>, StoreError> {
-    let sql = "SELECT order_n, khata_n, minor FROM khata_hold ORDER BY order_n";
-    let mut select = c.prepare_cached(sql)?;
-    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Stores a part that is encrypted already.
-pub fn put_part(tx: &Tx<'_>, n: i64, hash: Hash, sealed: &[u8]) -> Result<(), StoreError> {
-    let sql = "INSERT INTO khata_part (hash, khata_n, sealed) VALUES (?1, ?2, ?3)
-               ON CONFLICT (hash) DO NOTHING";
-    tx.prepare_cached(sql)?.execute(params![hash.as_bytes(), n, sealed])?;
-    Ok(())
-}
-
-/// Reads an encrypted part.
-pub fn part(c: &Connection, hash: Hash) -> Result<Option<Vec<u8>>, StoreError> {
-    let sql = "SELECT sealed FROM khata_part WHERE hash = ?1";
-    Ok(c.prepare_cached(sql)?.query_row([hash.as_bytes()], |row| row.get(0)).optional()?)
-}
-
-/// Forgets the person behind a book: parts and key. The sums stay.
-pub fn erase(tx: &Tx<'_>, n: i64) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM khata_part WHERE khata_n = ?1", [n])?;
-    tx.execute("UPDATE khata SET wrapped_key = NULL WHERE n = ?1", [n])?;
-    Ok(())
-}
-
-/// Keeps what a customer signed about a book.
-pub fn put_request(
-    tx: &Tx<'_>,
-    n: i64,
-    hash: Hash,
-    signer: &PublicKey,
-    bytes: &[u8],
-) -> Result<(), StoreError> {
-    let sql = "INSERT INTO khata_request (hash, khata_n, signer, bytes) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT (hash) DO NOTHING";
-    tx.prepare_cached(sql)?.execute(params![hash.as_bytes(), n, signer.as_bytes(), bytes])?;
-    Ok(())
-}
-
-/// What a customer signed, with the key that it was signed by.
-pub fn request(c: &Connection, hash: Hash) -> Result<Option<(PublicKey, Vec<u8>)>, StoreError> {
-    let sql = "SELECT signer, bytes FROM khata_request WHERE hash = ?1";
-    let row: Option<([u8; 32], Vec<u8>)> = c
-        .prepare_cached(sql)?
-        .query_row([hash.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((key, bytes)) = row else { return Ok(None) };
-    let key = PublicKey::from_bytes(&key);
-    Ok(Some((key.map_err(|_| StoreError::damaged("a countersignature", hash))?, bytes)))
 }
 
 /// Makes every open book that somebody holds wait for them, as a restored shop must.
@@ -547,6 +535,7 @@ fn read(row: &Row<'_>) -> Result<KhataRow, StoreError> {
         reminded_at: time(row.get(17)?)?,
         claimed_at: time(row.get(18)?)?,
         waits_for_heads: row.get(19)?,
+        aside: row.get(20)?,
     })
 }
 

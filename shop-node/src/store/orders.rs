@@ -56,10 +56,13 @@ pub struct OrderRow {
     pub head: Hash,
     /// Whether nothing may be added until its customer was heard.
     pub waits_for_heads: bool,
+    /// Whether staff took it for somebody without a device.
+    pub by_phone: bool,
 }
 
 const COLUMNS: &str = "n, customer, id, placed, device_key, number, stage, is_open, placed_ms, \
-                       decided, generation, seq, head, waits_for_heads";
+                       decided, generation, seq, head, waits_for_heads, \
+                       EXISTS (SELECT 1 FROM caller WHERE party = customer)";
 
 /// Finds an order of one customer.
 pub fn find(c: &Connection, customer: &Party, id: OrderId) -> Result<Option<OrderRow>, StoreError> {
@@ -475,6 +478,7 @@ fn read(row: &Row<'_>) -> Result<OrderRow, StoreError> {
         seq: row.get(11)?,
         head: hash_of("an order", &row.get::<_, Vec<u8>>(12)?)?,
         waits_for_heads: row.get(13)?,
+        by_phone: row.get(14)?,
     })
 }
 

@@ -11,15 +11,17 @@ use kirana_core::{
     },
     terms::{Delivery, Terms, Way},
 };
+use kirana_migrations::{Database, Fault, Location, Schema};
 use kirana_shop::app::{
-    Once,
+    Once, Shop,
     access::By,
     callers::{Call, NotTaken},
     handing::Handing,
+    khata::Writing,
     orders::{Deed, NotDone, OrderView, Which},
 };
 
-use crate::neighbour::{NOW, Neighbourhood, rng, rupees};
+use crate::neighbour::{Customer, NOW, Neighbourhood, rng, rupees};
 
 fn asha() -> Personal {
     Personal {
@@ -146,4 +148,76 @@ fn what_cannot_be_meant_is_refused_and_who_is_forgotten_leaves_no_name() {
     let again = Call { caller: Some(who), ..call(milk, 1) };
     assert!(matches!(take(&street, None, again), Err(NotTaken::UnknownCaller)));
     is_sound(&street);
+}
+
+#[test]
+fn p7_a_crash_while_a_call_is_taken_leaves_all_of_it_or_nothing() {
+    for fault in [Fault::CrashBeforeCommit(0), Fault::CrashAfterCommit(0)] {
+        let mut street = Neighbourhood::new();
+        let milk = street.stock(10, 3_000, 10);
+        street.shop.database().writer.inject(Some(fault));
+        assert!(take(&street, Some("monday"), call(milk, 2)).is_err(), "the power is gone");
+        let (database, keys) = (street.shop.database().restart(), street.shop.keys().clone());
+        street.shop = Shop::open(database, keys).expect("it opens again");
+        let is_kept = fault == Fault::CrashAfterCommit(0);
+        let there = || street.shop.callers("").expect("they are read").len();
+        let orders = || street.shop.orders(None, false, None, 10).expect("they are read").views;
+        assert_eq!((there(), orders().len()), (usize::from(is_kept), usize::from(is_kept)));
+        for view in orders() {
+            assert_eq!(street.shop.done_by(&view).expect("it is read").len(), 1, "who took it");
+        }
+        take(&street, Some("monday"), call(milk, 2)).expect("the same again");
+        assert_eq!((there(), orders().len()), (1, 1));
+        is_sound(&street);
+    }
+}
+
+#[test]
+fn an_order_that_staff_took_is_marked_in_lists() {
+    let street = Neighbourhood::new();
+    let milk = street.stock(10, 3_000, 10);
+    let (_, view) = take(&street, None, call(milk, 2)).expect("it is taken");
+    assert!(view.by_phone);
+    let own = Customer::new(&street, 20);
+    let signed = own.sign(1, own.wants(&[(milk, 1, 3_000)]));
+    street.deliver(&own.mail(&street, &own.parcel(&[&signed]))).expect("it is taken in");
+    let listed = street.shop.orders(None, false, None, 10).expect("they are read").views;
+    assert_eq!(listed.iter().map(|view| view.by_phone).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn p4_whoever_was_forgotten_stays_so_when_an_older_copy_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.db");
+    let (street, who, khata) = {
+        let street = Neighbourhood::at(Location::File(path.clone()));
+        let milk = street.stock(10, 3_000, 10);
+        let (who, _) = take(&street, None, call(milk, 2)).expect("it is taken");
+        let khata = crate::khata::open(&street, None, 1_000).expect("it is opened").row.id;
+        (street, who, khata)
+    };
+    let put_back = tempfile::tempdir().expect("a folder");
+    let older = put_back.path().join("shop.db");
+    kirana_migrations::backup::copy(&path, &older).expect("a copy");
+    street.shop.forget_caller(who).expect("forgotten");
+    crate::khata::write(&street.shop, khata, Writing::Forget).expect("forgotten");
+    let listed = std::fs::read_to_string(folder.path().join("erased.txt")).expect("a list");
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(!listed.contains("Asha"), "{listed}");
+    let keys = street.shop.keys().clone();
+    drop(street);
+    let location = Location::File(older);
+    let database = Database::open(Schema::Shop, location).expect("it opens");
+    let shop = Shop::open_unchecked(database, keys).expect("it opens");
+    assert_eq!(shop.callers("").expect("they are read").len(), 1, "the older copy knows her");
+    let list = folder.path().join("erased.txt");
+    for _ in 0..2 {
+        shop.agree_on_erased(Some(&list)).expect("they agree");
+        assert!(shop.callers("").expect("they are read").is_empty());
+        assert_eq!(shop.khata(khata).expect("it holds").view.person, None);
+    }
+    let here = std::fs::read_to_string(put_back.path().join("erased.txt")).expect("a list");
+    assert_eq!(here.lines().count(), 2);
+    std::fs::write(&list, "khata\n").expect("it is spoiled");
+    assert!(shop.agree_on_erased(Some(&list)).is_err(), "a list that cannot be read is said so");
 }

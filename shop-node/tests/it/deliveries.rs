@@ -18,7 +18,12 @@ use kirana_shop::app::{
     orders::{Deed, Which},
 };
 
-use crate::neighbour::{Customer, NOW, Neighbourhood, rng, rupees};
+use serde_json::{Value, json};
+
+use crate::{
+    desk::{Desk, text},
+    neighbour::{Customer, NOW, Neighbourhood, rng, rupees},
+};
 
 struct Counter {
     street: Neighbourhood,
@@ -203,4 +208,77 @@ fn cash_that_a_courier_took_is_handed_in_once_and_the_difference_is_kept() {
     // Nothing more was taken since.
     assert_eq!(hand_in("second", 0).expect("it is counted"), 0);
     counter.is_sound();
+}
+
+/// An order by phone that is on its way, over HTTP.
+fn sent_out(desk: &Desk, variant: VariantId, name: &str) -> String {
+    let lines = json!([{ "variant_id": variant, "amount": 1 }]);
+    let person = json!({ "name": name, "address": "14 Second Cross", "phone": "98450 00000" });
+    let called = json!({ "person": person, "lines": lines });
+    let (status, order) = desk.as_owner("POST", "/v1/calls", &called);
+    assert_eq!((status, &order["by_phone"]), (201, &json!(true)), "{order}");
+    let path = format!("/v1/orders/{}", text(&order, "id"));
+    for deed in ["packing", "packed", "dispatch"] {
+        let (status, done) = desk.as_owner("POST", &format!("{path}/{deed}"), &json!({}));
+        assert_eq!(status, 200, "{deed}: {done}");
+    }
+    path
+}
+
+#[test]
+fn p6_a_courier_lists_what_is_brought_and_guesses_at_a_code_five_times() {
+    let folder = tempfile::tempdir().expect("a folder");
+    crate::program::init(folder.path());
+    let (street, rice) = crate::program::shelf(folder.path(), 10);
+    drop(street);
+    let desk = Desk::at(folder);
+    let courier = desk.working(8, "courier");
+    let called =
+        json!({ "person": { "name": "Ravi" }, "lines": [{ "variant_id": rice, "amount": 1 }] });
+    assert_eq!(desk.as_owner("POST", "/v1/calls", &called).0, 201, "it stays in the shop");
+    let path = sent_out(&desk, rice, "Asha");
+    let listed = |token: &str| {
+        let (status, page) = desk.ask(token, "GET", "/v1/orders", &Value::Null);
+        assert_eq!(status, 200, "{page}");
+        page["items"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((listed(&courier), listed(&desk.owner)), (1, 2));
+    let deliver = format!("{path}/delivery");
+    let (_, stops) = desk.ask(&courier, "GET", "/v1/deliveries", &Value::Null);
+    assert_eq!(stops["items"][0]["code_locked"], false, "{stops}");
+    for code in ["000000", "111111", "222222", "333333", "444444"] {
+        let (status, problem) = desk.ask(&courier, "POST", &deliver, &json!({ "code": code }));
+        assert_eq!((status, text(&problem, "type")), (409, "urn:kirana:wrong-code"), "{code}");
+    }
+    for seen in [json!({ "code": "555555" }), json!({ "proof": "known" })] {
+        let (status, problem) = desk.ask(&courier, "POST", &deliver, &seen);
+        assert_eq!((status, text(&problem, "type")), (409, "urn:kirana:code-locked"), "{problem}");
+    }
+    assert_eq!(desk.as_owner("GET", &path, &Value::Null).1["wrong_codes"], 5);
+    let (_, stops) = desk.ask(&courier, "GET", "/v1/deliveries", &Value::Null);
+    assert_eq!(stops["items"][0]["code_locked"], true, "{stops}");
+    let (status, done) = desk.as_owner("POST", &deliver, &json!({ "proof": "known" }));
+    assert_eq!(status, 200, "{done}");
+}
+
+#[test]
+fn a_courier_who_may_no_longer_see_an_order_still_hears_that_it_was_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    crate::program::init(folder.path());
+    let (street, rice) = crate::program::shelf(folder.path(), 10);
+    drop(street);
+    let desk = Desk::at(folder);
+    let (courier, other) = (desk.working(8, "courier"), desk.working(7, "courier"));
+    let path = sent_out(&desk, rice, "Asha");
+    let failed = format!("{path}/delivery-failure");
+    let report = |token: &str, reason: &str| {
+        let key = "idempotency-key: stop 1\r\n";
+        desk.ask_with(token, key, "POST", &failed, &json!({ "reason": reason })).0
+    };
+    assert_eq!(report(&courier, "nobody_there"), 200);
+    assert_eq!(desk.as_owner("POST", &format!("{path}/return-to-shop"), &json!({})).0, 200);
+    assert_eq!(desk.ask(&courier, "GET", &path, &Value::Null).0, 404, "it is out no longer");
+    assert_eq!(report(&courier, "nobody_there"), 200, "the answer was lost");
+    assert_eq!(report(&courier, "not_taken"), 404, "another word under the same key");
+    assert_eq!(report(&other, "nobody_there"), 404, "nor anybody else's");
 }

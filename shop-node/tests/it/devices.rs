@@ -24,7 +24,7 @@ fn account(customer: &Customer) -> AccountId {
 }
 
 /// Another device of the same household, with a certificate by this key.
-fn further(street: &Neighbourhood, of: &Customer, n: u8, by: &SigningKey) -> Customer {
+pub fn further(street: &Neighbourhood, of: &Customer, n: u8, by: &SigningKey) -> Customer {
     let mut device = Customer::new(street, n);
     device.party = of.party;
     device.certificate = certificate(by, &device.keys, account(of), NOW);

@@ -103,9 +103,19 @@ pub fn open(
     holder: Option<Party>,
     limit: i64,
 ) -> Result<KhataView, NotWritten> {
+    open_by(street, holder, limit, 8)
+}
+
+/// [`open`], with an id drawn otherwise.
+pub fn open_by(
+    street: &Neighbourhood,
+    holder: Option<Party>,
+    limit: i64,
+    seed: u8,
+) -> Result<KhataView, NotWritten> {
     let (name, phone) = ("Asha Canary".to_owned(), "98450 00000".to_owned());
     let new = NewKhata { holder, name, phone, limit: money(limit), opening: money(0) };
-    street.shop.open_khata(None, new, None, NOW, &mut rng(8))
+    street.shop.open_khata(None, new, None, NOW, &mut rng(seed))
 }
 
 pub fn write(shop: &Shop, id: KhataId, writing: Writing) -> Result<KhataView, NotWritten> {

@@ -67,13 +67,13 @@ fn p4_name_phone_and_words_are_encrypted_and_forgotten_and_the_sums_stay() {
     case.is_sound();
 }
 
-fn heads(case: &Case, book: &Khata, generation: u64) -> Wish {
+pub fn heads(case: &Case, book: &Khata, generation: u64) -> Wish {
     let (order, seq, hash) = (case.khata.as_order(), book.last().seq(), book.head());
     let heads = vec![Head { order, seq, hash }];
     Wish::Heads(Heads { heads, anchors: Vec::new(), generation })
 }
 
-fn wanted(delivered: &Delivered) -> Vec<OrderId> {
+pub fn wanted(delivered: &Delivered) -> Vec<OrderId> {
     let Some(Outcome::Answered { bytes }) = delivered.outcomes.last() else { panic!("no answer") };
     let read = UnverifiedStatement::parse(bytes).expect("it parses");
     match Said::of(read.claimed()) {

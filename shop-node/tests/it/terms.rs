@@ -19,7 +19,7 @@ use kirana_core::{
 };
 use kirana_shop::app::{
     Outcome,
-    handing::Handing,
+    handing::{Handing, WRONG_CODES_MAX},
     orders::{Deed, NotDone, Which},
     terms::NotSet,
 };
@@ -388,4 +388,33 @@ fn terms_are_signed_for_everybody_who_pulls_and_nonsense_is_never_set() {
     let mut near = terms();
     near.delivery.as_mut().expect("it brings").radius_m = Some(1_000);
     assert!(matches!(nowhere.shop.set_terms(near, NOW), Err(NotSet::NoPlace)));
+}
+
+#[test]
+fn p6_whoever_guesses_at_a_code_is_stopped_and_staff_still_hand_the_goods_over() {
+    let counter = Counter::with(Terms::default());
+    counter.place(1, |who| who.wants(&[(counter.milk, 1, 3_000)]));
+    for deed in [Deed::Pack(Packing::default()), Deed::Packed(0, vec![]), Deed::Ready(0)] {
+        counter.act(1, deed).expect("it goes on");
+    }
+    let who = Customer::new(&counter.street, 1);
+    let signed = who.sign(1, who.wants(&[(counter.milk, 1, 3_000)]));
+    let author = kirana_core::order::chain::Author::customer(who.party);
+    let own = kirana_core::order::chain::Chain::begin(signed, author).expect("an order");
+    let code = HandoverCode::of(&own).to_string();
+    let with = |code: &str| Handing { code: Some(code.to_owned()), ..Handing::default() };
+    let wrong = if code.starts_with('0') { "111 111" } else { "000 000" };
+    let shop = &counter.street.shop;
+    for n in 1..=WRONG_CODES_MAX {
+        let refused = counter.act(1, Deed::Collected(0, with(wrong)));
+        assert!(matches!(refused, Err(NotDone::WrongCode(_))), "{refused:?}");
+        assert_eq!(shop.wrong_codes(Counter::which(1)).expect("it is read"), n);
+    }
+    for seen in [with(&code), Handing { proof: Some(Proof::Known), ..Handing::default() }] {
+        let refused = counter.act(1, Deed::Collected(0, seen));
+        assert!(matches!(refused, Err(NotDone::CodeLocked(_))), "{refused:?}");
+    }
+    let by_staff = Handing { by_staff: true, ..with(&code) };
+    counter.act(1, Deed::Collected(0, by_staff)).expect("staff may");
+    assert_eq!(shop.verify().expect("it is read").faults, Vec::<String>::new());
 }

@@ -96,7 +96,7 @@ impl Hub {
     }
 
     /// Whether a piece is in the mailbox now; else it is tried again later.
-    async fn put_for(
+    pub(super) async fn put_for(
         &self,
         account: AccountId,
         home: &Household,

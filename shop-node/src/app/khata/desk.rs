@@ -40,7 +40,7 @@ impl Desk<'_, '_> {
         let author = Author::node(self.shop.identity.shop, self.shop.generation);
         let begun = Khata::begin(first.clone(), author);
         let begun = begun.map_err(|e| StoreError::damaged("a khata", e))?;
-        let row = self.insert_khata(&begun, wrapped_key)?;
+        let row = self.insert_khata(&begun, (wrapped_key, false))?;
         let (hash, generation) = (first.hash(), self.shop.generation);
         let bytes = first.bytes();
         let entry = NewEntry { seq: 0, hash, generation, bytes, for_entry: None };
@@ -49,11 +49,11 @@ impl Desk<'_, '_> {
         Ok(row)
     }
 
-    /// Stores the row of a book, without its entries.
+    /// Stores the row of a book, without its entries; beside another of its holder it stands aside.
     pub(super) fn insert_khata(
         &mut self,
         khata: &Khata,
-        wrapped_key: Option<Vec<u8>>,
+        (wrapped_key, aside): (Option<Vec<u8>>, bool),
     ) -> Result<KhataRow, StoreError> {
         let mut row = KhataRow {
             n: 0,
@@ -74,6 +74,7 @@ impl Desk<'_, '_> {
             reminded_at: None,
             claimed_at: None,
             waits_for_heads: false,
+            aside,
         };
         row.follow(khata);
         if let Some(holder) = &row.holder {
@@ -119,7 +120,7 @@ impl Desk<'_, '_> {
         }
         let (generation, key) = (self.shop.generation, &self.shop.keys.node.signing);
         let signed = tip.next(generation, self.now.at, act, key)?;
-        self.store_in(row, &tip, act, &signed)
+        self.store_in(row, act, &signed)
     }
 
     /// Links a device to a book.
@@ -143,8 +144,7 @@ impl Desk<'_, '_> {
         let (generation, key) = (self.shop.generation, &self.shop.keys.node.signing);
         let signed = tip.claim(holder, generation, self.now.at, key)?;
         self.remember_customer(&holder)?;
-        (row.holder, row.claimed_at) = (Some(holder), Some(self.now.at));
-        let hash = self.store_in(row, &tip, &Act::Claimed(Claimed {}), &signed)?;
+        let hash = self.store_in(row, &Act::Claimed(Claimed {}), &signed)?;
         self.tell_holder(row, 0)?;
         self.written_by(hash, by)
     }
@@ -152,26 +152,12 @@ impl Desk<'_, '_> {
     fn store_in(
         &mut self,
         row: &mut KhataRow,
-        tip: &Tip,
         act: &Act,
         signed: &SignedStatement,
     ) -> Result<Hash, NotWritten> {
-        let after = tip.after.then(act)?;
-        let (hash, at) = (signed.hash(), self.now.at);
-        let balance = after.balance.minor;
-        row.dues.moved(at, balance - row.balance, balance);
-        (row.balance, row.limit) = (balance, after.limit.minor);
-        (row.seq, row.head, row.generation) = (tip.seq + 1, hash, self.shop.generation);
-        match act {
-            Act::Closed(_) => row.is_open = false,
-            Act::Countersigned(said) => {
-                row.signed = Some((at, said.head, said.balance.minor));
-                row.disputed_at = None;
-            }
-            Act::Disputed(_) => row.disputed_at = Some(at),
-            Act::Reminded(_) => row.reminded_at = Some(at),
-            _ => {}
-        }
+        let (shop, hash, at) = (self.shop.identity.shop, signed.hash(), self.now.at);
+        let next = Tip::of(shop, signed).map_err(|e| StoreError::damaged("a khata", e))?;
+        row.step(&next, act, at);
         let for_entry = act.of().and_then(kirana_core::khata::act::Of::order_entry);
         let (seq, generation, bytes) = (row.seq, row.generation, signed.bytes());
         khata::put_entry(self.tx, row.n, NewEntry { seq, hash, generation, bytes, for_entry })?;

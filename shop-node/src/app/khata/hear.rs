@@ -51,6 +51,8 @@ impl Desk<'_, '_> {
         let id = KhataId::from_order(request.statement().order);
         let row = khata::find(self.tx, id)?.filter(|row| row.holder == Some(device.party));
         let code = match row {
+            // P6: a hub alone adds no device that may sign for its account.
+            _ if self.is_doubted(&device.certified)? => RefusalCode::NotCertified,
             None => RefusalCode::NoKhata,
             Some(mut row) => match self.heard(&mut row, read, device, (wish, parcel))? {
                 None => {
@@ -128,12 +130,8 @@ impl Desk<'_, '_> {
             Act::Disputed(disputed) => (disputed.head, None),
             _ => return Ok(true),
         };
-        let Some(seq) = khata::seq_of(self.tx, row.n, head)? else { return Ok(false) };
-        let shop = self.shop.identity.shop;
-        let entry = khata::entry_at(self.tx, row, shop, seq)?;
-        let tip = kirana_core::khata::chain::Tip::of(shop, &entry.entry);
-        let tip = tip.map_err(|e| StoreError::damaged("an entry of a khata", e))?;
-        Ok(tip.head == head && balance.is_none_or(|balance| balance == tip.after.balance))
+        let was = self.balance_at(row, head)?;
+        Ok(was.is_some_and(|was| balance.is_none_or(|balance| balance == was)))
     }
 
     /// Compares how far a device's copies of its books go; nothing where the name is no book's.
@@ -146,15 +144,26 @@ impl Desk<'_, '_> {
     ) -> Result<bool, StoreError> {
         let id = KhataId::from_order(head.order);
         let Some(mut row) = khata::find(self.tx, id)? else { return Ok(false) };
-        if row.holder != Some(*party) {
+        // Of a book that comes back page by page the entry that names its holder may still be missing.
+        let comes_back = row.holder.is_none() && row.waits_for_heads;
+        if row.holder != Some(*party) && !comes_back {
             return Ok(false);
         }
-        heard.heads.push(Head { order: head.order, seq: row.seq, hash: row.head });
+        let mut end = Some((row.seq, row.head));
         let is_whole = match self.shop_has(&row) {
             Ok(is_whole) => is_whole,
-            Err(StoreError::Damaged { .. }) => false,
+            Err(StoreError::Damaged { .. }) => {
+                end = khata::sound_end(self.tx, row.n, self.shop.identity.shop)?;
+                false
+            }
             Err(error) => return Err(error),
         };
+        // From its end on the device gives back what is missing here.
+        heard.heads.extend(end.map(|(seq, hash)| Head { order: head.order, seq, hash }));
+        if comes_back {
+            heard.wanted.push(head.order);
+            return Ok(true);
+        }
         let has_all = khata::seq_of(self.tx, row.n, head.hash)? == Some(head.seq) && is_whole;
         if !has_all || row.waits_for_heads && !is_fresh {
             heard.wanted.push(head.order);
@@ -164,12 +173,7 @@ impl Desk<'_, '_> {
             return Ok(true);
         }
         heard.same.push(head.order);
-        match self.go_on_with(&mut row) {
-            Err(NotWritten::Store(error)) => return Err(error),
-            // What cannot be written now is told by `verify`.
-            Err(why) => tracing::warn!(khata.id = %row.id, %why, "an order is not in its khata"),
-            Ok(()) => {}
-        }
+        self.go_on_or_say(&mut row)?;
         if row.head != head.hash {
             self.tell_device(&row, device, head.seq + 1)?;
         }

@@ -19,7 +19,8 @@ use kirana_core::{
         chain::Chain,
         decide::{Decision, Judge},
         entry::Body,
-        facts::{DeclineReason, Declined, Fee, Means, OnKhata, Refunded},
+        facts::{Answered, DeclineReason, Declined, Fee, Means, OnKhata, Refunded},
+        personal::Personal,
         placed::{Alteration, Method, Placed},
         step::{self, Misstep},
         totals::Totals,
@@ -29,7 +30,7 @@ use kirana_core::{
 };
 use kirana_migrations::{Abort, StoreError};
 
-use super::{KhataRow, NotWritten};
+use super::{KhataRow, NewKhata, NotWritten};
 use crate::{
     app::{
         counter::{Entered, NotEntered},
@@ -116,6 +117,35 @@ impl Desk<'_, '_> {
         }
     }
 
+    /// Whether what a customer takes in a line's place finds room, where the order is to be paid on
+    /// khata. What was reserved already is promised.
+    pub(crate) fn has_room_for_answer(
+        &self,
+        row: &OrderRow,
+        order: &Order,
+        answered: Answered,
+    ) -> Result<bool, StoreError> {
+        if order.placed.payment != Method::OnKhata || !matches!(order.stage, Stage::Accepted { .. })
+        {
+            return Ok(true);
+        }
+        // What does not fit is refused by the chain itself.
+        let Ok(then) = step::step(order, self.now.at, &Body::Answered(answered)) else {
+            return Ok(true);
+        };
+        let most = exposure(&then).map_err(|e| StoreError::damaged("the sums of order", e))?;
+        let held = khata::held_for(self.tx, row.n)?.map_or(0, |(_, minor)| minor);
+        if most.minor <= held {
+            return Ok(true);
+        }
+        let Some(book) = self.book_of(row)? else { return Ok(false) };
+        match self.check_room(&book, most, Some(row.n)) {
+            Ok(()) => Ok(true),
+            Err(NotWritten::Store(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// The book that an order is reserved in, or its customer's.
     fn book_of(&self, row: &OrderRow) -> Result<Option<KhataRow>, StoreError> {
         match khata::held_for(self.tx, row.n)? {
@@ -127,7 +157,7 @@ impl Desk<'_, '_> {
     /// A book by its name; where it was closed since, the one that its order's customer has now.
     fn open_book(&self, row: &OrderRow, id: KhataId) -> Result<Option<KhataRow>, StoreError> {
         match khata::find(self.tx, id)? {
-            Some(book) if book.is_open => Ok(Some(book)),
+            Some(book) if book.is_open && !book.aside => Ok(Some(book)),
             _ => khata::of_holder(self.tx, &row.customer),
         }
     }
@@ -247,10 +277,46 @@ impl Desk<'_, '_> {
         } else {
             return Ok(());
         };
+        self.book_for_refund(row, chain, &body)?;
         if !self.may_post(row, chain, &body)? {
             return Ok(());
         }
         self.append(row, chain, &body).map(drop).map_err(|e| e.into_fault(row))
+    }
+
+    /// What goes back after the book was closed stands in a fresh one, in which nothing can be taken
+    /// on credit: the shop owes it there, until it is paid out or the customer has a limit again.
+    fn book_for_refund(
+        &mut self,
+        row: &OrderRow,
+        chain: &Chain,
+        body: &Body,
+    ) -> Result<(), StoreError> {
+        let (Body::Refunded(Refunded { means: Means::Khata, .. }), Some(id)) =
+            (body, last_book(chain))
+        else {
+            return Ok(());
+        };
+        let Some(closed) = khata::find(self.tx, id)?.filter(|book| !book.is_open) else {
+            return Ok(());
+        };
+        if self.open_book(row, id)?.is_some() {
+            return Ok(());
+        }
+        let person = match closed.personal {
+            Some(hash) => self.shop.khata_part(self.tx, &closed, hash)?,
+            None => None,
+        };
+        let person = person.and_then(|part| Personal::read(&part.bytes).ok()).unwrap_or_default();
+        let zero = Money::zero(self.shop.identity.currency);
+        let (name, phone) = (person.name, person.phone);
+        let holder = Some(row.customer);
+        let new = NewKhata { holder, name, phone, limit: zero, opening: zero };
+        match self.open_khata(&new, None) {
+            Ok(_) => Ok(()),
+            Err(NotWritten::Store(error)) => Err(error),
+            Err(why) => Err(StoreError::damaged("a khata", why)),
+        }
     }
 
     /// Whether the book can take the entry now; else it waits, and a person settles it.
@@ -308,6 +374,9 @@ impl Desk<'_, '_> {
             Some(id) => khata::find(self.tx, id)?.ok_or_else(|| refused(NotWritten::Unknown))?,
             None => self.book_of(row)?.ok_or_else(|| refused(NotWritten::NoKhata))?,
         };
+        if book.aside {
+            return Err(refused(NotWritten::StandsAside(book.id)));
+        }
         if last_book(chain).is_some_and(|other| other != book.id) {
             return Err(refused(NotWritten::OtherKhata));
         }
@@ -332,11 +401,12 @@ impl Desk<'_, '_> {
 
     /// What a person gives back of an order in its book.
     pub(crate) fn may_refund_on_khata(
-        &self,
+        &mut self,
         row: &OrderRow,
         chain: &Chain,
         body: &Body,
     ) -> Result<(), Abort<NotDone>> {
+        self.book_for_refund(row, chain, body)?;
         match body {
             Body::Refunded(Refunded { means: Means::Khata, .. })
                 if !self.may_post(row, chain, body)? =>
@@ -358,6 +428,9 @@ impl Desk<'_, '_> {
         let minor = sold.sold.iter().map(|line| line.sum.minor).fold(0, i64::saturating_add);
         let book = khata::find(self.tx, id)?;
         let mut book = book.ok_or(Abort::Refused(NotEntered::Khata(NotWritten::Unknown)))?;
+        if book.aside {
+            return Err(Abort::Refused(NotEntered::Khata(NotWritten::StandsAside(id))));
+        }
         let of = sold.movements.first().map(|movement| Of::Sale { movement: *movement });
         let amount = Money::new(minor, currency);
         let act = Act::Charged(Charged { amount, of, words: None, beyond });

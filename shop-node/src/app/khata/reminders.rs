@@ -2,14 +2,19 @@
 
 use kirana_core::{
     catalogue::product::Language,
+    id::KhataId,
     money::Money,
     time::{DAY_MS, UnixMs},
 };
 use kirana_migrations::StoreError;
 use kirana_paper::amounts::written;
+use rand_core::CryptoRng;
 
-use super::KhataView;
-use crate::app::Shop;
+use super::{By, KhataView, NotWritten, Writing};
+use crate::{
+    app::{Once, Shop, once::request_hash},
+    store::khata,
+};
 
 /// The most days that may be asked for.
 pub const OLD_DAYS_MAX: u32 = 3_650;
@@ -54,6 +59,39 @@ impl Shop {
             .collect();
         due.sort_by_key(|due| (due.view.row.dues.oldest(), due.view.row.n));
         Ok(due)
+    }
+
+    /// Reminds somebody, in these words or in the usual ones, and says which they were. Under a key that
+    /// was used before nothing is written, and the words are those of the last reminder, whatever was
+    /// paid since.
+    ///
+    /// # Errors
+    /// [`NotWritten`]; nothing was changed.
+    pub fn remind_khata(
+        &self,
+        once: Option<Once>,
+        (id, words, language): (KhataId, &str, Language),
+        by: Option<By>,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(KhataView, String), NotWritten> {
+        let words = words.trim().to_owned();
+        // Named by what was asked: what the book comes to may have changed when it is asked again.
+        let request = request_hash(&("remind khata", id, &words, language.as_str()));
+        let shop = self.clone();
+        let view = self.at_the_book(once, request, now, rng, move |desk| {
+            let mut row = khata::find(desk.tx, id)?.ok_or(NotWritten::Unknown)?;
+            let says = match words.is_empty() {
+                true => shop.khata_reminder(&desk.shop.khata_view(desk.tx, row.clone())?, language),
+                false => words.clone(),
+            };
+            desk.put_down(&mut row, &Writing::Remind(says), by)?;
+            Ok(row.id)
+        })?;
+        let book = self.khata(id)?;
+        let said = book.entries.iter().rfind(|entry| entry.shown.kind == "reminded");
+        let says = said.and_then(|entry| entry.words.clone()).unwrap_or_default();
+        Ok((view, says))
     }
 
     /// The words that remind somebody of a book.

@@ -20,6 +20,7 @@ pub fn all(views: &[KhataView], currency: Currency) -> Value {
     json!({
         "items": items, "next_cursor": null, "owed": money(owed),
         "over_limit": views.iter().filter(|view| view.is_over()).count(),
+        "second": views.iter().filter(|view| view.row.aside).count(),
     })
 }
 
@@ -43,12 +44,13 @@ pub fn shown(view: &KhataView, currency: Currency) -> Value {
         "entries_count": row.seq + 1,
         "head": row.head,
         "countersigned": row.signed.map(|(at, head, minor)| json!({
-            "at": at, "head": head, "balance": money(minor), "is_newest": head == row.head,
+            "at": at, "head": head, "balance": money(minor), "is_newest": view.signed_newest,
         })),
         "disputed_at": row.disputed_at,
         "reminded_at": row.reminded_at,
         "claimed_at": row.claimed_at,
         "waits_for_customer": row.waits_for_heads,
+        "second": row.aside,
     })
 }
 
@@ -120,6 +122,8 @@ impl From<NotWritten> for Problem {
             NotWritten::HasOne(_) => conflict("khata-exists"),
             NotWritten::ChargedBefore => conflict("charged-before"),
             NotWritten::OtherKhata => conflict("other-khata"),
+            NotWritten::StandsAside(_) => conflict("khata-second"),
+            NotWritten::StandsAlone(_) => conflict("khata-alone"),
             NotWritten::StillHeld(_) => conflict("khata-held"),
             NotWritten::Nobody | NotWritten::Words | NotWritten::Name => wrong("khata-words"),
             NotWritten::KeyReused => wrong("idempotency-key-reused"),

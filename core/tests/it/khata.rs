@@ -308,6 +308,7 @@ fn an_order_has_one_entry_in_its_book() {
 }
 
 /// How long it takes to put a book of so many entries together again, out of a bag in the worst order.
+#[expect(clippy::disallowed_methods, reason = "the test measures how long it takes")]
 fn time_to_merge(entries: usize) -> std::time::Duration {
     let mut khata = opened(0, 1_000_000_000);
     while khata.len() < entries {

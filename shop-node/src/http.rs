@@ -312,6 +312,16 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(labels::pdf))
         .routes(routes!(images::show))
         .routes(routes!(starter::list, starter::tick))
+        .merge(intake())
+        .split_for_parts();
+    api.merge(files().1);
+    api.merge(pictures().1);
+    (router, api)
+}
+
+/// What brings products in: files and suppliers' lists.
+fn intake() -> OpenApiRouter<Door> {
+    OpenApiRouter::new()
         .routes(routes!(mappings::list))
         .routes(routes!(mappings::one, mappings::put, mappings::remove))
         .routes(routes!(feeds::list, feeds::add))
@@ -321,10 +331,6 @@ pub fn api() -> (Router<Door>, utoipa::openapi::OpenApi) {
         .routes(routes!(imports::list))
         .routes(routes!(imports::report))
         .routes(routes!(imports::undo))
-        .split_for_parts();
-    api.merge(files().1);
-    api.merge(pictures().1);
-    (router, api)
 }
 
 /// What is on the shelves, for buyers and for those who edit it.

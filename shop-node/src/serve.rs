@@ -9,6 +9,7 @@ use std::{
     path::PathBuf,
 };
 
+use kirana_migrations::Writer;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{
     net::TcpListener,
@@ -107,9 +108,7 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
         Ok(Err(panicked)) => return Err(ServeError::Setup(panicked.to_string())),
         Err(_) => tracing::warn!("some requests were cut off when the shop closed"),
     }
-    for note in writer.take_notes() {
-        tracing::error!(note, "the disk was not well");
-    }
+    tell_of(&writer);
     if failed { Err(ServeError::DiskFailed) } else { Ok(()) }
 }
 
@@ -118,6 +117,12 @@ fn say_ready(shop: &Shop, bound: SocketAddr, addresses: &[String]) {
         serde_json::json!({ "ready": true, "http": format!("http://{bound}"), "p2p": addresses });
     println!("{ready}");
     tracing::info!(shop.id = %shop.id(), generation = shop.generation(), "the shop is open");
+}
+
+fn tell_of(writer: &Writer) {
+    for note in writer.take_notes() {
+        tracing::error!(note, "the disk was not well");
+    }
 }
 
 /// Goes on with imports that ended with the process that ran them.

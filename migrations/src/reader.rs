@@ -1,6 +1,6 @@
 //! Reads a database through a few connections of its own, or between two groups in the simulation.
 //!
-//! **Invariant:** no more connections are open at once than there are processors and one, but for a
+//! **Invariant:** no more connections are open at once than there are processors and three, but for a
 //! thread that reads while it reads: it would wait for itself.
 
 use std::{
@@ -49,7 +49,7 @@ impl Reader {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let pool = Pool {
             path,
-            open_max: processors + 1,
+            open_max: processors + 3,
             kept: Mutex::default(),
             given_back: Condvar::new(),
             watcher: Mutex::default(),

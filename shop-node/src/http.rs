@@ -157,7 +157,8 @@ impl Door {
         E: Into<Problem> + Send + 'static,
     {
         match self.lookers.try_acquire() {
-            Ok(_looking) => look(&self.access).map_err(Into::into),
+            // Not in its place: nobody would hear sockets and timers while this one waits for the disk.
+            Ok(_looking) => tokio::task::block_in_place(|| look(&self.access)).map_err(Into::into),
             Err(_) => self.run(look).await,
         }
     }

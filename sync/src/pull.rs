@@ -188,8 +188,16 @@ impl Pull {
         }
     }
 
-    /// Says that a load failed: the disk is full, or the bytes do not load.
+    /// Forgets by what name the last answer went: another peer is asked next, whose answers have names of
+    /// their own, and one that lies about a name must not keep from a reader what others would tell.
+    pub fn forget_answer(&mut self) {
+        (self.name, self.seen) = (None, None);
+    }
+
+    /// Says that a load failed, or that stock or terms were not kept: the disk is full, or the bytes do not
+    /// load. All is told again at the next look.
     pub fn not_loaded(&mut self) -> Vec<Effect> {
+        self.forget_answer();
         if matches!(self.stage, Stage::Loading { .. }) {
             self.stage = Stage::Idle;
         }

@@ -239,6 +239,7 @@ impl Run<'_> {
     fn stock(&mut self, shop: ShopId, snapshots: Vec<SignedAvailability>) {
         if let Err(e) = self.household.save_availability(shop, snapshots) {
             self.note(format!("what is in stock was not saved: {e}"));
+            self.inputs.push_back(Input::NotLoaded { shop });
         }
     }
 
@@ -246,6 +247,7 @@ impl Run<'_> {
     fn terms(&mut self, shop: ShopId, terms: &SignedTerms) {
         if let Err(e) = self.household.save_terms(shop, terms) {
             self.note(format!("a shop's terms were not saved: {e}"));
+            self.inputs.push_back(Input::NotLoaded { shop });
         }
     }
 

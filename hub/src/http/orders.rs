@@ -393,8 +393,9 @@ pub async fn complain(
     let why = "open, more, accept or escalate";
     let step = step.ok_or(Error::Invalid { field: "step", why })?;
     let photo = given.photo.filter(|photo| !photo.is_empty()).map(|photo| STANDARD.decode(photo));
-    let why = "a picture in base64";
-    let photo = photo.transpose().map_err(|_| Error::Invalid { field: "photo", why })?;
+    let why = "the photo is no picture in base64";
+    let declined = |_| Error::Declined { kind: "picture", why: why.to_owned() };
+    let photo = photo.transpose().map_err(declined)?;
     let (lines, says) = (lines(&given.lines)?, given.message);
     let asking = Asking::Complain { step, about, lines, says, photo };
     ask(door, signed, order, (asking, key)).await

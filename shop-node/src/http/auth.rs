@@ -16,7 +16,7 @@ impl FromRequestParts<Door> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
         let Token(token) = Token::from_request_parts(parts, door).await?;
-        Ok(Self(door.access.visitor(&token, now())?))
+        Ok(Self(door.look(move |access| access.visitor(&token, now())).await?))
     }
 }
 

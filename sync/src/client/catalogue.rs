@@ -56,7 +56,9 @@ impl Run<'_> {
             });
             let Some((peer, _)) = best else { continue };
             followed.next = now.plus_ms(pause);
-            followed.from = Some(*peer);
+            if followed.from.replace(*peer) != Some(*peer) {
+                followed.pull.forget_answer();
+            }
             asks.push((*shop, *peer, followed.pull.start()));
         }
         for (shop, peer, effect) in asks {

@@ -82,9 +82,14 @@ fn shown(household: &Household, cart: CartId) -> Result<Shown, Failure> {
         };
         let stock = stock.and_then(|stock| stock.variants.get(&line.item.variant).copied());
         let PricedLine { line, name, price, sum, was, hurdle } = priced(line, shelved.as_ref(), at);
-        // What the shop said last of this very size counts more than whether it has any of the product.
-        let is_gone = stock == Some(Level::None);
-        let hurdle = hurdle.or(is_gone.then_some(Hurdle::OutOfStock));
+        // What the shop said last of this very size counts more than whether it has any of the product, and
+        // one that never said is not one that has none.
+        let hurdle = match (hurdle, stock) {
+            (Some(Hurdle::OutOfStock), Some(level)) if level != Level::None => None,
+            (Some(Hurdle::OutOfStock), None) => None,
+            (None, Some(Level::None)) => Some(Hurdle::OutOfStock),
+            (hurdle, _) => hurdle,
+        };
         let so_far = sums.entry(line.item.shop).or_default();
         *so_far = match (*so_far, sum) {
             (Some(before), Some(sum)) => before.checked_add(sum).ok(),

@@ -292,7 +292,13 @@ impl Hub {
             Asking::Approve(lines) => on_disk(|| home.approve(id, lines, now, rng))?,
             Asking::Complain { step, about, lines, says, photo } => {
                 let photo = match photo {
-                    Some(file) => Some(self.0.studio.for_mail(file).await?.jpeg),
+                    Some(file) => match self.0.studio.for_mail(file).await {
+                        Ok(made) => Some(made.jpeg),
+                        Err(Error::Unfit(why)) => {
+                            return Err(Error::Declined { kind: "picture", why: why.to_string() });
+                        }
+                        Err(error) => return Err(error),
+                    },
                     None => None,
                 };
                 let complaining = Complaining { step, about, lines, says, photo };

@@ -39,11 +39,10 @@ pub async fn serve(home: &Home, config: Config) -> Result<(), ServeError> {
     home.keys()?;
     let _alone = alone(home)?;
     let shop = home.shop()?;
-    let metrics = PrometheusBuilder::new().install_recorder();
-    let metrics = metrics.map_err(|error| ServeError::Setup(error.to_string()))?;
+    let setup = |error: &dyn std::fmt::Display| ServeError::Setup(error.to_string());
+    let metrics = PrometheusBuilder::new().install_recorder().map_err(|error| setup(&error))?;
     let secret = clock::draw(&mut clock::rng());
-    let access =
-        Access::new(shop.clone(), secret).map_err(|error| ServeError::Setup(error.to_string()))?;
+    let access = Access::new(shop.clone(), secret).map_err(|error| setup(&error))?;
     let listener = TcpListener::bind(config.http).await;
     let listener = listener.map_err(|source| ServeError::Bind { address: config.http, source })?;
     let bound = listener.local_addr()?;

@@ -8,6 +8,7 @@ mod availability;
 mod bad_input;
 #[cfg(test)]
 mod carts;
+#[cfg(test)]
 mod categories;
 #[cfg(test)]
 mod damage;

@@ -161,6 +161,8 @@ pub(crate) struct Inner {
     pub(crate) published: availability::Published,
     /// The heads that were answered lately: who comes back gets what is new.
     pub(crate) told: kirana_sync::pull::Told,
+    /// Held while the list of who was forgotten is replaced.
+    erased_list: Mutex<()>,
 }
 
 impl Shop {

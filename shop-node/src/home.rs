@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::app::{
     Keys, Shop, Unopened,
     backup::{self, NoBackup},
+    erased::Forgotten,
     succession::NotHandedOver,
 };
 
@@ -115,6 +116,8 @@ impl Home {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<Shop, HomeError> {
+        // Read before anything is put aside: a mistyped name would forget nobody.
+        let erased = erased.map(Forgotten::of_file).transpose()?;
         self.make()?;
         let used_here = match self.is_made() && self.database_path().exists() {
             true => self.shop_unchecked().map_or(0, |shop| shop.generation()),
@@ -129,7 +132,7 @@ impl Home {
         std::fs::rename(&fresh, self.database_path()).map_err(io)?;
         let shop = Shop::restore(self.database()?, &keys, used_here, now, rng)?;
         self.keep_keys(shop.keys(), rng)?;
-        shop.agree_on_erased(erased)?;
+        shop.agree_on_erased(erased.as_ref())?;
         Ok(shop)
     }
 

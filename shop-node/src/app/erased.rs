@@ -3,22 +3,27 @@
 //! The file holds one name a line, `caller` and a key or `khata` and an id, and nothing else about
 //! anybody. Whoever keeps backups keeps it with them: a backup is older than what was forgotten after it.
 //!
-//! **Invariant:** the file only grows, and a shop that was opened has forgotten everybody it names.
+//! **Invariant:** the file only grows and is replaced as a whole, so that a power cut leaves the one before
+//! or the new one; a shop that was opened has forgotten everybody it names.
 
 use std::{
     collections::BTreeSet,
     fmt,
-    fs::{File, OpenOptions},
-    io::{self, Read, Write},
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
     str::FromStr,
+    sync::PoisonError,
 };
 
 use kirana_core::{id::KhataId, key::KeyId, statement::Party};
 use kirana_migrations::{Abort, StoreError, Tx};
 
 use super::{Shop, orders::NotDone};
-use crate::store::{callers, erased, khata, people};
+use crate::{
+    home::write_synced,
+    store::{callers, erased, khata, people},
+};
 
 /// The name of the list in the shop's folder.
 pub const NAME: &str = "erased.txt";
@@ -103,16 +108,36 @@ impl From<StoreError> for NotAgreed {
     }
 }
 
+/// Names of people who were forgotten.
+#[derive(Debug, Clone, Default)]
+pub struct Forgotten(BTreeSet<String>);
+
+impl Forgotten {
+    /// The names in a file that somebody points at, which has to be there.
+    ///
+    /// # Errors
+    /// [`NotAgreed`].
+    pub fn of_file(path: &Path) -> Result<Self, NotAgreed> {
+        match read(path)? {
+            Some(names) => Ok(Self(names)),
+            None => {
+                let source = io::Error::from(io::ErrorKind::NotFound);
+                Err(NotAgreed::Io { path: path.to_owned(), source })
+            }
+        }
+    }
+}
+
 impl Shop {
     /// Forgets again whom the list beside the database names, and whom `more` names, and writes down
     /// there who is missing in it.
     ///
     /// # Errors
     /// [`NotAgreed`].
-    pub fn agree_on_erased(&self, more: Option<&Path>) -> Result<(), NotAgreed> {
+    pub fn agree_on_erased(&self, more: Option<&Forgotten>) -> Result<(), NotAgreed> {
         let Some(path) = self.list_of_erased() else { return Ok(()) };
-        let mut listed = read(&path)?;
-        listed.extend(more.map(read).transpose()?.unwrap_or_default());
+        let mut listed = read(&path)?.unwrap_or_default();
+        listed.extend(more.into_iter().flat_map(|more| more.0.iter().cloned()));
         let known = self.reader().read(erased::all)?;
         let missing: Vec<Erased> =
             listed.difference(&known).filter_map(|name| name.parse().ok()).collect();
@@ -138,14 +163,17 @@ impl Shop {
     }
 
     fn write_erased(&self, path: &Path) -> Result<(), NotAgreed> {
-        let (listed, known) = (read(path)?, self.reader().read(erased::all)?);
-        let new: String = known.difference(&listed).map(|name| format!("{name}\n")).collect();
-        if new.is_empty() {
+        // Two at once would write into one file beside it, and the later one could know less.
+        let _alone = self.inner.erased_list.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = read(path)?.unwrap_or_default();
+        let mut all = self.reader().read(erased::all)?;
+        all.extend(listed.iter().cloned());
+        if all == listed {
             return Ok(());
         }
+        let text: String = all.iter().map(|name| format!("{name}\n")).collect();
         let failed = |source| NotAgreed::Io { path: path.to_owned(), source };
-        let mut file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
-        file.write_all(new.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+        write_synced(path, text.as_bytes()).map_err(failed)
     }
 
     fn list_of_erased(&self) -> Option<PathBuf> {
@@ -153,19 +181,33 @@ impl Shop {
     }
 }
 
-fn read(path: &Path) -> Result<BTreeSet<String>, NotAgreed> {
+/// The names in a list; nothing where there is none.
+fn read(path: &Path) -> Result<Option<BTreeSet<String>>, NotAgreed> {
     let failed = |source| NotAgreed::Io { path: path.to_owned(), source };
     let mut text = String::new();
     match File::open(path) {
         Ok(file) => file.take(LIST_BYTES_MAX).read_to_string(&mut text).map_err(failed)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(failed(source)),
     };
+    // What is not read would be lost when the list is replaced.
+    if text.len() as u64 >= LIST_BYTES_MAX {
+        return Err(failed(io::Error::from(io::ErrorKind::FileTooLarge)));
+    }
+    // An earlier program appended, so a full disk or a power cut left a last line half written there.
+    let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
+    let unfinished = text.get(whole.len()..).unwrap_or_default().trim();
     let mut names = BTreeSet::new();
-    for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    for (n, line) in whole.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let name: Result<Erased, ()> = line.parse();
         let name = name.map_err(|()| NotAgreed::Line { path: path.to_owned(), line: n + 1 })?;
         names.insert(name.to_string());
     }
-    Ok(names)
+    match unfinished.parse::<Erased>() {
+        // Written by hand, it may lack its end and be whole.
+        Ok(name) => _ = names.insert(name.to_string()),
+        Err(()) if unfinished.is_empty() => {}
+        Err(()) => tracing::warn!(path = %path.display(), "the last line is cut off and left out"),
+    }
+    Ok(Some(names))
 }

@@ -138,6 +138,7 @@ impl Shop {
             documents: super::catalogue::Documents::default(),
             published: super::availability::Published::default(),
             told: kirana_sync::pull::Told::default(),
+            erased_list: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

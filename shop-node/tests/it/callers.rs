@@ -16,6 +16,7 @@ use kirana_shop::app::{
     Once, Shop,
     access::By,
     callers::{Call, NotTaken},
+    erased::Forgotten,
     handing::Handing,
     khata::Writing,
     orders::{Deed, NotDone, OrderView, Which},
@@ -211,13 +212,20 @@ fn p4_whoever_was_forgotten_stays_so_when_an_older_copy_comes_back() {
     let shop = Shop::open_unchecked(database, keys).expect("it opens");
     assert_eq!(shop.callers("").expect("they are read").len(), 1, "the older copy knows her");
     let list = folder.path().join("erased.txt");
+    let lost = Forgotten::of_file(&list).expect("it is read");
     for _ in 0..2 {
-        shop.agree_on_erased(Some(&list)).expect("they agree");
+        shop.agree_on_erased(Some(&lost)).expect("they agree");
         assert!(shop.callers("").expect("they are read").is_empty());
         assert_eq!(shop.khata(khata).expect("it holds").view.person, None);
     }
     let here = std::fs::read_to_string(put_back.path().join("erased.txt")).expect("a list");
     assert_eq!(here.lines().count(), 2);
     std::fs::write(&list, "khata\n").expect("it is spoiled");
-    assert!(shop.agree_on_erased(Some(&list)).is_err(), "a list that cannot be read is said so");
+    assert!(Forgotten::of_file(&list).is_err(), "a list that cannot be read is said so");
+    let mistyped = folder.path().join("erased.text");
+    assert!(Forgotten::of_file(&mistyped).is_err(), "a list that is not there forgets nobody");
+    let own = put_back.path().join("erased.txt");
+    std::fs::write(&own, &here[..here.len() - 3]).expect("the last line is torn");
+    shop.agree_on_erased(None).expect("a torn last line keeps no shop closed");
+    assert_eq!(std::fs::read_to_string(&own).expect("a list"), here, "it is whole again");
 }

@@ -17,7 +17,7 @@ use std::{
 };
 
 use kirana_core::{id::KhataId, key::KeyId, statement::Party};
-use kirana_migrations::{Abort, StoreError, Tx};
+use kirana_migrations::{Abort, StoreError, Tx, rusqlite::Connection};
 
 use super::{Shop, orders::NotDone};
 use crate::{
@@ -62,6 +62,11 @@ impl FromStr for Erased {
 }
 
 impl Erased {
+    /// Whether that was noted.
+    pub(super) fn is_noted(self, c: &Connection) -> Result<bool, StoreError> {
+        erased::has(c, &self.to_string())
+    }
+
     /// Forgets, and notes that; whether there was anything to forget.
     pub(super) fn erase(self, tx: &Tx<'_>) -> Result<bool, StoreError> {
         erased::put(tx, &self.to_string())?;
@@ -75,6 +80,15 @@ impl Erased {
                 None => Ok(false),
             },
         }
+    }
+}
+
+/// Whether a customer was forgotten, also where nothing else about them is here: a device may give it
+/// back.
+pub(super) fn is_forgotten(c: &Connection, customer: &Party) -> Result<bool, StoreError> {
+    match customer {
+        Party::Guest(key) => Erased::Caller(*key).is_noted(c),
+        _ => Ok(false),
     }
 }
 

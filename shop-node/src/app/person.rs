@@ -11,15 +11,16 @@ use kirana_core::{
 };
 use kirana_migrations::{StoreError, rusqlite::Connection};
 
-use super::{Inner, Shop, desk::Desk};
+use super::{Inner, Shop, desk::Desk, erased};
 use crate::store::people;
 
 impl Desk<'_, '_> {
-    /// Remembers a customer, with a fresh key for what is personal.
+    /// Remembers a customer, with a fresh key for what is personal; who was forgotten gets none.
     pub(crate) fn remember_customer(&mut self, customer: &Party) -> Result<(), StoreError> {
         let key: [u8; 32] = self.draws.bytes();
         let wrapped = self.shop.keys.wrap(&key, self.draws.bytes());
-        people::remember(self.tx, customer, &wrapped, self.now.at)
+        let wrapped = (!erased::is_forgotten(self.tx, customer)?).then_some(&*wrapped);
+        people::remember(self.tx, customer, wrapped, self.now.at)
     }
 
     /// Keeps a personal part, unless the customer was erased.

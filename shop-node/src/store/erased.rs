@@ -11,6 +11,12 @@ pub fn put(tx: &Tx<'_>, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether somebody was.
+pub fn has(c: &Connection, name: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM erased WHERE name = ?1)";
+    Ok(c.prepare_cached(sql)?.query_row([name], |row| row.get(0))?)
+}
+
 /// All who were.
 pub fn all(c: &Connection) -> Result<BTreeSet<String>, StoreError> {
     let mut select = c.prepare_cached("SELECT name FROM erased")?;

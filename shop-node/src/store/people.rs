@@ -20,11 +20,11 @@ pub fn wrapped_key(c: &Connection, customer: &Party) -> Result<Option<Vec<u8>>, 
     Ok(key.flatten())
 }
 
-/// Remembers a customer; one who is known stays as they are.
+/// Remembers a customer, without a key where they were erased; one who is known stays as they are.
 pub fn remember(
     tx: &Tx<'_>,
     customer: &Party,
-    wrapped_key: &[u8],
+    wrapped_key: Option<&[u8]>,
     now: UnixMs,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO customer (party, wrapped_key, since_ms) VALUES (?1, ?2, ?3)

@@ -206,3 +206,19 @@ fn a_damaged_entry_far_from_the_end_comes_back_from_the_device() {
     brings(&case, &[], bytes(&before.entries()[7..67]), &heads(&case, &before, 1));
     case.is_sound();
 }
+
+#[test]
+fn p4_whoever_was_forgotten_stays_so_when_a_device_gives_the_book_back() {
+    let (case, before, old) = unknown_book(10);
+    let name = format!("khata {}", case.khata);
+    let noted = move |tx: &Tx<'_>| -> Result<(), Abort<()>> {
+        let sql = "INSERT INTO erased (name) VALUES (?1)";
+        tx.execute(sql, [&name]).map_err(StoreError::from)?;
+        Ok(())
+    };
+    case.street.shop.database().writer.write(noted).expect("it is noted");
+    brings(&case, &old, bytes(before.entries()), &heads(&case, &before, 2));
+    let row = case.view().row;
+    assert_eq!((row.seq as usize + 1, row.wrapped_key), (10, None), "the sums, and no key");
+    case.is_sound();
+}

@@ -29,6 +29,7 @@ use crate::{
     app::{
         Undeliverable,
         desk::Desk,
+        erased::{Erased, is_forgotten},
         reading::{By, Reading},
     },
     store::{
@@ -99,11 +100,7 @@ impl Desk<'_, '_> {
                 Err(StoreError::Damaged { .. }) => return Ok(false),
                 Err(error) => return Err(error),
             },
-            None => {
-                let key: [u8; 32] = self.draws.bytes();
-                let wrapped = self.shop.keys.wrap(&key, self.draws.bytes());
-                self.insert_returned(&book, wrapped)?
-            }
+            None => self.insert_returned(&book)?,
         };
         self.put_back_book(row, &book, &merged.lost)?;
         Ok(is_all)
@@ -111,12 +108,17 @@ impl Desk<'_, '_> {
 
     /// Stores the row of a book that the backup did not know. Nothing is written into it before a
     /// device of its holder, or the owner, says that this is all of it.
-    fn insert_returned(&mut self, book: &Khata, wrapped: Vec<u8>) -> Result<KhataRow, StoreError> {
-        let second = match &book.book().holder {
-            Some(holder) => khata::of_holder(self.tx, holder)?.is_some(),
-            None => false,
-        };
-        let row = self.insert_khata(book, (Some(wrapped), second))?;
+    fn insert_returned(&mut self, book: &Khata) -> Result<KhataRow, StoreError> {
+        let mut forgotten = Erased::Khata(book.book().id).is_noted(self.tx)?;
+        let mut second = false;
+        if let Some(holder) = &book.book().holder {
+            forgotten = forgotten || is_forgotten(self.tx, holder)?;
+            second = khata::of_holder(self.tx, holder)?.is_some();
+        }
+        let key: [u8; 32] = self.draws.bytes();
+        let wrapped = self.shop.keys.wrap(&key, self.draws.bytes());
+        // Who was forgotten stays so, although a device gives the sums back.
+        let row = self.insert_khata(book, ((!forgotten).then_some(wrapped), second))?;
         Ok(KhataRow { waits_for_heads: true, ..row })
     }
 

@@ -3,19 +3,22 @@
 //! **Invariant:** an entry says `code` only where the right one was told; what is sold from an age
 //! on is handed over only by somebody who says that the age was looked at.
 
-use kirana_core::order::{
-    Order,
-    chain::Chain,
-    facts::{HandedOver, Proof},
-    handing::HandoverCode,
+use kirana_core::{
+    id::OrderId,
+    order::{
+        Order,
+        chain::Chain,
+        facts::{HandedOver, Proof},
+        handing::HandoverCode,
+    },
+    time::UnixMs,
 };
-use kirana_core::time::UnixMs;
 use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
 
 use super::{
     Shop,
     desk::Desk,
-    orders::{NotDone, Which, one, plain, whole},
+    orders::{Deed, NotDone, Which, one, plain, whole},
 };
 use crate::store::{offers, orders::OrderRow, wrong_codes};
 
@@ -44,12 +47,12 @@ impl Desk<'_, '_> {
         group: u8,
         seen: &Handing,
     ) -> Result<HandedOver, Abort<NotDone>> {
+        if is_locked(self.tx, row, seen)? {
+            return Err(Abort::Refused(NotDone::CodeLocked(row.id)));
+        }
         let age = age_of(self.tx, chain.order(), Some(group))?;
         if let Some(age) = age.filter(|_| !seen.age_checked) {
             return Err(Abort::Refused(NotDone::AgeNotChecked(age)));
-        }
-        if !seen.by_staff && wrong_codes::count(self.tx, row.n)? >= WRONG_CODES_MAX {
-            return Err(Abort::Refused(NotDone::CodeLocked(row.id)));
         }
         let proof = match &seen.code {
             Some(code) if HandoverCode::of(chain).is(code) => Some(Proof::Code),
@@ -72,13 +75,25 @@ impl Shop {
         })
     }
 
-    /// Counts a wrong code. What was refused left nothing behind, so this is a write of its own.
-    pub(super) fn count_wrong_code(&self, which: Which, now: UnixMs) -> Result<(), NotDone> {
-        let counted = self.writer().write(move |tx| -> Result<(), Abort<NotDone>> {
+    /// Refuses a wrong code and counts it in one transaction that stays: what is refused later leaves
+    /// nothing behind, and many guesses at once would each be compared before any was counted.
+    pub(super) fn check_code(&self, which: Which, deed: &Deed, now: UnixMs) -> Result<(), NotDone> {
+        let (Deed::Collected(_, seen) | Deed::Delivered(_, seen)) = deed else { return Ok(()) };
+        let Some(code) = seen.code.clone() else { return Ok(()) };
+        let seen = seen.clone();
+        let wrong = self.writer().write(move |tx| -> Result<Option<OrderId>, Abort<NotDone>> {
             let row = one(tx, which)?;
-            Ok(wrong_codes::add(tx, row.n, now)?)
+            // Where nobody may tell a code any more, none is compared: the deed itself is refused.
+            if is_locked(tx, &row, &seen)? || HandoverCode::of(&whole(tx, &row)?).is(&code) {
+                return Ok(None);
+            }
+            wrong_codes::add(tx, row.n, now)?;
+            Ok(Some(row.id))
         });
-        Ok(counted?)
+        match wrong? {
+            Some(id) => Err(NotDone::WrongCode(id)),
+            None => Ok(()),
+        }
     }
 
     /// From which age on what is in an order is sold; nothing where it does not matter.
@@ -99,6 +114,11 @@ impl Shop {
             Ok(HandoverCode::of(&whole(c, &row).map_err(plain)?).hint())
         })
     }
+}
+
+/// Whether only staff hand an order over by now.
+fn is_locked(c: &Connection, row: &OrderRow, seen: &Handing) -> Result<bool, StoreError> {
+    Ok(!seen.by_staff && wrong_codes::count(c, row.n)? >= WRONG_CODES_MAX)
 }
 
 /// From which age on the goods of a group, or of all groups, are sold.

@@ -28,7 +28,7 @@ use kirana_core::{
     stock::batch::Earned,
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError, WriteError};
+use kirana_migrations::{Abort, StoreError};
 use rand_core::CryptoRng;
 
 use super::{
@@ -268,6 +268,7 @@ impl Shop {
     ) -> Result<OrderView, NotDone> {
         let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
         let request = request_hash(&("act", which, &deed));
+        self.check_code(which, &deed, now)?;
         let view = self.writer().write(move |tx| {
             let mut desk = Desk::open(&inner, tx, &visit)?;
             match desk.before(once.as_ref(), request)? {
@@ -298,13 +299,7 @@ impl Shop {
             desk.remember(once.as_ref(), request, &[])?;
             Ok(view(&orders::by_number(tx, row.n)?, &chain)?)
         });
-        match view {
-            Err(WriteError::Refused(NotDone::WrongCode(id))) => {
-                self.count_wrong_code(which, now)?;
-                Err(NotDone::WrongCode(id))
-            }
-            view => Ok(view?),
-        }
+        Ok(view?)
     }
 
     /// Shows one order.

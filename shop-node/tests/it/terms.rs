@@ -391,6 +391,27 @@ fn terms_are_signed_for_everybody_who_pulls_and_nonsense_is_never_set() {
 }
 
 #[test]
+fn p6_guesses_at_a_code_at_once_are_compared_no_more_often_than_one_after_the_other() {
+    let counter = Counter::with(Terms::default());
+    counter.place(1, |who| who.wants(&[(counter.milk, 1, 3_000)]));
+    for deed in [Deed::Pack(Packing::default()), Deed::Packed(0, vec![]), Deed::Ready(0)] {
+        counter.act(1, deed).expect("it goes on");
+    }
+    let shop = &counter.street.shop;
+    let guess = |n: u8| {
+        let seen = Handing { code: Some(format!("guess {n}")), ..Handing::default() };
+        shop.act(Counter::which(1), Deed::Collected(0, seen), NOW, &mut rng(n))
+    };
+    let wrong = std::thread::scope(|scope| {
+        let guesses: Vec<_> = (0..20_u8).map(|n| scope.spawn(move || guess(n))).collect();
+        let said = guesses.into_iter().map(|guess| guess.join().expect("it ends"));
+        said.filter(|said| matches!(said, Err(NotDone::WrongCode(_)))).count()
+    });
+    assert_eq!(wrong, WRONG_CODES_MAX as usize);
+    assert_eq!(shop.wrong_codes(Counter::which(1)).expect("it is read"), WRONG_CODES_MAX);
+}
+
+#[test]
 fn p6_whoever_guesses_at_a_code_is_stopped_and_staff_still_hand_the_goods_over() {
     let counter = Counter::with(Terms::default());
     counter.place(1, |who| who.wants(&[(counter.milk, 1, 3_000)]));
@@ -414,6 +435,7 @@ fn p6_whoever_guesses_at_a_code_is_stopped_and_staff_still_hand_the_goods_over()
         let refused = counter.act(1, Deed::Collected(0, seen));
         assert!(matches!(refused, Err(NotDone::CodeLocked(_))), "{refused:?}");
     }
+    assert_eq!(shop.wrong_codes(Counter::which(1)).expect("it is read"), WRONG_CODES_MAX);
     let by_staff = Handing { by_staff: true, ..with(&code) };
     counter.act(1, Deed::Collected(0, by_staff)).expect("staff may");
     assert_eq!(shop.verify().expect("it is read").faults, Vec::<String>::new());

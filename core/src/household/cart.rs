@@ -231,6 +231,23 @@ impl Household {
         self.delete_all(&format!("{COUNT}{cart}/{shop}"), now)
     }
 
+    /// Takes out of a cart what was ordered from a shop, if just that still stands in it: what was put
+    /// in since was not ordered, and what was taken out since may have been ordered before.
+    ///
+    /// # Errors
+    /// [`HouseholdError::NotThere`] when something else stands in it; nothing is taken out then.
+    pub fn take_ordered(
+        &mut self,
+        cart: CartId,
+        (shop, ordered): (ShopId, &[(VariantId, Quantity)]),
+        now: UnixMs,
+    ) -> Result<(), HouseholdError> {
+        let lines = self.lines(cart).into_iter().filter(|line| line.item.shop == shop);
+        let there: Vec<_> = lines.map(|line| (line.item.variant, line.quantity)).collect();
+        let is_same = there.len() == ordered.len() && there.iter().all(|it| ordered.contains(it));
+        if is_same { self.empty_cart(cart, Some(shop), now) } else { Err(HouseholdError::NotThere) }
+    }
+
     /// The counts of all devices added up, under keys that go on like this.
     fn counts(&self, prefix: &str) -> BTreeMap<(CartId, ShopId, VariantId), u64> {
         let mut sums = BTreeMap::new();

@@ -179,6 +179,24 @@ fn an_ordered_cart_is_emptied_for_its_shop_only() {
 }
 
 #[test]
+fn a_cart_that_changed_since_it_was_ordered_keeps_all_that_is_in_it() {
+    let (mut one, _) = two();
+    one.add(usual_cart(), rice(), grams(500), NOW).expect("added");
+    let other = Item { variant: VariantId::new(NOW, [9; 10]), ..rice() };
+    one.add(usual_cart(), other, grams(200), NOW).expect("added meanwhile");
+    let ordered = [(rice().variant, grams(500)), (other.variant, grams(200))];
+    for wrong in [&ordered[..1], &[(rice().variant, grams(400)), ordered[1]], &[]] {
+        let refused = one.take_ordered(usual_cart(), (rice().shop, wrong), NOW);
+        assert_eq!(refused, Err(HouseholdError::NotThere));
+        assert_eq!(one.lines(usual_cart()).len(), 2);
+    }
+    one.take_ordered(usual_cart(), (rice().shop, &ordered), NOW).expect("just that");
+    assert_eq!(one.lines(usual_cart()), []);
+    let again = one.take_ordered(usual_cart(), (rice().shop, &ordered), NOW);
+    assert_eq!(again, Err(HouseholdError::NotThere));
+}
+
+#[test]
 fn one_address_is_the_usual_one_and_two_of_one_label_are_both_kept() {
     let (mut one, mut two) = two();
     let of = |label: &str| Address {

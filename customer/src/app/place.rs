@@ -3,6 +3,7 @@
 use kirana_core::{
     envelope::PersonalPart,
     hash::Hash,
+    household::Household as Document,
     id::{CartId, OrderId, ShopId},
     key::KeyId,
     money::{Currency, Money},
@@ -83,13 +84,28 @@ impl Household {
         now: UnixMs,
         rng: &mut dyn CryptoRng,
     ) -> Result<PlacedOrder, HouseholdError> {
+        self.place_from(None, order, now, rng)
+    }
+
+    /// [`Household::place`] of what stands in a cart, which is taken out of it in the same transaction.
+    ///
+    /// # Errors
+    /// As there, and when the cart holds something else from this shop by now.
+    pub fn place_from(
+        &self,
+        cart: Option<CartId>,
+        order: NewOrder,
+        now: UnixMs,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<PlacedOrder, HouseholdError> {
         let mut random = [0; 10];
         rng.fill_bytes(&mut random);
-        self.place_as(OrderId::new(now, random), (order, None), now, rng)
+        self.place_as(OrderId::new(now, random), (order, cart), now, rng)
     }
 
     /// [`Household::place`] under an id that somebody drew before; an order that is here under that
-    /// id stays as it is. What it takes out of a cart is taken out in the same transaction.
+    /// id stays as it is. What it takes out of a cart is taken out in the same transaction, and the cart
+    /// has to hold just that from this shop.
     ///
     /// # Errors
     /// As there.
@@ -108,6 +124,8 @@ impl Household {
             return Err(HouseholdError::TooLate);
         }
         let shop = order.shop;
+        let lines = order.lines.iter();
+        let ordered: Vec<_> = lines.map(|line| (line.variant, line.quantity)).collect();
         let known = self.known_shop(shop)?.ok_or(HouseholdError::UnknownShop)?;
         if order.personal.as_ref().is_some_and(Personal::is_too_long) {
             return Err(HouseholdError::PersonalTooLong);
@@ -129,7 +147,10 @@ impl Household {
             outbox::put(tx, &waiting)?;
             journal::open(tx, id, now)?;
             if let Some((cart, pen)) = &emptied {
-                pen.edit(tx, |document| document.empty_cart(*cart, Some(shop), now))?;
+                let edit = |document: &mut Document| {
+                    document.take_ordered(*cart, (shop, &ordered), now)
+                };
+                pen.edit(tx, edit)?;
             }
             tx.note_head(order_head(id, 1, hash));
             Ok(())

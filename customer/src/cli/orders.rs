@@ -89,13 +89,7 @@ fn place(desk: &Desk, place: &Place) -> Result<(), Failure> {
     let mut orders = Vec::new();
     for (new, quote) in quoted {
         let shop = new.shop;
-        let placed = household.place(new, at, &mut rng)?;
-        // The order is safe; a cart that is not emptied is only shown once more.
-        if from_cart {
-            household.edit_document(&mut rng, move |document| {
-                document.empty_cart(cart, Some(shop), at)
-            })?;
-        }
+        let placed = household.place_from(from_cart.then_some(cart), new, at, &mut rng)?;
         let number = ShortNumber::of(shop, placed.id);
         orders.push(Placed { id: placed.id, shop, number: number.to_string(), quote });
     }

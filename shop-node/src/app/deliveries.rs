@@ -4,6 +4,8 @@
 //! **Invariant:** a courier sees what is out for delivery and nothing else; cash that was handed in
 //! is counted against what the till says that courier took, once.
 
+use std::sync::PoisonError;
+
 use kirana_core::{
     geohash::Place,
     id::OrderId,
@@ -14,17 +16,23 @@ use kirana_core::{
     terms::Way,
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError};
+use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use serde::Serialize;
 
 use super::{
-    Once, Shop, counter::NotEntered, handing::WRONG_CODES_MAX, once::request_hash, till::check_note,
+    Once, Shop,
+    counter::NotEntered,
+    handing::WRONG_CODES_MAX,
+    once::request_hash,
+    orders::{Listed, view},
+    till::check_note,
 };
 use crate::store::{
     hand_ins::{self, HandIn, Outstanding},
-    orders, wrong_codes,
+    orders::{self, OrderRow},
+    wrong_codes,
 };
 
 /// Orders that are looked at.
@@ -81,6 +89,42 @@ struct Counted {
 }
 
 impl Shop {
+    /// A page of orders that are brought and wait, or were completed since then; newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn brought(
+        &self,
+        since: UnixMs,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Listed, StoreError> {
+        self.reader().read(|c| {
+            let rows = orders::brought(c, since, before.unwrap_or(i64::MAX), limit)?;
+            self.listed(c, &rows, limit)
+        })
+    }
+
+    /// Rows of a page as they stand, and where the next page goes on.
+    pub(super) fn listed(
+        &self,
+        c: &Connection,
+        rows: &[OrderRow],
+        limit: u32,
+    ) -> Result<Listed, StoreError> {
+        let next = if rows.len() == limit as usize { rows.last().map(|r| r.n) } else { None };
+        let (mut views, mut damaged) = (Vec::new(), Vec::new());
+        let mut seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            match orders::chain_seen(c, row, &mut seen).and_then(|chain| view(row, &chain)) {
+                Ok(view) => views.push(view),
+                Err(StoreError::Damaged { .. }) => damaged.push(row.id),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Listed { views, damaged, next })
+    }
+
     /// What is out now, by its span of time, then by how long.
     ///
     /// # Errors

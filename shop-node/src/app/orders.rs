@@ -3,7 +3,7 @@
 //! **Invariant:** each deed is one entry in the order's chain, in one transaction with the stock
 //! that it moves; a deed that does not fit the order changes nothing.
 
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::collections::BTreeMap;
 
 use kirana_core::{
     hash::Hash,
@@ -343,17 +343,7 @@ impl Shop {
         self.reader().read(|c| {
             let before = before.unwrap_or(i64::MAX);
             let rows = orders::page(c, customer.as_ref(), open_only, before, limit)?;
-            let next = if rows.len() == limit as usize { rows.last().map(|r| r.n) } else { None };
-            let (mut views, mut damaged) = (Vec::new(), Vec::new());
-            let mut seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            for row in &rows {
-                match orders::chain_seen(c, row, &mut seen).and_then(|chain| view(row, &chain)) {
-                    Ok(view) => views.push(view),
-                    Err(StoreError::Damaged { .. }) => damaged.push(row.id),
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(Listed { views, damaged, next })
+            self.listed(c, &rows, limit)
         })
     }
 

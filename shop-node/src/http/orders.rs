@@ -185,7 +185,7 @@ fn listed(
     }
     let (shop, limit) = (access.shop(), listing.limit.unwrap_or(50).clamp(1, 100));
     if customer.is_none() && is_courier(access, visitor) {
-        return brought(access, visitor, limit as usize);
+        return brought(access, visitor, listing.cursor, limit);
     }
     if !listing.unclaimed {
         return Ok(shop.orders(customer, listing.open, listing.cursor, limit)?);
@@ -203,23 +203,26 @@ fn is_courier(access: &Access, visitor: &Visitor) -> bool {
 }
 
 /// What is out, and what was brought within the last day: all that a courier is to see.
-fn brought(access: &Access, visitor: &Visitor, limit: usize) -> Result<Listed, Problem> {
-    let (shop, mut views, mut before) = (access.shop(), Vec::new(), None);
-    for _ in 0..PAGES_LOOKED_AT_MAX {
-        let page = shop.orders(None, false, before, 100)?;
+fn brought(
+    access: &Access,
+    visitor: &Visitor,
+    mut before: Option<i64>,
+    limit: u32,
+) -> Result<Listed, Problem> {
+    let (shop, since) = (access.shop(), now().minus_ms(DAY_MS));
+    let (mut views, mut left) = (Vec::new(), limit);
+    loop {
+        // Never more than are still wanted, so that the next page goes on behind the last one seen.
+        let page = shop.brought(since, before, left)?;
         let seen = page.views.into_iter();
         views.extend(seen.filter(|view| sees(access, visitor, &resource(shop, view))));
         before = page.next;
-        if before.is_none() || views.len() >= limit {
-            break;
+        left = limit.saturating_sub(u32::try_from(views.len()).unwrap_or(limit));
+        if before.is_none() || left == 0 {
+            return Ok(Listed { views, damaged: Vec::new(), next: before });
         }
     }
-    views.truncate(limit);
-    Ok(Listed { views, damaged: Vec::new(), next: None })
 }
-
-/// Pages of a hundred orders that are looked through for those that are brought.
-const PAGES_LOOKED_AT_MAX: usize = 20;
 
 /// One order with its entries, and for whom it is.
 #[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", params(("id" = String, Path)),

@@ -101,6 +101,25 @@ pub fn page(
     many(c, &sql, params![before, customer.map(party_key), open_only, limit])
 }
 
+/// A page of orders that are brought and are accepted, or were completed since then: newest first, below
+/// `before`.
+pub fn brought(
+    c: &Connection,
+    since: UnixMs,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<OrderRow>, StoreError> {
+    // An invoice is numbered as an order is completed; its index tells when without walking all orders.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM customer_order
+         WHERE n < ?1 AND slot_way IS NOT 0 AND n IN (
+           SELECT n FROM customer_order WHERE is_open AND stage = 'accepted'
+           UNION SELECT order_n FROM invoice WHERE kind = 'invoice' AND at_ms >= ?2)
+         ORDER BY n DESC LIMIT ?3"
+    );
+    many(c, &sql, params![before, int(since.get()), limit])
+}
+
 /// All open orders, oldest first.
 pub fn open(c: &Connection) -> Result<Vec<OrderRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM customer_order WHERE is_open ORDER BY n");

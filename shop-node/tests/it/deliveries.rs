@@ -259,6 +259,11 @@ fn p6_a_courier_lists_what_is_brought_and_guesses_at_a_code_five_times() {
     assert_eq!(stops["items"][0]["code_locked"], true, "{stops}");
     let (status, done) = desk.as_owner("POST", &deliver, &json!({ "proof": "known" }));
     assert_eq!(status, 200, "{done}");
+    assert_eq!(listed(&courier), 1, "whoever brought it sees it for a day");
+    let pay = json!({ "amount": done["totals"]["due"], "means": "cash" });
+    let (status, done) = desk.as_owner("POST", &format!("{path}/payments"), &pay);
+    assert_eq!((status, &done["stage"]["stage"]), (200, &json!("completed")), "{done}");
+    assert_eq!(listed(&courier), 1, "also once it is paid");
 }
 
 #[test]

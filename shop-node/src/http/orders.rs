@@ -32,6 +32,10 @@ use crate::{
     clock,
 };
 
+/// The most certificates that come with an order: more are refused before anything is checked, for whoever
+/// sends them may be nobody.
+const CERTIFICATES_MAX: usize = 8;
+
 /// An order that a device signed.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +44,7 @@ pub struct PlaceOrder {
     placed: String,
     /// The personal part that the entry names by its hash.
     personal: Option<Personal>,
-    /// The device's certificates, leaf first, in base64; known ones may be left out.
+    /// The device's certificates, leaf first, in base64, at most eight; known ones may be left out.
     #[serde(default)]
     certificates: Vec<String>,
 }
@@ -73,6 +77,10 @@ pub async fn place(
 }
 
 fn parcel(given: &PlaceOrder) -> Result<Parcel, Problem> {
+    if given.certificates.len() > CERTIFICATES_MAX {
+        let title = format!("at most {CERTIFICATES_MAX} certificates come with an order");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-certificates", title));
+    }
     let mut parcel = Parcel::default();
     parcel.statements.push(bytes("placed", &given.placed)?.into());
     for certificate in &given.certificates {

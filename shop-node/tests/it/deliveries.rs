@@ -267,6 +267,18 @@ fn p6_a_courier_lists_what_is_brought_and_guesses_at_a_code_five_times() {
 }
 
 #[test]
+fn an_order_with_more_certificates_than_anybody_has_is_refused_before_it_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    crate::program::init(folder.path());
+    let desk = Desk::at(folder);
+    let order = |count| json!({ "placed": "AAAA", "certificates": vec!["AAAA"; count] });
+    let (status, problem) = desk.as_owner("POST", "/v1/orders", &order(9));
+    assert_eq!((status, text(&problem, "type")), (422, "urn:kirana:too-many-certificates"));
+    let (status, problem) = desk.as_owner("POST", "/v1/orders", &order(8));
+    assert_eq!((status, text(&problem, "type")), (400, "urn:kirana:malformed"), "{problem}");
+}
+
+#[test]
 fn a_courier_who_may_no_longer_see_an_order_still_hears_that_it_was_done() {
     let folder = tempfile::tempdir().expect("a folder");
     crate::program::init(folder.path());

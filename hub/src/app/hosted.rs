@@ -15,7 +15,7 @@ use std::{
 use kirana_core::{
     certificate::{Certificate, Holder, Standing, UnverifiedCertificate},
     hash::Hash,
-    id::AccountId,
+    id::{AccountId, ShopId},
     key::KeyPair,
     mail::{Address, Mail},
     time::{DAY_MS, UnixMs},
@@ -52,6 +52,8 @@ pub struct Homes {
     open: Mutex<BTreeMap<AccountId, Kept>>,
     /// What was put into mailboxes and waits for an answer; a restart forgets it and puts it again.
     posted: Mutex<BTreeMap<Hash, Posted>>,
+    /// When an account asked a shop how far its books go; a restart forgets it and asks once more.
+    asked: Mutex<BTreeMap<(AccountId, ShopId), UnixMs>>,
 }
 
 struct Kept {
@@ -87,6 +89,7 @@ impl Homes {
     /// Throws away what an account had here.
     fn erase(&self, account: AccountId) -> std::io::Result<()> {
         lock(&self.open).remove(&account);
+        lock(&self.asked).retain(|(of, _), _| *of != account);
         let Some(folder) = &self.folder else { return Ok(()) };
         match std::fs::remove_dir_all(folder.join(account.to_string())) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),

@@ -4,12 +4,15 @@
 //! **Invariant:** a book is shown to the account that holds it and to nobody else, and only as far as
 //! its signatures and sums hold.
 
-use kirana_core::{id::KhataId, time::UnixMs};
+use kirana_core::{
+    id::{AccountId, KhataId, ShopId},
+    time::UnixMs,
+};
 use kirana_customer::app::{Household, HouseholdError, khata::KhataStatus};
 
-use super::on_disk;
+use super::{Homes, on_disk};
 use crate::{
-    app::{Error, Hub, policy::Actor},
+    app::{Error, Hub, lock, policy::Actor},
     clock::Rng,
     store::idempotency::Once,
 };
@@ -24,6 +27,19 @@ pub enum Saying {
     Countersign,
     /// It is not right: an entry by its place, or the newest; and in words.
     Dispute(Option<u32>, String),
+}
+
+impl Homes {
+    /// Whether a shop is asked now, which is noted: whoever looks often asks no more often.
+    fn asks(&self, account: AccountId, shop: ShopId, now: UnixMs) -> bool {
+        let mut asked = lock(&self.asked);
+        asked.retain(|_, at| now.since(*at) < HEARD_AGAIN_MS);
+        if asked.contains_key(&(account, shop)) {
+            return false;
+        }
+        asked.insert((account, shop), now);
+        true
+    }
 }
 
 impl Hub {
@@ -42,7 +58,11 @@ impl Hub {
         let books = on_disk(|| home.khatas())?;
         let is_old = |book: &&KhataStatus| now.since(book.heard_at) >= HEARD_AGAIN_MS;
         for book in books.iter().filter(is_old) {
-            // A shop that was restored since learns only so of what it has lost.
+            if !self.homes().asks(actor.account, book.shop, now) {
+                continue;
+            }
+            // A shop that was restored since learns only so of what it has lost. Its answer lies in the
+            // mailbox, and so is fetched in the next round although nobody looks again.
             if let Some(mail) = on_disk(|| home.heads_mail(book.shop, now, rng))? {
                 self.put_for(actor.account, &home, mail, now).await;
             }
@@ -110,4 +130,21 @@ fn seen(home: &Household, id: KhataId) -> Result<KhataStatus, Error> {
     let books: Result<_, HouseholdError> = on_disk(|| home.khatas());
     let found = books?.into_iter().find(|book| book.id == id);
     found.ok_or(Error::NotFound { what: "khata" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_looks_often_at_a_book_asks_the_shop_once_an_hour() {
+        let (homes, now) = (Homes::default(), UnixMs::new(1_790_000_000_000));
+        let (account, shop) = (AccountId::new(now, [1; 10]), ShopId::new(now, [2; 10]));
+        assert!(homes.asks(account, shop, now));
+        let soon = now.plus_ms(HEARD_AGAIN_MS - 1);
+        assert!(!homes.asks(account, shop, soon));
+        assert!(homes.asks(account, ShopId::new(now, [3; 10]), soon), "another shop");
+        assert!(homes.asks(AccountId::new(now, [4; 10]), shop, soon), "another account");
+        assert!(homes.asks(account, shop, now.plus_ms(HEARD_AGAIN_MS)));
+    }
 }

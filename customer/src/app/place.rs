@@ -147,9 +147,8 @@ impl Household {
             outbox::put(tx, &waiting)?;
             journal::open(tx, id, now)?;
             if let Some((cart, pen)) = &emptied {
-                let edit = |document: &mut Document| {
-                    document.take_ordered(*cart, (shop, &ordered), now)
-                };
+                let edit =
+                    |document: &mut Document| document.take_ordered(*cart, (shop, &ordered), now);
                 pen.edit(tx, edit)?;
             }
             tx.note_head(order_head(id, 1, hash));

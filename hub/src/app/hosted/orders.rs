@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kirana_core::{
     hash::Hash,
-    household::Household as Document,
+    household::{Household as Document, HouseholdError as Refusal},
     id::{AddressId, CartId, OrderId, ShopId},
     known_time::KnownNow,
     money::Currency,
@@ -19,7 +19,7 @@ use kirana_core::{
     time::UnixMs,
 };
 use kirana_customer::app::{
-    Household,
+    Household, HouseholdError,
     asking::Complaining,
     place::NewOrder,
     priced::{Hurdle, hurdle},
@@ -34,6 +34,18 @@ use crate::{
     clock::{Rng, draw},
     store::idempotency::Once,
 };
+
+/// Why a checkout ended; another one, or a change of the cart, may have come between.
+fn not_placed(error: HouseholdError) -> Error {
+    match error {
+        HouseholdError::Document(Refusal::NotThere) => {
+            let why =
+                "the cart has changed meanwhile: look at it and at the orders, then order again";
+            Error::Declined { kind: "cart-changed", why: why.to_owned() }
+        }
+        error => error.into(),
+    }
+}
 
 /// The most orders that one checkout makes: one a shop.
 pub const SHOPS_MAX: usize = 20;
@@ -142,7 +154,7 @@ impl Hub {
         };
         for (shop, (order, _)) in drafts {
             let Some(id) = ids.get(&shop).copied() else { continue };
-            on_disk(|| home.place_as(id, (order, cart), now, rng))?;
+            on_disk(|| home.place_as(id, (order, cart), now, rng)).map_err(not_placed)?;
         }
         // A round that saw nothing open may have noted that since.
         self.store().hosted_waits(actor.account, true).await?;

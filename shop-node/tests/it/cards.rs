@@ -335,6 +335,38 @@ fn a_card_that_is_declined_leaves_the_order_to_be_paid_otherwise_or_again() {
 }
 
 #[test]
+fn p1_a_customer_who_tries_card_after_card_fills_no_order_and_stops_nobody() {
+    let case = Case::new();
+    case.asked(1, "pi_1");
+    for _ in 0..30 {
+        for why in [CardFailure::Declined, CardFailure::ExpiredCard] {
+            let declined = Intent { failure: Some(why), ..said("pi_1", Status::Open) };
+            case.hears("pi_1", &declined, NOW);
+        }
+    }
+    let entries = case.street.shop.order(which(1)).expect("it is there").entries;
+    let failed = entries.iter().filter(|entry| entry.kind == "card_failed").count();
+    assert_eq!((failed, case.payment(1)), (10, "failed"));
+    case.held(2, "pi_2");
+    case.hears("pi_1", &said("pi_1", Status::Held), NOW);
+    assert_eq!(case.payment(1), "authorised", "the next card may be a good one");
+    case.is_sound();
+}
+
+#[test]
+fn a_hold_that_ends_at_the_provider_after_the_shop_let_it_go_is_no_misfit() {
+    let case = Case::new();
+    case.held(1, "pi_1");
+    case.act(1, Deed::LetCardGo).expect("it is let go");
+    case.hears("pi_1", &said("pi_1", Status::CalledOff), NOW);
+    assert_eq!(case.state(1), Some(State::Released));
+    assert_eq!(case.seen(1).payment, Payment::Voided { why: VoidReason::PaidOtherwise });
+    let list = case.street.shop.cards_reconciled().expect("it is read");
+    assert_eq!(list.troubles, []);
+    case.is_sound();
+}
+
+#[test]
 fn what_is_called_off_is_let_go_and_what_was_not_taken_in_a_week_is_due_again() {
     let case = Case::new();
     case.held(1, "pi_1");

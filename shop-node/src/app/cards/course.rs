@@ -16,7 +16,7 @@ use kirana_core::{
     },
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError};
+use kirana_migrations::{Abort, StoreError, WriteError};
 use rand_core::CryptoRng;
 
 use super::{HELD_MS, Intent, NotByCard, Status};
@@ -33,10 +33,12 @@ use crate::{
     },
 };
 
-/// Attempts that are looked at in one transaction.
+/// Attempts that are looked at in one round.
 const AT_ONCE: u32 = 50;
 /// How long until a payment that the customer has to confirm is asked about again, at least and at most.
 const LOOK_MS: (u64, u64) = (3_000, 5 * 60_000);
+/// How often it is said of one attempt that it failed.
+const FAILURES_SAID_MAX: usize = 10;
 /// How often a sum that is held is asked about.
 const LOOK_HELD_MS: u64 = 6 * HOUR_MS;
 
@@ -48,35 +50,61 @@ impl Shop {
     /// [`NotDone`] when nothing can be stored.
     pub fn advance_cards(&self, now: UnixMs, rng: &mut dyn CryptoRng) -> Result<usize, NotDone> {
         let known = self.known_now(now)?.at;
-        if self.reader().read(|c| cards::changed(c, (known, now), 1))?.is_empty() {
-            return Ok(0);
+        let changed = self.reader().read(|c| cards::changed(c, (known, now), AT_ONCE))?;
+        let mut count = 0;
+        // Each by itself: an order that takes no entry holds up no other.
+        for attempt in changed {
+            match self.advance_card(attempt.n, Visit::new(now, rng)) {
+                Ok(Some(was_followed)) => count += usize::from(was_followed),
+                Ok(None) => break,
+                Err(WriteError::Store(why @ StoreError::Damaged { .. })) => {
+                    self.note_misfit(attempt.n, &why, now)?;
+                }
+                Err(why) => return Err(why.into()),
+            }
         }
-        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
-        let advanced = self.writer().write(move |tx| {
+        Ok(count)
+    }
+
+    /// Follows one order; whether it could be, and nothing where the shop may write nothing.
+    fn advance_card(&self, n: i64, visit: Visit) -> Result<Option<bool>, WriteError<NotDone>> {
+        let inner = self.inner.clone();
+        self.writer().write(move |tx| {
             let mut desk = Desk::open(&inner, tx, &visit)?;
             if desk.read_only()?.is_some() {
-                return Ok(0);
+                return Ok(None);
             }
-            let mut count = 0;
-            for mut attempt in cards::changed(tx, (desk.now.at, now), AT_ONCE)? {
-                let row = orders::by_number(tx, attempt.order_n)?;
-                attempt.seen_seq = i64::from(row.seq);
-                match orders::chain(tx, &row) {
-                    Ok(mut chain) if !row.waits_for_heads => {
-                        desk.follow(&mut attempt, &row, &mut chain)?;
-                        attempt.seen_seq = chain.len() as i64 - 1;
-                        count += 1;
-                    }
-                    Ok(_) => {}
-                    // `verify` names it; the others shall not wait for it.
-                    Err(StoreError::Damaged { .. }) => {}
-                    Err(error) => return Err(error.into()),
+            let Some(mut attempt) = cards::get(tx, n)? else { return Ok(Some(false)) };
+            let row = orders::by_number(tx, attempt.order_n)?;
+            attempt.seen_seq = i64::from(row.seq);
+            let mut was_followed = false;
+            match orders::chain(tx, &row) {
+                Ok(mut chain) if !row.waits_for_heads => {
+                    desk.follow(&mut attempt, &row, &mut chain)?;
+                    attempt.seen_seq = chain.len() as i64 - 1;
+                    was_followed = true;
                 }
-                cards::put(tx, &attempt)?;
+                Ok(_) => {}
+                // `verify` names it; the others shall not wait for it.
+                Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
-            Ok::<_, Abort<NotDone>>(count)
+            cards::put(tx, &attempt)?;
+            Ok::<_, Abort<NotDone>>(Some(was_followed))
+        })
+    }
+
+    /// Has a person look at a payment that cannot go on, so that no other waits for it.
+    fn note_misfit(&self, n: i64, why: &StoreError, now: UnixMs) -> Result<(), NotDone> {
+        let says = why.to_string();
+        let noted = self.writer().write(move |tx| -> Result<(), Abort<NotDone>> {
+            let Some(mut attempt) = cards::get(tx, n)? else { return Ok(()) };
+            attempt.seen_seq = i64::from(orders::by_number(tx, attempt.order_n)?.seq);
+            attempt.look = now.plus_ms(LOOK_HELD_MS);
+            attempt.trouble = Some(says.clone());
+            Ok(cards::put(tx, &attempt)?)
         });
-        Ok(advanced?)
+        Ok(noted?)
     }
 
     /// Attempts of which the provider is to be asked how they stand: number and name.
@@ -121,7 +149,12 @@ impl Shop {
             }
             Ok::<_, Abort<NotDone>>(())
         });
-        Ok(seen?)
+        match seen {
+            Err(WriteError::Store(why @ StoreError::Damaged { .. })) => {
+                self.note_misfit(n, &why, now)
+            }
+            seen => Ok(seen?),
+        }
     }
 }
 
@@ -201,7 +234,12 @@ impl Desk<'_, '_> {
         chain: &mut Chain,
         why: VoidReason,
     ) -> Result<(), StoreError> {
-        self.append(row, chain, &Body::Voided(Voided { why })).map_err(|e| e.into_fault(row))?;
+        // Where somebody let it go before, the order says so already.
+        let is_said = !matches!(chain.order().payment, Payment::Authorised { .. });
+        if !is_said && !self.appended(row, chain, &Body::Voided(Voided { why }))? {
+            let says = "it is let go, and the order takes no entry that says so";
+            attempt.trouble = Some(says.to_owned());
+        }
         self.let_go(attempt).map(drop)
     }
 
@@ -374,6 +412,15 @@ impl Desk<'_, '_> {
         if let Payment::Failed { why: before, .. } = chain.order().payment
             && before == why
         {
+            return Ok(());
+        }
+        // Whoever tries card after card shall not fill the order.
+        let of_this = |body: &Body| match body {
+            Body::CardFailed(failed) => failed.attempt == attempt.attempt,
+            _ => false,
+        };
+        let said = chain.entries().iter().filter(|entry| of_this(entry.body())).count();
+        if said >= FAILURES_SAID_MAX {
             return Ok(());
         }
         let body = Body::CardFailed(CardFailed { attempt: attempt.attempt, why });

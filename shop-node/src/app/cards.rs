@@ -9,7 +9,7 @@ use kirana_core::{
     id::OrderId,
     key::KeyId,
     khata::exposure,
-    money::{Money, MoneyError},
+    money::{Currency, Money, MoneyError},
     order::{
         axes::{Payment, Stage},
         chain::Chain,
@@ -69,6 +69,11 @@ pub enum NotByCard {
     /// An account that cannot be.
     #[error("{0}")]
     Account(&'static str),
+    /// A currency whose sums the provider may read as others.
+    #[error(
+        "sums in {0} cannot be told to the provider: cards are taken in other currencies alone"
+    )]
+    Currency(Currency),
     /// An address that cannot be called.
     #[error(transparent)]
     Address(#[from] NotFetched),
@@ -341,7 +346,7 @@ fn unfit(_: MoneyError) -> NotByCard {
 impl Desk<'_, '_> {
     /// Begins to have what an order comes to at its heaviest held on a card.
     pub(super) fn want_card(&mut self, row: &OrderRow, chain: &Chain) -> Result<(), NotByCard> {
-        if !account::is_on(self.tx)? {
+        if !account::is_on(self.tx, chain.order().placed.currency)? {
             return Err(NotByCard::Off);
         }
         let order = chain.order();

@@ -209,11 +209,11 @@ impl Desk<'_, '_> {
 
     /// What is handed over is to be taken, at what it comes to.
     fn take_if_handed_over(&mut self, attempt: &Attempt, chain: &Chain) -> Result<(), StoreError> {
+        let Payment::Authorised { amount: held, .. } = chain.order().payment else { return Ok(()) };
         let done = Body::Completed(Completed {});
         match step::step(chain.order(), self.now.at, &done) {
             Err(Misstep::NotSettled { due }) if due.minor > 0 => {
-                let minor = due.minor.min(attempt.minor);
-                self.tell(attempt, What::Capture, minor)
+                self.tell(attempt, What::Capture, due.minor.min(held.minor))
             }
             _ => Ok(()),
         }

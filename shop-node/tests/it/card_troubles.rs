@@ -1,0 +1,84 @@
+//! Payments by card that go wrong: refused, told of by halves, failed over and over, brought back.
+
+use kirana_core::{
+    order::{
+        axes::{Payment, Stage},
+        facts::{CardFailure, Means, VoidReason},
+    },
+    time::DAY_MS,
+};
+use kirana_shop::{
+    app::{
+        cards::{Answered, Intent, Status},
+        orders::Deed,
+    },
+    store::cards::{State, What},
+};
+
+use crate::{
+    cards::{Case, money, said, which},
+    neighbour::NOW,
+};
+
+#[test]
+fn p1_a_customer_who_tries_card_after_card_fills_no_order_and_stops_nobody() {
+    let case = Case::new();
+    case.asked(1, "pi_1");
+    for _ in 0..30 {
+        for why in [CardFailure::Declined, CardFailure::ExpiredCard] {
+            let declined = Intent { failure: Some(why), ..said("pi_1", Status::Open) };
+            case.hears("pi_1", &declined, NOW);
+        }
+    }
+    let entries = case.street.shop.order(which(1)).expect("it is there").entries;
+    let failed = entries.iter().filter(|entry| entry.kind == "card_failed").count();
+    assert_eq!((failed, case.payment(1)), (10, "failed"));
+    case.held(2, "pi_2");
+    case.hears("pi_1", &said("pi_1", Status::Held), NOW);
+    assert_eq!(case.payment(1), "authorised", "the next card may be a good one");
+    case.is_sound();
+}
+
+#[test]
+fn a_hold_that_ends_at_the_provider_after_the_shop_let_it_go_is_no_misfit() {
+    let case = Case::new();
+    case.held(1, "pi_1");
+    case.act(1, Deed::LetCardGo).expect("it is let go");
+    case.hears("pi_1", &said("pi_1", Status::CalledOff), NOW);
+    assert_eq!(case.state(1), Some(State::Released));
+    assert_eq!(case.seen(1).payment, Payment::Voided { why: VoidReason::PaidOtherwise });
+    let list = case.street.shop.cards_reconciled().expect("it is read");
+    assert_eq!(list.troubles, []);
+    case.is_sound();
+}
+
+#[test]
+fn what_the_provider_refuses_to_take_is_let_go_and_paid_otherwise() {
+    let case = Case::new();
+    case.asked(1, "pi_1");
+    // Less is held than was asked for: no more than that is taken.
+    let less = Intent { held_minor: Some(1_500), ..said("pi_1", Status::Held) };
+    case.hears("pi_1", &less, NOW);
+    case.hand_over(1, 1_000);
+    case.advance(NOW);
+    let job = case.job(NOW).expect("it is to be taken");
+    assert_eq!((job.call.what, job.call.minor), (What::Capture, 1_500));
+    case.answer(&job, Answered::Refused("the provider answered 400".to_owned()), NOW);
+    assert_eq!(case.payment(1), "authorised");
+    let list = case.street.shop.cards_reconciled().expect("it is read");
+    assert!(list.troubles[0].says.contains("1500 was not taken"), "{:?}", list.troubles);
+    case.act(1, Deed::LetCardGo).expect("nobody is taking it");
+    let order = case.act(1, Deed::Pay(money(2_000), Means::Cash)).expect("in cash");
+    assert!(matches!(order.stage, Stage::Completed { .. }));
+    case.advance(NOW);
+    assert_eq!(case.job(NOW).map(|job| job.call.what), Some(What::Cancel));
+    // Where nobody does anything, it is due again when the time is over.
+    case.held(2, "pi_2");
+    case.hand_over(2, 1_000);
+    case.advance(NOW);
+    let job = case.job(NOW).expect("it is to be taken");
+    case.answer(&job, Answered::Refused("the provider answered 400".to_owned()), NOW);
+    case.advance(NOW.plus_ms(7 * DAY_MS + 1));
+    assert_eq!(case.seen(2).payment, Payment::Voided { why: VoidReason::Expired });
+    case.is_sound();
+}

@@ -16,7 +16,7 @@ use kirana_shop::{
 };
 
 use crate::{
-    cards::{Case, money, said, which},
+    cards::{Case, money, said, taken, which},
     neighbour::NOW,
 };
 
@@ -80,5 +80,28 @@ fn what_the_provider_refuses_to_take_is_let_go_and_paid_otherwise() {
     case.answer(&job, Answered::Refused("the provider answered 400".to_owned()), NOW);
     case.advance(NOW.plus_ms(7 * DAY_MS + 1));
     assert_eq!(case.seen(2).payment, Payment::Voided { why: VoidReason::Expired });
+    case.is_sound();
+}
+
+#[test]
+fn what_was_taken_without_a_word_how_much_is_asked_about_again() {
+    let case = Case::new();
+    case.asked(1, "pi_1");
+    case.hears("pi_1", &said("pi_1", Status::Taken), NOW);
+    assert_eq!((case.state(1), case.payment(1)), (Some(State::Asked), "due"));
+    case.hears("pi_1", &said("pi_1", Status::Held), NOW);
+    case.hand_over(1, 1_000);
+    case.advance(NOW);
+    let job = case.job(NOW).expect("it is to be taken");
+    for sum in [None, Some(0)] {
+        let vague = Intent { taken_minor: sum, ..said("pi_1", Status::Taken) };
+        case.answer(&job, Answered::Intent(vague.clone()), NOW);
+        case.hears("pi_1", &vague, NOW);
+        assert_eq!((case.state(1), case.payment(1)), (Some(State::Authorised), "authorised"));
+    }
+    let job = case.job(NOW.plus_ms(60_000)).expect("it is told again");
+    assert_eq!((job.call.what, job.call.attempts), (What::Capture, 2));
+    case.answer(&job, taken("pi_1", 2_000), NOW);
+    assert_eq!((case.payment(1), case.by_card()), ("captured", vec![2_000]));
     case.is_sound();
 }

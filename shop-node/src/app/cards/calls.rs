@@ -310,11 +310,7 @@ impl Desk<'_, '_> {
         (said, draw): (&Intent, u64),
     ) -> Result<(), Abort<NotDone>> {
         self.hear(attempt, order, said)?;
-        let is_over = match call.what {
-            What::Capture => matches!(said.status, Status::Taken | Status::CalledOff),
-            _ => matches!(said.status, Status::CalledOff | Status::Taken),
-        };
-        match is_over {
+        match said.status == Status::CalledOff || said.took().is_some() {
             true => self.close(call, None),
             false => self.put_off(call, "the provider has not done it", None, draw),
         }

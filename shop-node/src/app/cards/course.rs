@@ -296,18 +296,18 @@ impl Desk<'_, '_> {
             ));
             return Ok(());
         }
+        if said.status == Status::Taken && said.took().is_none() {
+            // How much it was, it may tell later.
+            attempt.look = attempt.look.min(self.clock.plus_ms(LOOK_MS.1));
+            return Ok(());
+        }
         let before = chain.entries().len();
-        let amount = |minor| Money::new(minor, currency);
+        let took = Money::new(said.took().unwrap_or_default(), currency);
         match (attempt.state, said.status) {
             (State::Asked, Status::Held | Status::Taken) => {
                 self.hold(attempt, row, &mut chain, said)?;
                 if said.status == Status::Taken && attempt.state == State::Authorised {
-                    self.note_taken(
-                        attempt,
-                        row,
-                        &mut chain,
-                        amount(said.taken_minor.unwrap_or(0)),
-                    )?;
+                    self.note_taken(attempt, row, &mut chain, took)?;
                 }
             }
             (State::Asked, Status::CalledOff) => {
@@ -320,7 +320,7 @@ impl Desk<'_, '_> {
                 }
             }
             (State::Authorised | State::Released, Status::Taken) => {
-                self.note_taken(attempt, row, &mut chain, amount(said.taken_minor.unwrap_or(0)))?;
+                self.note_taken(attempt, row, &mut chain, took)?;
             }
             (State::Authorised, Status::CalledOff) => {
                 let is_late = match chain.order().payment {

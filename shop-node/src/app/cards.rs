@@ -427,7 +427,7 @@ impl Desk<'_, '_> {
         if amount.minor > left {
             return Err(NotByCard::BackBeyond(Money { minor: left, ..amount }));
         }
-        let key = format!("{}-refund-{}", taken.key, backs.count() + 1);
+        let key = taken.refund_key(backs.count());
         let what = (taken.n, What::Refund);
         cards::queue(self.tx, what, (&key, amount.minor), who, self.clock)?;
         Ok(true)

@@ -86,6 +86,13 @@ pub struct Attempt {
     pub trouble: Option<String>,
 }
 
+impl Attempt {
+    /// By which key a sum goes back, after so many calls that had one go back.
+    pub fn refund_key(&self, before: usize) -> String {
+        format!("{}-refund-{}", self.key, before + 1)
+    }
+}
+
 /// What the provider is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,21 +4,47 @@ use kirana_core::{
     order::{
         axes::{Payment, Stage},
         facts::{CardFailure, Means, VoidReason},
+        placed::Method,
     },
     time::DAY_MS,
 };
+use kirana_migrations::{Database, Location, Schema};
 use kirana_shop::{
     app::{
+        Shop,
         cards::{Answered, Intent, Status},
         orders::Deed,
     },
-    store::cards::{State, What},
+    store::{
+        cards::{State, What},
+        orders,
+    },
 };
 
 use crate::{
     cards::{Case, money, said, taken, which},
-    neighbour::NOW,
+    neighbour::{Customer, NOW, rng},
 };
+
+/// The shop comes back as it was in a copy, and the customer brings what the order said last.
+fn restore(case: &mut Case, n: u8, image: Vec<u8>) {
+    let (party, id) = (Customer::new(&case.street, n).party, which(n).id);
+    let chain = case.street.shop.database().reader.read(|c| {
+        let row = orders::find(c, &party, id)?.expect("it is there");
+        orders::chain(c, &row)
+    });
+    let chain = chain.expect("it is read");
+    let bytes = chain.entries().iter().map(|entry| entry.signed().bytes().to_vec());
+    let old = case.street.shop.chain().expect("its certificates");
+    let database = Database::open(Schema::Shop, Location::Image(image)).expect("it opens");
+    let shop = Shop::restore(database, case.street.shop.keys(), 0, NOW, &mut rng(50));
+    case.street.shop = shop.expect("it is restored");
+    let who = Customer::new(&case.street, n);
+    let mut parcel = who.parcel(&[]);
+    parcel.statements = bytes.map(Into::into).collect();
+    parcel.certificates.extend(old.into_iter().map(Into::into));
+    case.street.deliver(&who.mail(&case.street, &parcel)).expect("it is adopted");
+}
 
 #[test]
 fn p1_a_customer_who_tries_card_after_card_fills_no_order_and_stops_nobody() {
@@ -104,4 +130,45 @@ fn what_was_taken_without_a_word_how_much_is_asked_about_again() {
     case.answer(&job, taken("pi_1", 2_000), NOW);
     assert_eq!((case.payment(1), case.by_card()), ("captured", vec![2_000]));
     case.is_sound();
+}
+
+#[test]
+fn p2_a_hold_that_is_younger_than_the_backup_is_taken_all_the_same() {
+    let mut case = Case::new();
+    case.order(1, Method::Card);
+    let image = case.street.shop.database().image().expect("an image");
+    let job = case.job(NOW).expect("the provider is to be told");
+    case.answer(&job, Answered::Intent(said("pi_1", Status::Open)), NOW);
+    case.hears("pi_1", &said("pi_1", Status::Held), NOW);
+    case.hand_over(1, 1_000);
+    restore(&mut case, 1, image);
+    assert_eq!((case.state(1), case.payment(1)), (Some(State::Authorised), "authorised"));
+    case.advance(NOW);
+    let job = case.job(NOW).expect("it is to be taken");
+    assert_eq!((job.call.what, job.intent.as_deref()), (What::Capture, Some("pi_1")));
+    case.answer(&job, taken("pi_1", 2_000), NOW);
+    assert_eq!((case.payment(1), case.by_card()), ("captured", vec![2_000]));
+    assert!(case.job(NOW).is_none(), "nothing is asked for anew");
+}
+
+#[test]
+fn p2_what_goes_back_after_a_restore_is_not_what_went_back_before() {
+    let mut case = Case::new();
+    case.held(1, "pi_1");
+    case.hand_over(1, 1_000);
+    case.advance(NOW);
+    let job = case.job(NOW).expect("it is to be taken");
+    case.answer(&job, taken("pi_1", 2_000), NOW);
+    let image = case.street.shop.database().image().expect("an image");
+    let refund = |case: &Case, key: &str| {
+        case.act(1, Deed::Refund(money(500), Means::Card)).expect("it goes back");
+        let job = case.job(NOW).expect("the provider is to be told");
+        assert!(job.call.key.ends_with(key), "{}", job.call.key);
+        case.answer(&job, Answered::Refunded { minor: 500 }, NOW);
+    };
+    refund(&case, "-refund-1");
+    restore(&mut case, 1, image);
+    assert_eq!(case.by_card(), [2_000, -500]);
+    refund(&case, "-refund-2");
+    assert_eq!((case.payment(1), case.by_card()), ("partly_refunded", vec![2_000, -500, -500]));
 }

@@ -4,13 +4,16 @@
 //! said, and done in one transaction: after a crash it is worked out again.
 
 use kirana_core::{
+    hash::Hash,
     khata::exposure,
     money::Money,
     order::{
         axes::{Payment, Stage},
         chain::Chain,
         entry::Body,
-        facts::{Authorised, Captured, CardFailed, CardFailure, Completed, VoidReason, Voided},
+        facts::{
+            Authorised, Captured, CardFailed, CardFailure, Completed, Means, VoidReason, Voided,
+        },
         step::{self, Misstep},
         totals::Totals,
     },
@@ -477,10 +480,19 @@ impl Desk<'_, '_> {
             }
             _ => (State::Released, None),
         };
-        let known = cards::by_intent(self.tx, &asked.intent)?;
-        let before = known.as_ref().map_or(0, |known| known.n);
-        let attempt = Attempt {
-            n: before,
+        let mut known = cards::by_intent(self.tx, &asked.intent)?;
+        if known.is_none() {
+            // The backup may be of a time before the provider gave it a name.
+            let all = cards::of_order(self.tx, row.n)?;
+            known = all.into_iter().find(|known| known.attempt == asked.attempt);
+        }
+        let other = known.as_ref().and_then(|known| known.intent.as_deref());
+        let trouble = match other.filter(|other| *other != asked.intent) {
+            Some(other) => Some(format!("look at the provider for {other}, which was begun too")),
+            None => known.as_ref().and_then(|known| known.trouble.clone()),
+        };
+        let mut attempt = Attempt {
+            n: known.as_ref().map_or(0, |known| known.n),
             order_n: row.n,
             attempt: asked.attempt,
             key: self.card_key(row, asked.attempt),
@@ -492,11 +504,64 @@ impl Desk<'_, '_> {
             begun: known.as_ref().map_or(self.clock, |known| known.begun),
             look: self.clock,
             seen_seq: -1,
-            trouble: known.and_then(|known| known.trouble),
+            trouble,
         };
-        match before {
-            0 => cards::begin(self.tx, &attempt).map(drop),
-            _ => cards::put(self.tx, &attempt),
+        match known {
+            Some(_) => cards::put(self.tx, &attempt)?,
+            None => match cards::begin(self.tx, &attempt)? {
+                Some(n) => attempt.n = n,
+                None => return Err(StoreError::damaged("the attempts of order", row.id)),
+            },
         }
+        self.adopt_calls(&attempt, chain)
     }
+
+    /// Takes up what an order says that the provider was told: that is not told again, and what goes
+    /// back later has a key of its own.
+    fn adopt_calls(&mut self, attempt: &Attempt, chain: &Chain) -> Result<(), StoreError> {
+        let now = self.now.at;
+        for call in cards::calls_of(self.tx, attempt.n)? {
+            if call.what == What::Create && call.done.is_none() {
+                cards::put_call(self.tx, &Call { done: Some(now), problem: None, ..call })?;
+            }
+        }
+        for (entry, minor) in sent_back(chain, attempt) {
+            let calls = cards::calls_of(self.tx, attempt.n)?;
+            let backs = || calls.iter().filter(|call| call.what == What::Refund);
+            if backs().any(|call| call.entry == Some(entry)) {
+                continue;
+            }
+            let is_it = |call: &&Call| call.done.is_none() && call.minor == minor;
+            let call = match backs().find(is_it) {
+                Some(call) => call.clone(),
+                None => {
+                    let key = attempt.refund_key(backs().count());
+                    let what = (attempt.n, What::Refund);
+                    cards::queue(self.tx, what, (&key, minor), None, self.clock)?;
+                    let all = cards::calls_of(self.tx, attempt.n)?;
+                    let lost = || StoreError::damaged("a refund of payment", &key);
+                    all.into_iter().find(|call| call.key == key).ok_or_else(lost)?
+                }
+            };
+            let (done, entry) = (Some(now), Some(entry));
+            cards::put_call(self.tx, &Call { done, entry, problem: None, ..call })?;
+        }
+        Ok(())
+    }
+}
+
+/// What went back to the card after it was taken, as the order's entries say.
+fn sent_back(chain: &Chain, attempt: &Attempt) -> Vec<(Hash, i64)> {
+    let entries = chain.entries().iter().filter(|entry| entry.is_acted_on());
+    let after = entries.skip_while(|entry| match entry.body() {
+        Body::Captured(taken) => attempt.intent.as_deref() != Some(taken.intent.as_str()),
+        _ => true,
+    });
+    let backs = after.filter_map(|entry| match entry.body() {
+        Body::Refunded(back) if back.means == Means::Card => {
+            Some((entry.hash(), back.amount.minor))
+        }
+        _ => None,
+    });
+    backs.collect()
 }

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     outside::NotFetched,
     store::{
-        cards::{self, Attempt, Call, Charge, State, What},
+        cards::{self, Attempt, Call, Charge, State, Unlike, What},
         orders::OrderRow,
         settings::{self, Setting},
     },
@@ -269,18 +269,9 @@ impl Shop {
             }
             if let Some(swept) = list.swept_at {
                 let since = swept.minus_ms(SWEPT_MS - DAY_MS);
-                for (attempt, there) in cards::unlike(c, (since, swept), LISTED_MAX)? {
-                    let (number, id) = cards::order_of(c, attempt.order_n)?;
-                    let (ours, intent) =
-                        (attempt.captured_minor, attempt.intent.unwrap_or_default());
-                    let says = match there {
-                        Some(there) => format!(
-                            "the provider took {there} for {intent}, the order says {ours} \
-                             (minor units)"
-                        ),
-                        None => format!("the provider does not show {intent}, over {ours}"),
-                    };
-                    list.troubles.push(Trouble { number, id, says });
+                for unlike in cards::unlike(c, (since, swept), LISTED_MAX)? {
+                    let (number, id) = cards::order_of(c, unlike.attempt.order_n)?;
+                    list.troubles.push(Trouble { number, id, says: says_unlike(&unlike) });
                 }
             }
             Ok(list)
@@ -323,6 +314,20 @@ impl Shop {
             Ok(cards::set_charge_aside(tx, &id, &why)?)
         });
         if done? { Ok(()) } else { Err(NotByCard::NoSuchCharge) }
+    }
+}
+
+/// In which of its sums the provider says otherwise.
+fn says_unlike(Unlike { attempt, back_minor, there }: &Unlike) -> String {
+    let (ours, intent) = (attempt.captured_minor, attempt.intent.as_deref().unwrap_or_default());
+    match there {
+        None => format!("the provider does not show {intent}, over {ours}"),
+        Some((there, _)) if *there != ours => {
+            format!("the provider took {there} for {intent}, the order says {ours} (minor units)")
+        }
+        Some((_, back)) => format!(
+            "the provider gave back {back} of {intent}, the order says {back_minor} (minor units)"
+        ),
     }
 }
 

@@ -16,7 +16,7 @@ use kirana_shop::{
         orders::Deed,
     },
     store::{
-        cards::{State, What},
+        cards::{Charge, State, What},
         orders,
     },
 };
@@ -171,4 +171,47 @@ fn p2_what_goes_back_after_a_restore_is_not_what_went_back_before() {
     assert_eq!(case.by_card(), [2_000, -500]);
     refund(&case, "-refund-2");
     assert_eq!((case.payment(1), case.by_card()), ("partly_refunded", vec![2_000, -500, -500]));
+}
+
+#[test]
+fn what_went_back_at_the_provider_alone_is_listed_and_what_is_settled_there_is_not() {
+    let case = Case::new();
+    case.held(1, "pi_1");
+    case.hand_over(1, 1_000);
+    case.advance(NOW);
+    let job = case.job(NOW).expect("it is to be taken");
+    case.answer(&job, taken("pi_1", 2_000), NOW);
+    case.act(1, Deed::Refund(money(500), Means::Card)).expect("it goes back");
+    let shop = &case.street.shop;
+    let shows = |minutes: u64, intent: &str, minor, refunded_minor| {
+        let charge = Charge {
+            id: format!("ch_{intent}"),
+            intent: Some(intent.to_owned()),
+            at: NOW,
+            currency: "inr".to_owned(),
+            minor,
+            captured: true,
+            refunded_minor,
+        };
+        shop.note_charges(vec![charge], NOW.plus_ms(minutes * 60_000)).expect("it is stored");
+        let troubles = shop.cards_reconciled().expect("it is read").troubles;
+        troubles.into_iter().map(|trouble| trouble.says).collect::<Vec<_>>()
+    };
+    assert_eq!(shows(1, "pi_1", 2_000, 0), [""; 0], "it is on its way");
+    let job = case.job(NOW).expect("the provider is to be told");
+    case.answer(&job, Answered::Refunded { minor: 500 }, NOW);
+    assert_eq!(shows(2, "pi_1", 2_000, 500), [""; 0]);
+    let says = "the provider gave back 700 of pi_1, the order says 500 (minor units)";
+    assert_eq!(shows(3, "pi_1", 2_000, 700), [says]);
+    assert_eq!(shows(4, "pi_1", 2_200, 700), [""; 0], "too much was taken, and is given back");
+    // Taken by hand for an order that is paid otherwise: until it is given back.
+    case.held(2, "pi_2");
+    case.act(2, Deed::LetCardGo).expect("it is let go");
+    case.act(2, Deed::Pay(money(2_000), Means::Cash)).expect("in cash");
+    case.advance(NOW);
+    let job = case.job(NOW).expect("the provider is to be told");
+    case.answer(&job, taken("pi_2", 2_200), NOW);
+    assert_eq!(shows(5, "pi_2", 2_200, 2_000).len(), 2);
+    assert_eq!(shows(6, "pi_2", 2_200, 2_200), [""; 0]);
+    case.is_sound();
 }

@@ -9,7 +9,7 @@ use kirana_core::{
     id::OrderId,
     key::KeyId,
     khata::exposure,
-    money::{Money, MoneyError},
+    money::{Currency, Money, MoneyError},
     order::{
         axes::{Payment, Stage},
         chain::Chain,
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     outside::NotFetched,
     store::{
-        cards::{self, Attempt, Call, Charge, State, What},
+        cards::{self, Attempt, Call, Charge, State, Unlike, What},
         orders::OrderRow,
         settings::{self, Setting},
     },
@@ -69,6 +69,11 @@ pub enum NotByCard {
     /// An account that cannot be.
     #[error("{0}")]
     Account(&'static str),
+    /// A currency whose sums the provider may read as others.
+    #[error(
+        "sums in {0} cannot be told to the provider: cards are taken in other currencies alone"
+    )]
+    Currency(Currency),
     /// An address that cannot be called.
     #[error(transparent)]
     Address(#[from] NotFetched),
@@ -264,18 +269,9 @@ impl Shop {
             }
             if let Some(swept) = list.swept_at {
                 let since = swept.minus_ms(SWEPT_MS - DAY_MS);
-                for (attempt, there) in cards::unlike(c, (since, swept), LISTED_MAX)? {
-                    let (number, id) = cards::order_of(c, attempt.order_n)?;
-                    let (ours, intent) =
-                        (attempt.captured_minor, attempt.intent.unwrap_or_default());
-                    let says = match there {
-                        Some(there) => format!(
-                            "the provider took {there} for {intent}, the order says {ours} \
-                             (minor units)"
-                        ),
-                        None => format!("the provider does not show {intent}, over {ours}"),
-                    };
-                    list.troubles.push(Trouble { number, id, says });
+                for unlike in cards::unlike(c, (since, swept), LISTED_MAX)? {
+                    let (number, id) = cards::order_of(c, unlike.attempt.order_n)?;
+                    list.troubles.push(Trouble { number, id, says: says_unlike(&unlike) });
                 }
             }
             Ok(list)
@@ -321,6 +317,20 @@ impl Shop {
     }
 }
 
+/// In which of its sums the provider says otherwise.
+fn says_unlike(Unlike { attempt, back_minor, there }: &Unlike) -> String {
+    let (ours, intent) = (attempt.captured_minor, attempt.intent.as_deref().unwrap_or_default());
+    match there {
+        None => format!("the provider does not show {intent}, over {ours}"),
+        Some((there, _)) if *there != ours => {
+            format!("the provider took {there} for {intent}, the order says {ours} (minor units)")
+        }
+        Some((_, back)) => format!(
+            "the provider gave back {back} of {intent}, the order says {back_minor} (minor units)"
+        ),
+    }
+}
+
 fn told(c: &Connection, attempt: &Attempt, call: Call) -> Result<Waiting, StoreError> {
     let (number, id) = cards::order_of(c, attempt.order_n)?;
     let Call { what, minor, attempts, problem, .. } = call;
@@ -341,7 +351,7 @@ fn unfit(_: MoneyError) -> NotByCard {
 impl Desk<'_, '_> {
     /// Begins to have what an order comes to at its heaviest held on a card.
     pub(super) fn want_card(&mut self, row: &OrderRow, chain: &Chain) -> Result<(), NotByCard> {
-        if !account::is_on(self.tx)? {
+        if !account::is_on(self.tx, chain.order().placed.currency)? {
             return Err(NotByCard::Off);
         }
         let order = chain.order();
@@ -422,7 +432,7 @@ impl Desk<'_, '_> {
         if amount.minor > left {
             return Err(NotByCard::BackBeyond(Money { minor: left, ..amount }));
         }
-        let key = format!("{}-refund-{}", taken.key, backs.count() + 1);
+        let key = taken.refund_key(backs.count());
         let what = (taken.n, What::Refund);
         cards::queue(self.tx, what, (&key, amount.minor), who, self.clock)?;
         Ok(true)

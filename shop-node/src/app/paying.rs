@@ -43,7 +43,7 @@ impl Desk<'_, '_> {
             Method::OnDelivery => true,
             Method::OnKhata => return self.within_khata(row, chain, (decision, fee), judge),
             Method::Upi => self.has_payee()?,
-            Method::Card => cards::is_on(self.tx)?,
+            Method::Card => cards::is_on(self.tx, chain.order().placed.currency)?,
             Method::Other(_) => false,
         };
         let reason = DeclineReason::NoSuchPayment;

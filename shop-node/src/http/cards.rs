@@ -246,6 +246,7 @@ impl From<NotByCard> for Problem {
         match why {
             NotByCard::Off => conflict("cards-off"),
             NotByCard::Account(_) => Self::new(unfit, "cards-account", title),
+            NotByCard::Currency(_) => Self::new(unfit, "currency-not-by-card", title),
             NotByCard::Address(_) => Self::new(unfit, "cards-address", title),
             NotByCard::NotNow => conflict("card-not-now"),
             NotByCard::TooOften => conflict("card-too-often"),

@@ -86,6 +86,13 @@ pub struct Attempt {
     pub trouble: Option<String>,
 }
 
+impl Attempt {
+    /// By which key a sum goes back, after so many calls that had one go back.
+    pub fn refund_key(&self, before: usize) -> String {
+        format!("{}-refund-{}", self.key, before + 1)
+    }
+}
+
 /// What the provider is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -251,35 +258,68 @@ pub fn is_busy(c: &Connection) -> Result<bool, StoreError> {
     Ok(c.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
-/// Attempts in a state, and those of any state with something for a person to look at.
+/// Attempts in a state, and those of any state with something for a person to look at: what was let go
+/// here and given back at the provider needs nobody any more.
 pub fn listed(c: &Connection, troubled: bool, limit: u32) -> Result<Vec<Attempt>, StoreError> {
     let sql = match troubled {
-        true => "WHERE p.trouble IS NOT NULL ORDER BY p.n DESC LIMIT ?1",
+        true => {
+            "WHERE p.trouble IS NOT NULL AND NOT (p.state IN ('released', 'failed') AND EXISTS
+               (SELECT 1 FROM card_charge c WHERE c.intent = p.intent AND c.captured
+                  AND c.minor <= c.refunded_minor)) ORDER BY p.n DESC LIMIT ?1"
+        }
         false => "WHERE p.state = 'authorised' ORDER BY p.n LIMIT ?1",
     };
     attempts(c, sql, [limit])
 }
 
+/// An attempt of which the provider shows another sum than is noted here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlike {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// What went back of it, as is noted here, in minor units.
+    pub back_minor: i64,
+    /// What the provider says: taken and given back; nothing where it shows no such payment.
+    pub there: Option<(i64, i64)>,
+}
+
 /// What was taken by attempts begun since a time and that the provider did not show when it was asked
-/// for all of it, or showed otherwise: the attempt, and what the provider says.
+/// for all of it, or of which it has kept another sum. What it gave back whole needs nobody any more,
+/// and where something went back since, its word is too old. Of a sum that was taken in part it may count
+/// the rest as given back, or not: both fit.
 pub fn unlike(
     c: &Connection,
     (since, swept): (UnixMs, UnixMs),
     limit: u32,
-) -> Result<Vec<(Attempt, Option<i64>)>, StoreError> {
+) -> Result<Vec<Unlike>, StoreError> {
     let sql = format!(
-        "SELECT {ATTEMPT}, c.minor FROM card_payment p
+        "SELECT {ATTEMPT}, p.back_minor, c.minor, c.refunded_minor
+         FROM (SELECT p.*, (SELECT coalesce(sum(k.minor), 0) FROM card_call k
+                            WHERE k.payment_n = p.n AND k.what = 'refund' AND k.entry IS NOT NULL)
+                           AS back_minor
+               FROM card_payment p) p
          LEFT JOIN card_charge c ON c.intent = p.intent AND c.captured
          WHERE (p.state = 'captured' AND p.begun_ms >= ?1 AND p.look_ms < ?2
-                AND (c.minor IS NULL OR c.minor <> p.captured_minor))
-            OR (p.state IN ('released', 'failed') AND c.minor IS NOT NULL)
+                AND (c.minor IS NULL
+                     OR (c.minor - c.refunded_minor <> p.captured_minor - p.back_minor
+                         AND (c.minor <> p.captured_minor
+                              OR c.refunded_minor <> max(0, p.back_minor + c.minor - p.minor))
+                         AND NOT EXISTS (SELECT 1 FROM card_call k WHERE k.payment_n = p.n
+                                           AND k.what = 'refund'
+                                           AND (k.done_ms IS NULL OR k.done_ms >= c.seen_ms)))))
+            OR (p.state IN ('released', 'failed') AND c.minor > c.refunded_minor)
          ORDER BY p.n DESC LIMIT ?3"
     );
     let mut select = c.prepare_cached(&sql)?;
     let mut rows = select.query((int(since.get()), int(swept.get()), limit))?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        all.push((attempt(row)?, row.get(13)?));
+        let (there, back): (Option<i64>, Option<i64>) = (row.get(14)?, row.get(15)?);
+        all.push(Unlike {
+            attempt: attempt(row)?,
+            back_minor: row.get(13)?,
+            there: there.zip(back),
+        });
     }
     Ok(all)
 }

@@ -158,8 +158,11 @@ impl Book {
         }
         let taken = self.intents.iter().filter(|(_, of)| of.taken > 0);
         let charge = |(name, of): (&String, &Intent)| {
+            // What was held and not taken counts as given back, too.
+            let back = of.backs.iter().map(|(minor, _)| minor).sum::<i64>() + of.minor - of.taken;
             json!({ "id": format!("ch_{name}"), "amount": of.minor, "captured": true,
-                "amount_captured": of.taken, "created": 1_790_000_000, "currency": "inr",
+                "amount_captured": of.taken, "amount_refunded": back,
+                "created": 1_790_000_000, "currency": "inr",
                 "payment_intent": name })
         };
         json!({ "data": taken.map(charge).collect::<Vec<_>>() })

@@ -48,7 +48,7 @@ fn account(on: bool) -> GivenAccount {
     }
 }
 
-fn which(n: u8) -> Which {
+pub fn which(n: u8) -> Which {
     Which { id: OrderId::new(NOW, [n; 10]), customer: None }
 }
 
@@ -77,7 +77,7 @@ impl Case {
     }
 
     /// A kilogram of fish, ten percent more or less: ₹20.00, ₹22.00 at most.
-    fn order(&self, n: u8, payment: Method) {
+    pub fn order(&self, n: u8, payment: Method) {
         let who = Customer::new(&self.street, n);
         let mut wanted: Placed = who.wants(&[(self.fish, 1, 2)]);
         wanted.lines[0].tolerance_bp = 1_000;
@@ -88,11 +88,11 @@ impl Case {
         self.street.deliver(&mail).expect("it is taken in");
     }
 
-    fn seen(&self, n: u8) -> Order {
+    pub fn seen(&self, n: u8) -> Order {
         self.street.shop.order(which(n)).expect("it is there").order
     }
 
-    fn payment(&self, n: u8) -> &'static str {
+    pub fn payment(&self, n: u8) -> &'static str {
         self.seen(n).payment.label()
     }
 
@@ -101,7 +101,7 @@ impl Case {
         Ok(view.order)
     }
 
-    fn hand_over(&self, n: u8, grams: u64) {
+    pub fn hand_over(&self, n: u8, grams: u64) {
         for deed in [
             Deed::Pack(Packing::default()),
             Deed::Packed(0, vec![WeighedLine { line: 0, amount: grams }]),
@@ -133,14 +133,14 @@ impl Case {
         self.answer(&job, Answered::Intent(said(intent, Status::Open)), NOW);
     }
 
-    fn held(&self, n: u8, intent: &str) {
+    pub fn held(&self, n: u8, intent: &str) {
         self.asked(n, intent);
         self.hears(intent, &said(intent, Status::Held), NOW);
         assert_eq!(self.payment(n), "authorised");
     }
 
     /// The provider is asked how a payment stands, and says this.
-    fn hears(&self, intent: &str, says: &Intent, now: UnixMs) {
+    pub fn hears(&self, intent: &str, says: &Intent, now: UnixMs) {
         let shop = &self.street.shop;
         let later = now.plus_ms(DAY_MS);
         let all = shop.cards_to_look_at(later).expect("they are read");

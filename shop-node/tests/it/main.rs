@@ -7,6 +7,7 @@ mod callers;
 mod card_faults;
 mod card_provider;
 mod card_sums;
+mod card_troubles;
 mod cards;
 mod catalogue;
 mod catch_weight;

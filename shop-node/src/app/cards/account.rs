@@ -5,6 +5,7 @@
 
 use kirana_core::{
     cbor,
+    money::Currency,
     order::facts::{PAGE_BYTES_MAX, PROVIDER_TEXT_BYTES_MAX},
 };
 use kirana_migrations::{Abort, StoreError, rusqlite::Connection};
@@ -27,6 +28,18 @@ use crate::{
 pub const STRIPE: &str = "https://api.stripe.com";
 /// The longest secret, in bytes.
 pub const SECRET_BYTES_MAX: usize = PROVIDER_TEXT_BYTES_MAX;
+
+/// The currencies whose minor units are the provider's, too. It writes some sums in other units than
+/// ISO 4217 has (RWF or UGX a hundredfold otherwise), or takes only some of them (KWD).
+const BY_CARD: &[&[&str]] = &[
+    // Without a point.
+    &["CLP", "JPY", "KRW", "VND", "XAF", "XOF"],
+    // With two digits behind it.
+    &["AED", "ARS", "AUD", "BDT", "BGN", "BRL", "CAD", "CHF", "CNY", "COP", "CZK", "DKK", "EGP"],
+    &["EUR", "GBP", "GEL", "HKD", "HUF", "IDR", "ILS", "INR", "KES", "KHR", "KZT", "LKR", "MAD"],
+    &["MUR", "MVR", "MXN", "MYR", "NGN", "NOK", "NPR", "NZD", "PEN", "PHP", "PKR", "PLN", "QAR"],
+    &["RON", "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "TZS", "UAH", "USD", "UYU", "ZAR"],
+];
 
 /// At which provider the shop takes cards.
 #[derive(Clone)]
@@ -113,6 +126,10 @@ impl Shop {
     ) -> Result<Account, NotByCard> {
         let base = outside::checked_api(given.base.as_deref().unwrap_or(STRIPE), allow_private)?;
         check(&given, &base)?;
+        let currency = self.inner.identity.currency;
+        if given.on && !is_by_card(currency) {
+            return Err(NotByCard::Currency(currency));
+        }
         let inner = self.inner.clone();
         let mut nonce = [0; 12];
         rng.fill_bytes(&mut nonce);
@@ -151,9 +168,14 @@ impl Shop {
     }
 }
 
-/// Whether new orders may be paid by card.
-pub(in crate::app) fn is_on(c: &Connection) -> Result<bool, StoreError> {
-    Ok(settings::get::<Stored>(c, Setting::Cards)?.is_some_and(|stored| stored.on))
+/// Whether new orders in a currency may be paid by card.
+pub(in crate::app) fn is_on(c: &Connection, currency: Currency) -> Result<bool, StoreError> {
+    let is_on = settings::get::<Stored>(c, Setting::Cards)?.is_some_and(|stored| stored.on);
+    Ok(is_on && is_by_card(currency))
+}
+
+fn is_by_card(currency: Currency) -> bool {
+    BY_CARD.iter().any(|some| some.contains(&currency.as_str()))
 }
 
 pub(super) fn read(c: &Connection, inner: &Inner) -> Result<Option<Account>, StoreError> {
@@ -209,3 +231,25 @@ fn fits_page(page: &str) -> bool {
 
 /// Where the secrets are sealed for.
 const PLACE: &[u8] = b"cards account";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sums_that_the_provider_writes_alike_go_by_card() {
+        let of = |code: &str| code.parse::<Currency>().expect("a code");
+        for (code, decimals) in [("INR", 2), ("EUR", 2), ("PKR", 2), ("JPY", 0), ("XOF", 0)] {
+            assert!(is_by_card(of(code)) && of(code).decimals() == decimals, "{code}");
+        }
+        // As docs.stripe.com/currencies has them: no digits, special cases, three digits.
+        let unlike = "BIF DJF GNF KMF MGA PYG RWF VUV XPF ISK UGX BHD IQD JOD KWD LYD OMR TND XXX";
+        for code in unlike.split(' ') {
+            assert!(!is_by_card(of(code)), "{code}");
+        }
+        for code in BY_CARD.iter().flat_map(|some| some.iter()) {
+            let is_whole = BY_CARD[0].contains(code);
+            assert_eq!(of(code).decimals(), if is_whole { 0 } else { 2 }, "{code}");
+        }
+    }
+}

@@ -181,10 +181,12 @@ impl Desk<'_, '_> {
         match call.what {
             What::Create => attempt.state == State::Wanted,
             What::Capture => {
+                let Payment::Authorised { amount: held, .. } = chain.order().payment else {
+                    return false;
+                };
                 let due = Totals::of(chain.order()).map_or(0, |totals| totals.due.minor);
-                call.minor = due.min(attempt.minor);
-                let is_held = matches!(chain.order().payment, Payment::Authorised { .. });
-                attempt.state == State::Authorised && is_held && due > 0
+                call.minor = due.min(held.minor);
+                attempt.state == State::Authorised && due > 0
             }
             What::Cancel | What::Refund => true,
         }
@@ -223,7 +225,13 @@ impl Desk<'_, '_> {
                 attempt.trouble = Some(format!("{minor} did not go back to the card: {why}"));
                 self.close(call, Some(why));
             }
-            (_, Answered::Refused(why)) => self.put_off(call, why, None, draw),
+            (What::Capture, Answered::Refused(why)) => {
+                // It is held and not taken: it may be let go, and the order paid otherwise.
+                let (minor, why_short) = (call.minor, shortened(why));
+                attempt.trouble = Some(format!("{minor} was not taken from the card: {why_short}"));
+                self.close(call, Some(why));
+            }
+            (What::Cancel, Answered::Refused(why)) => self.put_off(call, why, None, draw),
             (_, Answered::Intent(_) | Answered::Refunded { .. }) => {
                 self.put_off(call, "the provider answered something else", None, draw);
             }
@@ -302,11 +310,7 @@ impl Desk<'_, '_> {
         (said, draw): (&Intent, u64),
     ) -> Result<(), Abort<NotDone>> {
         self.hear(attempt, order, said)?;
-        let is_over = match call.what {
-            What::Capture => matches!(said.status, Status::Taken | Status::CalledOff),
-            _ => matches!(said.status, Status::CalledOff | Status::Taken),
-        };
-        match is_over {
+        match said.status == Status::CalledOff || said.took().is_some() {
             true => self.close(call, None),
             false => self.put_off(call, "the provider has not done it", None, draw),
         }

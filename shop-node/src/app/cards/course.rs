@@ -4,19 +4,22 @@
 //! said, and done in one transaction: after a crash it is worked out again.
 
 use kirana_core::{
+    hash::Hash,
     khata::exposure,
     money::Money,
     order::{
         axes::{Payment, Stage},
         chain::Chain,
         entry::Body,
-        facts::{Authorised, Captured, CardFailed, CardFailure, Completed, VoidReason, Voided},
+        facts::{
+            Authorised, Captured, CardFailed, CardFailure, Completed, Means, VoidReason, Voided,
+        },
         step::{self, Misstep},
         totals::Totals,
     },
     time::UnixMs,
 };
-use kirana_migrations::{Abort, StoreError};
+use kirana_migrations::{Abort, StoreError, WriteError};
 use rand_core::CryptoRng;
 
 use super::{HELD_MS, Intent, NotByCard, Status};
@@ -33,10 +36,12 @@ use crate::{
     },
 };
 
-/// Attempts that are looked at in one transaction.
+/// Attempts that are looked at in one round.
 const AT_ONCE: u32 = 50;
 /// How long until a payment that the customer has to confirm is asked about again, at least and at most.
 const LOOK_MS: (u64, u64) = (3_000, 5 * 60_000);
+/// How often it is said of one attempt that it failed.
+const FAILURES_SAID_MAX: usize = 10;
 /// How often a sum that is held is asked about.
 const LOOK_HELD_MS: u64 = 6 * HOUR_MS;
 
@@ -48,35 +53,61 @@ impl Shop {
     /// [`NotDone`] when nothing can be stored.
     pub fn advance_cards(&self, now: UnixMs, rng: &mut dyn CryptoRng) -> Result<usize, NotDone> {
         let known = self.known_now(now)?.at;
-        if self.reader().read(|c| cards::changed(c, (known, now), 1))?.is_empty() {
-            return Ok(0);
+        let changed = self.reader().read(|c| cards::changed(c, (known, now), AT_ONCE))?;
+        let mut count = 0;
+        // Each by itself: an order that takes no entry holds up no other.
+        for attempt in changed {
+            match self.advance_card(attempt.n, Visit::new(now, rng)) {
+                Ok(Some(was_followed)) => count += usize::from(was_followed),
+                Ok(None) => break,
+                Err(WriteError::Store(why @ StoreError::Damaged { .. })) => {
+                    self.note_misfit(attempt.n, &why, now)?;
+                }
+                Err(why) => return Err(why.into()),
+            }
         }
-        let (inner, visit) = (self.inner.clone(), Visit::new(now, rng));
-        let advanced = self.writer().write(move |tx| {
+        Ok(count)
+    }
+
+    /// Follows one order; whether it could be, and nothing where the shop may write nothing.
+    fn advance_card(&self, n: i64, visit: Visit) -> Result<Option<bool>, WriteError<NotDone>> {
+        let inner = self.inner.clone();
+        self.writer().write(move |tx| {
             let mut desk = Desk::open(&inner, tx, &visit)?;
             if desk.read_only()?.is_some() {
-                return Ok(0);
+                return Ok(None);
             }
-            let mut count = 0;
-            for mut attempt in cards::changed(tx, (desk.now.at, now), AT_ONCE)? {
-                let row = orders::by_number(tx, attempt.order_n)?;
-                attempt.seen_seq = i64::from(row.seq);
-                match orders::chain(tx, &row) {
-                    Ok(mut chain) if !row.waits_for_heads => {
-                        desk.follow(&mut attempt, &row, &mut chain)?;
-                        attempt.seen_seq = chain.len() as i64 - 1;
-                        count += 1;
-                    }
-                    Ok(_) => {}
-                    // `verify` names it; the others shall not wait for it.
-                    Err(StoreError::Damaged { .. }) => {}
-                    Err(error) => return Err(error.into()),
+            let Some(mut attempt) = cards::get(tx, n)? else { return Ok(Some(false)) };
+            let row = orders::by_number(tx, attempt.order_n)?;
+            attempt.seen_seq = i64::from(row.seq);
+            let mut was_followed = false;
+            match orders::chain(tx, &row) {
+                Ok(mut chain) if !row.waits_for_heads => {
+                    desk.follow(&mut attempt, &row, &mut chain)?;
+                    attempt.seen_seq = chain.len() as i64 - 1;
+                    was_followed = true;
                 }
-                cards::put(tx, &attempt)?;
+                Ok(_) => {}
+                // `verify` names it; the others shall not wait for it.
+                Err(StoreError::Damaged { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
-            Ok::<_, Abort<NotDone>>(count)
+            cards::put(tx, &attempt)?;
+            Ok::<_, Abort<NotDone>>(Some(was_followed))
+        })
+    }
+
+    /// Has a person look at a payment that cannot go on, so that no other waits for it.
+    fn note_misfit(&self, n: i64, why: &StoreError, now: UnixMs) -> Result<(), NotDone> {
+        let says = why.to_string();
+        let noted = self.writer().write(move |tx| -> Result<(), Abort<NotDone>> {
+            let Some(mut attempt) = cards::get(tx, n)? else { return Ok(()) };
+            attempt.seen_seq = i64::from(orders::by_number(tx, attempt.order_n)?.seq);
+            attempt.look = now.plus_ms(LOOK_HELD_MS);
+            attempt.trouble = Some(says.clone());
+            Ok(cards::put(tx, &attempt)?)
         });
-        Ok(advanced?)
+        Ok(noted?)
     }
 
     /// Attempts of which the provider is to be asked how they stand: number and name.
@@ -121,7 +152,12 @@ impl Shop {
             }
             Ok::<_, Abort<NotDone>>(())
         });
-        Ok(seen?)
+        match seen {
+            Err(WriteError::Store(why @ StoreError::Damaged { .. })) => {
+                self.note_misfit(n, &why, now)
+            }
+            seen => Ok(seen?),
+        }
     }
 }
 
@@ -176,11 +212,11 @@ impl Desk<'_, '_> {
 
     /// What is handed over is to be taken, at what it comes to.
     fn take_if_handed_over(&mut self, attempt: &Attempt, chain: &Chain) -> Result<(), StoreError> {
+        let Payment::Authorised { amount: held, .. } = chain.order().payment else { return Ok(()) };
         let done = Body::Completed(Completed {});
         match step::step(chain.order(), self.now.at, &done) {
             Err(Misstep::NotSettled { due }) if due.minor > 0 => {
-                let minor = due.minor.min(attempt.minor);
-                self.tell(attempt, What::Capture, minor)
+                self.tell(attempt, What::Capture, due.minor.min(held.minor))
             }
             _ => Ok(()),
         }
@@ -201,7 +237,12 @@ impl Desk<'_, '_> {
         chain: &mut Chain,
         why: VoidReason,
     ) -> Result<(), StoreError> {
-        self.append(row, chain, &Body::Voided(Voided { why })).map_err(|e| e.into_fault(row))?;
+        // Where somebody let it go before, the order says so already.
+        let is_said = !matches!(chain.order().payment, Payment::Authorised { .. });
+        if !is_said && !self.appended(row, chain, &Body::Voided(Voided { why }))? {
+            let says = "it is let go, and the order takes no entry that says so";
+            attempt.trouble = Some(says.to_owned());
+        }
         self.let_go(attempt).map(drop)
     }
 
@@ -258,18 +299,18 @@ impl Desk<'_, '_> {
             ));
             return Ok(());
         }
+        if said.status == Status::Taken && said.took().is_none() {
+            // How much it was, it may tell later.
+            attempt.look = attempt.look.min(self.clock.plus_ms(LOOK_MS.1));
+            return Ok(());
+        }
         let before = chain.entries().len();
-        let amount = |minor| Money::new(minor, currency);
+        let took = Money::new(said.took().unwrap_or_default(), currency);
         match (attempt.state, said.status) {
             (State::Asked, Status::Held | Status::Taken) => {
                 self.hold(attempt, row, &mut chain, said)?;
                 if said.status == Status::Taken && attempt.state == State::Authorised {
-                    self.note_taken(
-                        attempt,
-                        row,
-                        &mut chain,
-                        amount(said.taken_minor.unwrap_or(0)),
-                    )?;
+                    self.note_taken(attempt, row, &mut chain, took)?;
                 }
             }
             (State::Asked, Status::CalledOff) => {
@@ -282,7 +323,7 @@ impl Desk<'_, '_> {
                 }
             }
             (State::Authorised | State::Released, Status::Taken) => {
-                self.note_taken(attempt, row, &mut chain, amount(said.taken_minor.unwrap_or(0)))?;
+                self.note_taken(attempt, row, &mut chain, took)?;
             }
             (State::Authorised, Status::CalledOff) => {
                 let is_late = match chain.order().payment {
@@ -376,6 +417,15 @@ impl Desk<'_, '_> {
         {
             return Ok(());
         }
+        // Whoever tries card after card shall not fill the order.
+        let of_this = |body: &Body| match body {
+            Body::CardFailed(failed) => failed.attempt == attempt.attempt,
+            _ => false,
+        };
+        let said = chain.entries().iter().filter(|entry| of_this(entry.body())).count();
+        if said >= FAILURES_SAID_MAX {
+            return Ok(());
+        }
         let body = Body::CardFailed(CardFailed { attempt: attempt.attempt, why });
         self.appended(row, chain, &body).map(drop)
     }
@@ -430,10 +480,19 @@ impl Desk<'_, '_> {
             }
             _ => (State::Released, None),
         };
-        let known = cards::by_intent(self.tx, &asked.intent)?;
-        let before = known.as_ref().map_or(0, |known| known.n);
-        let attempt = Attempt {
-            n: before,
+        let mut known = cards::by_intent(self.tx, &asked.intent)?;
+        if known.is_none() {
+            // The backup may be of a time before the provider gave it a name.
+            let all = cards::of_order(self.tx, row.n)?;
+            known = all.into_iter().find(|known| known.attempt == asked.attempt);
+        }
+        let other = known.as_ref().and_then(|known| known.intent.as_deref());
+        let trouble = match other.filter(|other| *other != asked.intent) {
+            Some(other) => Some(format!("look at the provider for {other}, which was begun too")),
+            None => known.as_ref().and_then(|known| known.trouble.clone()),
+        };
+        let mut attempt = Attempt {
+            n: known.as_ref().map_or(0, |known| known.n),
             order_n: row.n,
             attempt: asked.attempt,
             key: self.card_key(row, asked.attempt),
@@ -445,11 +504,64 @@ impl Desk<'_, '_> {
             begun: known.as_ref().map_or(self.clock, |known| known.begun),
             look: self.clock,
             seen_seq: -1,
-            trouble: known.and_then(|known| known.trouble),
+            trouble,
         };
-        match before {
-            0 => cards::begin(self.tx, &attempt).map(drop),
-            _ => cards::put(self.tx, &attempt),
+        match known {
+            Some(_) => cards::put(self.tx, &attempt)?,
+            None => match cards::begin(self.tx, &attempt)? {
+                Some(n) => attempt.n = n,
+                None => return Err(StoreError::damaged("the attempts of order", row.id)),
+            },
         }
+        self.adopt_calls(&attempt, chain)
     }
+
+    /// Takes up what an order says that the provider was told: that is not told again, and what goes
+    /// back later has a key of its own.
+    fn adopt_calls(&mut self, attempt: &Attempt, chain: &Chain) -> Result<(), StoreError> {
+        let now = self.now.at;
+        for call in cards::calls_of(self.tx, attempt.n)? {
+            if call.what == What::Create && call.done.is_none() {
+                cards::put_call(self.tx, &Call { done: Some(now), problem: None, ..call })?;
+            }
+        }
+        for (entry, minor) in sent_back(chain, attempt) {
+            let calls = cards::calls_of(self.tx, attempt.n)?;
+            let backs = || calls.iter().filter(|call| call.what == What::Refund);
+            if backs().any(|call| call.entry == Some(entry)) {
+                continue;
+            }
+            let is_it = |call: &&Call| call.done.is_none() && call.minor == minor;
+            let call = match backs().find(is_it) {
+                Some(call) => call.clone(),
+                None => {
+                    let key = attempt.refund_key(backs().count());
+                    let what = (attempt.n, What::Refund);
+                    cards::queue(self.tx, what, (&key, minor), None, self.clock)?;
+                    let all = cards::calls_of(self.tx, attempt.n)?;
+                    let lost = || StoreError::damaged("a refund of payment", &key);
+                    all.into_iter().find(|call| call.key == key).ok_or_else(lost)?
+                }
+            };
+            let (done, entry) = (Some(now), Some(entry));
+            cards::put_call(self.tx, &Call { done, entry, problem: None, ..call })?;
+        }
+        Ok(())
+    }
+}
+
+/// What went back to the card after it was taken, as the order's entries say.
+fn sent_back(chain: &Chain, attempt: &Attempt) -> Vec<(Hash, i64)> {
+    let entries = chain.entries().iter().filter(|entry| entry.is_acted_on());
+    let after = entries.skip_while(|entry| match entry.body() {
+        Body::Captured(taken) => attempt.intent.as_deref() != Some(taken.intent.as_str()),
+        _ => true,
+    });
+    let backs = after.filter_map(|entry| match entry.body() {
+        Body::Refunded(back) if back.means == Means::Card => {
+            Some((entry.hash(), back.amount.minor))
+        }
+        _ => None,
+    });
+    backs.collect()
 }

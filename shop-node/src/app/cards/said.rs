@@ -45,6 +45,13 @@ pub struct Intent {
     pub until: Option<UnixMs>,
 }
 
+impl Intent {
+    /// What was taken, where it was and the provider tells how much.
+    pub fn took(&self) -> Option<i64> {
+        self.taken_minor.filter(|minor| self.status == Status::Taken && *minor > 0)
+    }
+}
+
 /// What went back of a payment: each refund's name, sum, key of ours, and whether it failed.
 pub type Refunds = Vec<(String, i64, Option<String>, bool)>;
 

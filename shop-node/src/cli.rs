@@ -15,6 +15,7 @@ use crate::{
     serve::{self, ServeError},
 };
 
+mod afterwards;
 mod bank;
 mod call;
 mod cards;

@@ -17,7 +17,7 @@ use super::{
     khata, till,
 };
 use crate::store::{
-    damage, images,
+    bank, damage, hand_ins, images,
     orders::{self, OrderRow},
     shelf, stock,
 };
@@ -57,6 +57,7 @@ impl Shop {
             let (books, entries) = khata::faults(c, self.id())?;
             found.faults.extend(books);
             found.khata_entries = entries;
+            found.faults.extend(money_astray(c)?);
             found.faults.extend(epochs::faults(c, &self.inner)?);
             tell_mended(c, &mut found)?;
             check_images(c, &mut found)?;
@@ -64,6 +65,16 @@ impl Shop {
         })?;
         Ok(found)
     }
+}
+
+/// What is said of money by a bank's statement, or by who handed it in, and not by the till.
+fn money_astray(c: &Connection) -> Result<Vec<String>, StoreError> {
+    let lines = bank::astray(c)?.into_iter();
+    let lines = lines.map(|n| format!("bank line {n} is no payment of its sum in the till"));
+    let hand_ins = hand_ins::astray(c)?.into_iter().map(|(n, noted, taken)| {
+        format!("hand-in {n}: {noted} are noted as taken, the till says {taken}")
+    });
+    Ok(lines.chain(hand_ins).collect())
 }
 
 /// The ledger as it was walked: which digests it has, where.
@@ -151,6 +162,11 @@ fn check_orders(
             Ok(chain) => {
                 found.entries += chain.len() as u64;
                 check_row(&row, &chain, found);
+                let (noted, said) = orders::slots_of(c, n, &chain)?;
+                if noted != said {
+                    let why = "its noted span of time is another than its entries say";
+                    found.faults.push(format!("order {}: {why}", row.id));
+                }
                 check_digests(c, &row, &chain, found)?;
                 check_reservations(c, &row, &chain, found)?;
                 check_anchors(&chain, ledger, generation, found);

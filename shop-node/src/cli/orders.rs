@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     Data, Done, Failure,
+    afterwards::Afterwards,
     handover::{HandOver, TakeOver},
 };
 use crate::{
@@ -109,6 +110,8 @@ enum OrdersCommand {
         #[arg(long, default_value = "cash")]
         by: String,
     },
+    #[command(flatten)]
+    Afterwards(Afterwards),
     /// At an older box of the shop: writes its open orders to a file for the newer one.
     HandOver(HandOver),
     /// At the newer box: takes in what an older one handed over.
@@ -147,6 +150,7 @@ enum Step {
 impl Orders {
     pub(super) fn run(self, with: impl Fn(Data) -> Home) -> Result<Done, Failure> {
         match self.what {
+            OrdersCommand::Afterwards(afterwards) => afterwards.run(with),
             OrdersCommand::HandOver(hand_over) => hand_over.run(with),
             OrdersCommand::TakeOver(take_over) => take_over.run(with),
             OrdersCommand::List { data, all, limit } => list(&with(data).shop()?, all, limit),
@@ -200,7 +204,7 @@ fn deed(step: Step, reason: Option<&str>, seen: Seen) -> Result<Deed, Failure> {
     })
 }
 
-fn known<T>(
+pub(super) fn known<T>(
     label: Option<&str>,
     parse: impl Fn(&str) -> Option<T>,
     otherwise: T,
@@ -267,6 +271,7 @@ fn line(view: &OrderView) -> String {
     let handover = handover(view);
     let stage = order.stage.label();
     let waits = if view.waits_for_heads { ", waits for its customer's device" } else { "" };
+    let waits = if view.by_phone { format!(", by phone{waits}") } else { waits.to_owned() };
     format!(
         "{}  {}: {stage}{group}{waits} ({handover})  [{}]",
         view.number, view.totals.sum, order.id

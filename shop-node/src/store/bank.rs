@@ -112,6 +112,16 @@ pub fn assign(tx: &Tx<'_>, n: i64, taking: i64, who: Option<KeyId>) -> Result<()
     Ok(())
 }
 
+/// Lines that are said to be payments which the till does not have so: their numbers.
+pub fn astray(c: &Connection) -> Result<Vec<i64>, StoreError> {
+    let sql = "SELECT b.n FROM bank_line b LEFT JOIN takings t ON t.n = b.taking
+               WHERE b.taking IS NOT NULL
+                 AND (t.n IS NULL OR t.minor <> b.minor OR t.means <> 'upi'
+                      OR t.kind NOT IN ('payment', 'khata_payment'))
+               ORDER BY b.n";
+    Ok(c.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
 /// Says why a line pays nothing here.
 pub fn set_aside(tx: &Tx<'_>, n: i64, why: &str, who: KeyId) -> Result<bool, StoreError> {
     let sql = "UPDATE bank_line SET aside = ?2, who = ?3 WHERE n = ?1 AND taking IS NULL";

@@ -73,6 +73,23 @@ pub fn take_over(tx: &Tx<'_>, courier: KeyId) -> Result<Outstanding, StoreError>
     Ok(own.unwrap_or(Outstanding { courier, minor: 0, count: 0, until }))
 }
 
+/// Hand-ins whose noted sum is not what the till says that was taken until then: number, noted, taken.
+pub fn astray(c: &Connection) -> Result<Vec<(i64, i64, i64)>, StoreError> {
+    let sql = "SELECT n, expected_minor, taken FROM
+                 (SELECT h.n, h.expected_minor,
+                         (SELECT coalesce(sum(t.minor), 0)
+                          FROM takings t JOIN customer_order o ON o.n = t.order_n AND o.slot_way = 1
+                          WHERE t.means = 'cash' AND t.kind IN ('payment', 'refund')
+                            AND t.who = h.courier AND t.n <= h.until
+                            AND t.n > coalesce((SELECT max(p.until) FROM hand_in p
+                                                WHERE p.courier = h.courier AND p.n < h.n), 0)) taken
+                  FROM hand_in h)
+               WHERE taken <> expected_minor ORDER BY n";
+    let mut select = c.prepare_cached(sql)?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Writes a hand-in down.
 pub fn put(tx: &Tx<'_>, row: &HandIn) -> Result<(), StoreError> {
     let sql =

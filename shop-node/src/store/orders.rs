@@ -275,6 +275,24 @@ pub fn note_end(tx: &Tx<'_>, n: i64, chain: &Chain) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The span of time that is noted of an order: way, begin and end; and what its entries say.
+pub fn slots_of(c: &Connection, n: i64, chain: &Chain) -> Result<(NotedSlot, NotedSlot), StoreError> {
+    let sql = "SELECT slot_way, slot_from_ms, slot_until_ms FROM customer_order WHERE n = ?1";
+    let noted = c
+        .prepare_cached(sql)?
+        .query_row([n], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    if chain.entries().len() < 2 {
+        return Ok((noted, (None, None, None)));
+    }
+    let (way, slot) = Way::of(chain.order().placed.handover);
+    let slot = slot.filter(|_| matches!(chain.order().stage, Stage::Accepted { .. }));
+    let (from, until) = (slot.map(|slot| int(slot.from.get())), slot.map(|s| int(s.until.get())));
+    Ok((noted, (Some(way as i64), from, until)))
+}
+
+/// Which way, from when, until when, as columns hold it.
+pub type NotedSlot = (Option<i64>, Option<i64>, Option<i64>);
+
 /// The most orders that are looked for in one text.
 const NAMED_MAX: usize = 64;
 

@@ -12,6 +12,7 @@ use kirana_core::{
     },
     terms::{Terms, Way, Window},
 };
+use kirana_migrations::{Abort, StoreError, Tx};
 use kirana_shop::app::{
     access::By,
     handing::Handing,
@@ -21,7 +22,7 @@ use kirana_shop::app::{
 use serde_json::{Value, json};
 
 use crate::{
-    desk::{Desk, text},
+    desk::{Desk, said, text},
     neighbour::{Customer, NOW, Neighbourhood, rng, rupees},
 };
 
@@ -298,4 +299,79 @@ fn a_courier_who_may_no_longer_see_an_order_still_hears_that_it_was_done() {
     assert_eq!(report(&courier, "nobody_there"), 200, "the answer was lost");
     assert_eq!(report(&courier, "not_taken"), 404, "another word under the same key");
     assert_eq!(report(&other, "nobody_there"), 404, "nor anybody else's");
+}
+
+#[test]
+fn p8_what_is_noted_of_slots_and_cash_is_compared_with_what_entries_say() {
+    let counter = Counter::new();
+    let shop = &counter.street.shop;
+    let ravi = Customer::new(&counter.street, 50);
+    let by = Some(By { who: ravi.keys.id(), till: None });
+    counter.order(1, &[(counter.milk, 2, 3_000)], None);
+    counter.dispatch(1);
+    counter.act(1, Deed::Delivered(0, Handing::default()), by);
+    counter.act(1, Deed::Pay(Money::new(6_000, rupees()), Means::Cash), by);
+    let what = (ravi.keys.id(), Money::new(6_000, rupees()), String::new());
+    shop.hand_in(None, what, shop.keys().node.id(), NOW, &mut rng(7)).expect("it is counted");
+    counter.order(2, &[(counter.milk, 1, 3_000)], Some(counter.slot(0)));
+    counter.is_sound();
+    for (spoil, mend) in [
+        (
+            "UPDATE hand_in SET expected_minor = expected_minor - 1",
+            "UPDATE hand_in SET expected_minor = expected_minor + 1",
+        ),
+        (
+            "UPDATE customer_order SET slot_from_ms = slot_from_ms + 1",
+            "UPDATE customer_order SET slot_from_ms = slot_from_ms - 1",
+        ),
+        (
+            "INSERT INTO bank_line (reference, day, minor, text, read_ms, taking)
+             SELECT 'x', 1, minor + 1, '', 0, n FROM takings",
+            "DELETE FROM bank_line",
+        ),
+    ] {
+        let run = |sql: &'static str| {
+            let run = move |tx: &Tx<'_>| -> Result<(), Abort<()>> {
+                tx.execute(sql, []).map_err(StoreError::from)?;
+                Ok(())
+            };
+            shop.database().writer.write(run).expect("it is written");
+        };
+        run(spoil);
+        assert_eq!(shop.verify().expect("it is read").faults.len(), 1, "{spoil}");
+        run(mend);
+        counter.is_sound();
+    }
+}
+
+#[test]
+fn the_command_line_puts_something_else_in_a_lines_place_and_takes_goods_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    crate::program::init(folder.path());
+    let (street, rice) = crate::program::shelf(folder.path(), 10);
+    let other = street.stock(12, 1, 10);
+    drop(street);
+    let desk = Desk::at(folder);
+    let lines = json!([{ "variant_id": rice, "amount": 2 }]);
+    let called = json!({ "person": { "name": "Ravi" }, "lines": lines, "substitution": "similar" });
+    let (_, order) = desk.as_owner("POST", "/v1/calls", &called);
+    let (data, id) = (desk.folder.path(), text(&order, "id").to_owned());
+    let run = |words: &[&str]| said(data, &[&["orders"], words].concat());
+    let swap = format!("0:{other}=2");
+    assert_eq!(run(&["mark", &id, "packing"]).0, 0);
+    let (code, swapped) = run(&["substitute", &id, &swap]);
+    assert_eq!(code, 0, "{swapped}");
+    assert_eq!(swapped["order"]["lines"][0]["substitute"]["variant"], json!(other), "{swapped}");
+    for (words, expected) in [
+        (vec!["substitute", &id, "nonsense"], 2),
+        (vec!["short", &id, "9"], 1),
+        (vec!["take-back", &id, "0=1"], 1),
+        (vec!["answer", &id, "--message", "sorry"], 1),
+        (vec!["refund", &id, "1.00"], 1),
+        (vec!["invoices", &id], 0),
+        (vec!["short", &id, "0", "--found", "1"], 0),
+    ] {
+        let (code, shown) = run(&words);
+        assert_eq!(code, expected, "{words:?}: {shown}");
+    }
 }

@@ -138,8 +138,7 @@ impl Afterwards {
             Self::TakeBack { of, lines, reason, sellable } => {
                 let back = move |_: &Shop| {
                     let lines = lines.iter().map(|text| back(text, sellable));
-                    let why =
-                        known(Some(&reason), ReturnReason::from_label, ReturnReason::Faulty)?;
+                    let why = known(Some(&reason), ReturnReason::from_label, ReturnReason::Faulty)?;
                     Ok(Deed::TakeBack(lines.collect::<Result<_, _>>()?, why))
                 };
                 (of, Box::new(back))
@@ -153,8 +152,7 @@ impl Afterwards {
             }
             Self::Answer { of, message, remedy, amount, settled } => {
                 let says = message;
-                let answer =
-                    move |shop: &Shop| answered(shop, says, (remedy, amount, settled));
+                let answer = move |shop: &Shop| answered(shop, says, (remedy, amount, settled));
                 (of, Box::new(answer))
             }
             Self::Invoices { of, to, language } => {

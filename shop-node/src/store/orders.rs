@@ -276,11 +276,14 @@ pub fn note_end(tx: &Tx<'_>, n: i64, chain: &Chain) -> Result<(), StoreError> {
 }
 
 /// The span of time that is noted of an order: way, begin and end; and what its entries say.
-pub fn slots_of(c: &Connection, n: i64, chain: &Chain) -> Result<(NotedSlot, NotedSlot), StoreError> {
+pub fn slots_of(
+    c: &Connection,
+    n: i64,
+    chain: &Chain,
+) -> Result<(NotedSlot, NotedSlot), StoreError> {
     let sql = "SELECT slot_way, slot_from_ms, slot_until_ms FROM customer_order WHERE n = ?1";
-    let noted = c
-        .prepare_cached(sql)?
-        .query_row([n], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let noted =
+        c.prepare_cached(sql)?.query_row([n], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     if chain.entries().len() < 2 {
         return Ok((noted, (None, None, None)));
     }

@@ -217,7 +217,9 @@ fn another_sum_than_was_asked_for_is_called_off_and_a_person_hears_of_it() {
         std::thread::yield_now();
     }
     let (_, list) = counter.desk.as_owner("GET", "/v1/payments/reconciliation", &Value::Null);
-    assert!(text(&list["cards"]["troubles"][0], "says").contains("17999 inr"), "{list}");
+    // What is said depends on whether the list of all charges was read before the call ended.
+    let says = text(&list["cards"]["troubles"][0], "says");
+    assert!(says.contains("another sum") || says.contains("17999 inr"), "{list}");
     // It is paid otherwise.
     let cash = json!({ "amount": { "minor": 18_000, "currency": "INR" } });
     assert_eq!(counter.act(&id, "payments", &cash).0, 200);

@@ -11,7 +11,7 @@ use kirana_core::{
     order::axes::Fulfilment,
     policy::{Action, Resource},
     statement::{Party, UnverifiedStatement},
-    time::DAY_MS,
+    time::{DAY_MS, UnixMs},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -217,7 +217,7 @@ fn brought(
     mut before: Option<i64>,
     limit: u32,
 ) -> Result<Listed, Problem> {
-    let (shop, since) = (access.shop(), now().minus_ms(DAY_MS));
+    let (shop, since) = (access.shop(), known(access.shop()).minus_ms(DAY_MS));
     let (mut views, mut left) = (Vec::new(), limit);
     loop {
         // Never more than are still wanted, so that the next page goes on behind the last one seen.
@@ -289,8 +289,14 @@ fn sees(access: &Access, visitor: &Visitor, order: &Resource) -> bool {
     access.allow(visitor, Action::ViewOrder, order).is_ok()
 }
 
+fn known(shop: &Shop) -> UnixMs {
+    let own = now();
+    shop.known_now(own).map_or(own, |known| known.at)
+}
+
 fn resource(shop: &Shop, view: &OrderView) -> Resource {
-    let now = now();
+    // By the time that entries are written by, which stands still while the own clock is in doubt.
+    let now = known(shop);
     // Whoever brought it still takes the money, and says so when there is a network again.
     let out = |group: &kirana_core::order::axes::Group| match group.stage {
         Fulfilment::OutForDelivery { .. } | Fulfilment::DeliveryFailed { .. } => true,

@@ -104,6 +104,8 @@ fn what_the_provider_refuses_to_take_is_let_go_and_paid_otherwise() {
     case.advance(NOW);
     let job = case.job(NOW).expect("it is to be taken");
     case.answer(&job, Answered::Refused("the provider answered 400".to_owned()), NOW);
+    // A clock that jumps a week at once would be doubted.
+    case.hears("pi_2", &said("pi_2", Status::Held), NOW.plus_ms(4 * DAY_MS));
     case.advance(NOW.plus_ms(7 * DAY_MS + 1));
     assert_eq!(case.seen(2).payment, Payment::Voided { why: VoidReason::Expired });
     case.is_sound();

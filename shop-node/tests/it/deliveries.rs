@@ -348,10 +348,14 @@ fn p8_what_is_noted_of_slots_and_cash_is_compared_with_what_entries_say() {
 fn the_command_line_puts_something_else_in_a_lines_place_and_takes_goods_back() {
     let folder = tempfile::tempdir().expect("a folder");
     crate::program::init(folder.path());
-    let (street, rice) = crate::program::shelf(folder.path(), 10);
-    let other = street.stock(12, 1, 10);
-    drop(street);
+    let goods = folder.path().join("goods.csv");
+    std::fs::write(&goods, "name,price,stock\nMilk,30.00,10\nOats,20.00,10\n").expect("a file");
+    let (code, taken) = said(folder.path(), &["import", goods.to_str().expect("a path")]);
+    assert_eq!(code, 0, "{taken}");
     let desk = Desk::at(folder);
+    let (_, shelf) = desk.as_owner("GET", "/v1/products?sort=name", &Value::Null);
+    let variant = |n: usize| text(&shelf["items"][n]["variants"][0], "id").to_owned();
+    let (rice, other) = (variant(0), variant(1));
     let lines = json!([{ "variant_id": rice, "amount": 2 }]);
     let called = json!({ "person": { "name": "Ravi" }, "lines": lines, "substitution": "similar" });
     let (_, order) = desk.as_owner("POST", "/v1/calls", &called);

@@ -268,8 +268,7 @@ fn act(command: Command) -> Result<Done, Failure> {
 fn serve(home: &Home, config: Option<PathBuf>, given: Given) -> Result<Done, Failure> {
     let file = config.as_deref().map(Given::read).transpose()?;
     let config = Config::parse(given.or(file.unwrap_or_default()))?;
-    // One more than there are processors: short reads are done by the threads that hear requests,
-    // and one of these is always left to hear.
+    // One more than there are processors: short reads are done by the threads that hear requests.
     let threads = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(threads).enable_all().build().map_err(Failure::of)?;

@@ -123,11 +123,11 @@ pub struct Parts {
     pub cards: Cards,
     /// What labels are set in.
     pub fonts: Fonts,
-    /// How many threads that hear requests may read at once.
+    /// How many short reads are made without being handed to another thread.
     pub lookers: Semaphore,
 }
 
-/// As many of the runtime's threads as may read at once: one is always left to hear requests.
+/// One fewer than the runtime has threads: more at once would only wait for the processors.
 pub fn lookers() -> Semaphore {
     Semaphore::new(Handle::current().metrics().num_workers().saturating_sub(1))
 }
@@ -143,8 +143,8 @@ impl Door {
         self.access.shop()
     }
 
-    /// Runs a short read on the thread that heard of it, as long as others are left to hear: handing
-    /// it to another one and back costs about as much as finding a page of products.
+    /// Runs a short read on the thread that heard of it, whose other work goes to another one meanwhile:
+    /// handing the read over and its answer back costs about as much as finding a page of products.
     ///
     /// # Errors
     /// As for [`Door::run`]; a panic inside is answered by the router.

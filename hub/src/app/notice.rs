@@ -63,7 +63,11 @@ impl News {
             Stage::Declined { .. } => Self::Declined,
             Stage::Withdrawn { .. } | Stage::Expired { .. } => Self::Over,
             Stage::Cancelled { .. } => Self::Cancelled,
-            Stage::Completed { .. } => Self::HandedOver,
+            Stage::Completed { .. } => {
+                // What all came back to the shop is completed too.
+                let is_there = order.groups.iter().any(|group| group.stage.is_handed_over());
+                if is_there { Self::HandedOver } else { Self::Over }
+            }
             Stage::Accepted { .. } => {
                 let stages = || order.groups.iter().map(|group| group.stage);
                 let pressing = [

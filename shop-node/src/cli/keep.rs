@@ -155,11 +155,12 @@ impl Move {
         if shop.keys().recovery_code.is_none() {
             return Err(NoBackup::NoCode.into());
         }
+        // A mistyped path closes no shop.
+        let probe = file.with_extension("unfinished");
+        std::fs::File::create(&probe).map_err(NoBackup::Io)?;
         shop.say_farewell(clock::now(), &mut clock::rng())?;
         let bytes = written(&shop, &file).inspect_err(|_| {
-            tracing::warn!(
-                "this box is closed, its file is not written: say move again, or --cancel"
-            );
+            tracing::warn!("this box is closed and the file is not written: say move again");
         })?;
         let says = format!(
             "{} holds the shop, {bytes} bytes; this box writes no more. On the other one, within a week: \

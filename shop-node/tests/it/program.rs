@@ -196,6 +196,9 @@ fn p1_a_shop_moves_by_a_file_while_it_is_served_and_its_old_box_sells_nothing_mo
     let served = Served::at(old.path());
     let file = new.path().join("shop.move");
     let named = file.to_str().expect("a path");
+    let nowhere = new.path().join("no such folder/shop.move");
+    assert_eq!(said(old.path(), &["move", nowhere.to_str().expect("a path")]).0, 1);
+    assert_eq!(said(old.path(), &["sell", "rice=1"]).0, 0, "a mistyped path closes no shop");
     let (code, moved) = said(old.path(), &["move", named]);
     assert_eq!((code, &moved["moved"]), (0, &serde_json::json!(true)), "{moved}");
     let (code, refused) = said(old.path(), &["sell", "rice=1"]);

@@ -55,6 +55,11 @@ impl Household {
         Ok(Self { doc: doc.with_actor(author.actor()), author })
     }
 
+    /// The same document in the hands of another author.
+    pub fn written_by(self, author: Author) -> Self {
+        Self { doc: self.doc.with_actor(author.actor()), author }
+    }
+
     /// The whole document, with changes that came before those they build on.
     pub fn save(&self) -> Vec<u8> {
         self.doc.save()

@@ -51,6 +51,7 @@ pub struct Household {
     db: Database,
     keys: KeyPair,
     disk: DiskKey,
+    lists: cart::Lists,
     identity: Mutex<Identity>,
 }
 
@@ -94,7 +95,8 @@ impl Household {
         let disk = DiskKey::of(&keys);
         let identity = db.reader.read(|reader| Identity::load(reader, &keys))?;
         person::encrypt_all(&db, &disk)?;
-        Ok(Self { db, keys, disk, identity: Mutex::new(identity) })
+        let lists = cart::Lists::default();
+        Ok(Self { db, keys, disk, lists, identity: Mutex::new(identity) })
     }
 
     /// For whom this device orders: its account, or itself as a guest.

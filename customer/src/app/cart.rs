@@ -3,6 +3,8 @@
 //! **Invariant:** each edit is read, made and stored in one transaction, so that a crash loses all
 //! of it or nothing.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use kirana_core::{
     at_rest::DiskKey,
     catalogue::document::Author,
@@ -25,7 +27,7 @@ impl Household {
     pub fn document(&self) -> Result<Document, HouseholdError> {
         // Nothing is written with this author.
         let reading = Author { key: self.keys.id(), incarnation: 0 };
-        self.db.reader.read(|reader| document(reader, &self.disk, reading))
+        self.db.reader.read(|reader| self.lists.read(reader, &self.disk, reading))
     }
 
     /// Changes the shared document and stores it.
@@ -63,7 +65,8 @@ impl Household {
         let mut incarnation = [0; 8];
         rng.fill_bytes(&mut incarnation);
         let incarnation = u64::from_be_bytes(incarnation);
-        Pen { author: Author { key: self.keys.id(), incarnation }, disk: self.disk.clone() }
+        let author = Author { key: self.keys.id(), incarnation };
+        Pen { author, disk: self.disk.clone(), lists: self.lists.clone() }
     }
 }
 
@@ -71,6 +74,7 @@ impl Household {
 pub(super) struct Pen {
     author: Author,
     disk: DiskKey,
+    lists: Lists,
 }
 
 impl Pen {
@@ -79,25 +83,54 @@ impl Pen {
         tx: &Tx<'_>,
         edit: impl Fn(&mut Document) -> Result<(), Refusal>,
     ) -> Result<(), Abort<HouseholdError>> {
-        let mut document = document(tx, &self.disk, self.author)?;
+        let mut document = self.lists.read(tx, &self.disk, self.author)?;
         edit(&mut document).map_err(HouseholdError::from)?;
         let bytes = document.save();
         if bytes.len() > HOUSEHOLD_BYTES_MAX {
             // Stored, it could not be read again.
             return Err(HouseholdError::from(Refusal::TooLong { len: bytes.len() }).into());
         }
-        Ok(person::put_document(tx, &self.disk, &bytes)?)
+        let sealed = person::put_document(tx, &self.disk, &bytes)?;
+        self.lists.keep(&sealed, document);
+        Ok(())
     }
 }
 
-fn document(
-    reader: &Connection,
-    disk: &DiskKey,
-    author: Author,
-) -> Result<Document, HouseholdError> {
-    match person::document(reader, disk)? {
-        Some(stored) => Ok(Document::load(&stored, author)
-            .map_err(|_| StoreError::damaged("the household's", "shared lists"))?),
-        None => Ok(Document::new(author)),
+/// The document as it was read or stored last, so that the same bytes are not read again.
+///
+/// Kept beside the digest of the stored bytes that it stands for: what another process stored, what
+/// a transaction took back and what was damaged has another digest, and is read from the disk.
+#[derive(Clone, Default)]
+pub(super) struct Lists(Arc<Mutex<Option<(Hash, Document)>>>);
+
+impl Lists {
+    fn read(
+        &self,
+        reader: &Connection,
+        disk: &DiskKey,
+        author: Author,
+    ) -> Result<Document, HouseholdError> {
+        let Some(sealed) = person::sealed_document(reader)? else {
+            return Ok(Document::new(author));
+        };
+        let digest = Hash::of(&sealed);
+        if let Some((of, kept)) = &*self.kept()
+            && *of == digest
+        {
+            return Ok(kept.clone().written_by(author));
+        }
+        let damaged = |_| StoreError::damaged("the household's", "shared lists");
+        let document = Document::load(&person::open_document(disk, &sealed)?, author);
+        let document = document.map_err(damaged)?;
+        *self.kept() = Some((digest, document.clone()));
+        Ok(document)
+    }
+
+    fn keep(&self, sealed: &[u8], document: Document) {
+        *self.kept() = Some((Hash::of(sealed), document));
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<(Hash, Document)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

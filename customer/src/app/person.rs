@@ -7,6 +7,7 @@
 use kirana_core::{at_rest::DiskKey, cbor, envelope::PersonalPart, id::OrderId};
 use kirana_migrations::{Abort, Database, StoreError, Tx};
 use rusqlite::Connection;
+use zeroize::Zeroizing;
 
 use super::{HouseholdError, write};
 use crate::store::{
@@ -14,17 +15,22 @@ use crate::store::{
     settings::{self, Setting},
 };
 
-/// The household's document as it was saved.
-pub fn document(reader: &Connection, disk: &DiskKey) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(sealed) = settings::sealed(reader, DOCUMENT)? else { return Ok(None) };
-    let plain = disk.open(DOCUMENT, &sealed);
-    let plain = plain.ok_or_else(|| StoreError::damaged("the household's", "shared lists"))?;
-    Ok(Some(plain.to_vec()))
+/// The household's document as it lies on the disk.
+pub fn sealed_document(reader: &Connection) -> Result<Option<Vec<u8>>, StoreError> {
+    settings::sealed(reader, DOCUMENT)
 }
 
-/// Stores the household's document.
-pub fn put_document(tx: &Tx<'_>, disk: &DiskKey, document: &[u8]) -> Result<(), StoreError> {
-    settings::put_sealed(tx, DOCUMENT, &disk.seal(DOCUMENT, document))
+/// The household's document as it was saved, out of what lay on the disk.
+pub fn open_document(disk: &DiskKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let damaged = || StoreError::damaged("the household's", "shared lists");
+    disk.open(DOCUMENT, sealed).ok_or_else(damaged)
+}
+
+/// Stores the household's document; gives what lies on the disk now.
+pub fn put_document(tx: &Tx<'_>, disk: &DiskKey, document: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let sealed = disk.seal(DOCUMENT, document);
+    settings::put_sealed(tx, DOCUMENT, &sealed)?;
+    Ok(sealed)
 }
 
 /// The personal part of an order, as it goes to the shop.

@@ -162,7 +162,7 @@ fn prepare(schema: Schema, path: &Path, connection: &mut Connection) -> Result<(
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     // What a savepoint may have to take back, and what is sorted, may not go to a folder of the
-    // system's: it holds what the database holds, and a third of a commit's time went into it.
+    // system's: it holds what the database holds. An order's writer spent a sixth of its time there.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     keep_prepared(connection)?;
     connection.set_prepared_statement_cache_capacity(256);

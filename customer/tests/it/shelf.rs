@@ -154,6 +154,35 @@ fn p7_the_cart_survives_a_restart_and_an_edit_that_failed_leaves_it_as_it_was() 
 }
 
 #[test]
+fn p7_the_lists_are_never_shown_as_they_were_read_before_where_the_disk_holds_others() {
+    let meena = household(1);
+    let item = Item { shop: Neighbour::new().id, product: product_id(), variant: variant_id() };
+    let half_a_kilo = Quantity::new(500, Unit::Gram).unwrap();
+    let add = move |household: &Household, seed| {
+        household
+            .edit_document(&mut rng(seed), move |d| d.add(usual_cart(), item, half_a_kilo, NOW))
+    };
+    let grams = |household: &Household| {
+        household.document().map(|lists| lists.lines(usual_cart())[0].quantity.amount())
+    };
+    add(&meena, 1).unwrap();
+    // Another program of the same household, such as a command beside a running sync.
+    let beside = Household::open(meena.database().restart(), meena.keys().clone()).unwrap();
+    assert_eq!(grams(&beside).unwrap(), 500);
+    add(&beside, 2).unwrap();
+    assert_eq!(grams(&meena).unwrap(), 1_000);
+
+    meena.database().writer.inject(Some(Fault::CrashBeforeCommit(0)));
+    assert!(add(&meena, 3).is_err());
+    assert_eq!(grams(&meena).unwrap(), 1_000, "what was not stored is not shown");
+
+    let again = Household::open(meena.database().restart(), meena.keys().clone()).unwrap();
+    assert_eq!(grams(&again).unwrap(), 1_000);
+    crate::verify::flip(&again, "sealed_setting", "value", "name = 'household'");
+    assert!(grams(&again).is_err(), "nor is what can no longer be read");
+}
+
+#[test]
 fn p8_a_damaged_catalogue_is_taken_from_its_beginning_again() {
     let (shop, meena) = (Neighbour::new(), household(1));
     shop.introduce_to(&meena);
